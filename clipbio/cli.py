@@ -1,0 +1,160 @@
+"""`python -m clipbio VERB [overrides]`: one verb per task, Hydra's override syntax everywhere."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from clipbio.errors import ClipbioError, nearest
+
+__all__ = ["main", "run"]
+
+# Verb: what it does, and the task that does it. Heavy imports wait until a verb is chosen.
+VERBS = {
+    "train": ("train a model, evaluate it and write a report", "clipbio.tasks.train:train"),
+    "evaluate": ("run benchmarks on a run, a checkpoint or a pretrained model", "clipbio.tasks.evaluate:evaluate"),
+    "prepare": ("turn a specimen table into shards with a manifest", "clipbio.tasks.prepare:prepare_shards"),
+    "check": ("verify a shard folder, or a specimen table, and say what is wrong", "clipbio.tasks.check:check_data"),
+    "lint": ("report truncated, colliding and constant texts of a regime", "clipbio.tasks.lint:lint_texts"),
+}
+USAGE_ERROR, INPUT_ERROR, INTERRUPTED = 2, 2, 130
+
+_failures: list[str] = []
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a verb and return the exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or given[0] in ("-h", "--help", "help"):
+        sys.stdout.write(_help())
+        return 0 if given else USAGE_ERROR
+    verb, *overrides = given
+    if verb not in VERBS:
+        return _fail(f"there is no verb '{verb}'{nearest(verb, VERBS)}")
+    return run(verb, overrides)
+
+
+def run(verb: str, overrides: Sequence[str]) -> int:
+    """Run one verb with overrides and return the exit status.
+
+    Every error that a user can act on becomes one line on standard error.
+    """
+    _log_to_console()
+    try:
+        return _run(verb, list(overrides))
+    except ClipbioError as error:
+        return _fail(str(error))
+    except SystemExit as left:
+        return left.code if isinstance(left.code, int) else int(left.code is not None)
+    except KeyboardInterrupt:
+        return _fail("interrupted; a training run continues with resume=auto", INTERRUPTED)
+
+
+def _run(verb: str, overrides: list[str]) -> int:
+    import hydra
+
+    from clipbio.config import check_overrides, config_dir
+
+    flags = [argument for argument in overrides if argument.startswith("-")]
+    values = [argument for argument in overrides if not argument.startswith("-")]
+    if not {"--help", "-h", "--hydra-help", "--version"} & set(flags):
+        check_overrides(verb, values)
+    _failures.clear()
+    task = hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=verb)(_Job(verb))
+    before = sys.argv
+    sys.argv = [f"clipbio {verb}", *overrides]
+    try:
+        task()
+    finally:
+        sys.argv = before
+    if _failures:
+        return _fail(f"{len(_failures)} of the jobs failed, the first one: {_failures[0]}", 1)
+    return 0
+
+
+class _Job:
+    """What Hydra runs, once or for each job of a sweep."""
+
+    # Hydra names a job after the module of the function it is given.
+    __module__ = __name__
+
+    def __init__(self, verb: str) -> None:
+        self.verb = verb
+        self.__name__ = verb
+        self.__qualname__ = verb
+
+    def __call__(self, config: Any) -> Any:
+        from hydra.core.hydra_config import HydraConfig
+        from hydra.types import RunMode
+
+        from clipbio.config import plain
+
+        sweep = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+        module, _, function = VERBS[self.verb][1].partition(":")
+        try:
+            if sweep:
+                _own_folder(config)
+            values = plain(config)
+            return _outcome(getattr(importlib.import_module(module), function)(values), values)
+        except ClipbioError as error:
+            if not sweep:
+                raise _Told(str(error)) from error
+            _fail(f"{' '.join(HydraConfig.get().overrides.task)}: {error}")
+            _failures.append(str(error))
+            return None
+
+
+def _own_folder(config: Any) -> None:
+    """Give a job of a sweep a folder named by what it computes, before anything refers to it."""
+    from omegaconf import open_dict
+
+    from clipbio.config import plain
+    from clipbio.training.run import config_hash
+
+    values = plain(config)
+    with open_dict(config):
+        config.run_dir = f"{values['run_dir']}/{config_hash(values)}"
+
+
+class _Told(SystemExit):
+    """Leaves Hydra, which would print a traceback for any other exception."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(_fail(message))
+
+
+def _outcome(metrics: Any, values: dict[str, Any]) -> Any:
+    """Return what a sweeper optimises, where the config names it."""
+    wanted = values.get("optimized_metric")
+    return metrics.get(wanted) if wanted and isinstance(metrics, dict) else None
+
+
+def _fail(message: str, status: int = INPUT_ERROR) -> int:
+    sys.stderr.write(f"clipbio: {' '.join(message.split())}\n")
+    return status
+
+
+def _log_to_console() -> None:
+    from rich.console import Console
+    from rich.logging import RichHandler
+
+    handler = RichHandler(console=Console(stderr=True), show_path=False, show_level=False, log_time_format="%H:%M:%S")
+    logger = logging.getLogger("clipbio")
+    logger.handlers = [handler]
+    logger.propagate = False
+    logger.setLevel(logging.INFO)
+
+
+def _help() -> str:
+    lines = ["usage: python -m clipbio VERB [KEY=VALUE ...]", ""]
+    lines += [f"  {name:<10} {what}" for name, (what, _) in VERBS.items()]
+    lines += [
+        "",
+        "Settings are given as KEY=VALUE; 'python -m clipbio VERB --help' lists them, '--cfg job' prints the result.",
+        "First steps: python -m clipbio train experiment=quickstart run_dir=runs/quickstart",
+        "",
+    ]
+    return "\n".join(lines)

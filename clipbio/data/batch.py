@@ -1,0 +1,168 @@
+"""The batch: what streams deliver and the training step reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypedDict
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor
+
+from clipbio.data.inputs import ImageInput, TextInput
+from clipbio.data.order import BatchPlan, Draw
+from clipbio.data.shards import ShardError, ShardIndex
+from clipbio.data.specimen import Specimen
+from clipbio.seeding import derive_seed
+from clipbio.taxonomy import stable_hash
+from clipbio.text import Rendered, TextRegime, Unnameable
+
+__all__ = ["UNUSABLE", "Batch", "BatchBuilder", "EvaluationBatch", "Skipped", "one_line"]
+
+# What a broken file can raise while it is read, rendered and decoded; Pillow's plug-ins raise all of these.
+UNUSABLE = (ShardError, Unnameable, OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+_SUBSTITUTES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A specimen that could not be used, and why."""
+
+    id: str
+    reason: str
+
+
+class Batch(TypedDict):
+    """A share of a global batch; the keys are the same on every process.
+
+    `inputs` holds uint8 pixels, int64 tokens or float32 trunk features per modality, `present` a mask (B,) per modality.
+    `taxon_BR` has one column per rank, -1 where unknown. Everything that names a thing is the same number everywhere.
+    """
+
+    ids: list[str]
+    inputs: dict[str, Tensor]
+    present: dict[str, Tensor]
+    taxon_BR: Tensor
+    bin_B: Tensor
+    text_B: Tensor
+    group_B: Tensor
+    text_types: list[str]
+    stream: str
+    step: int
+    skipped: list[Skipped]
+
+
+class EvaluationBatch(TypedDict):
+    """Images of a split with their row numbers; `skipped` names rows that could not be read."""
+
+    rows_B: Tensor
+    image: Tensor
+    skipped: list[tuple[int, Skipped]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    draw: Draw
+    specimen: Specimen
+    rendered: Rendered
+    pixels: Tensor | None
+
+
+@dataclass
+class BatchBuilder:
+    """Read, render and stack the specimens of a batch.
+
+    A specimen that cannot be used is named and replaced by another one that its place in the run determines: the batch
+    stays full, and the same on any number of processes.
+
+    Args:
+        index: Records of the split that `rows` points into.
+        rows: Rows of the index that take part, numbered from 0 by the plan.
+        plan: Order of the run.
+        image: How images become inputs.
+        text: How texts become inputs.
+        regime: What a specimen is called.
+        stream: Name of the stream.
+    """
+
+    index: ShardIndex
+    rows: npt.NDArray[np.int64]
+    plan: BatchPlan
+    image: ImageInput
+    text: TextInput
+    regime: TextRegime
+    stream: str = "main"
+
+    def __call__(self, step: int, places: range) -> Batch:
+        """Return some places of the global batch of a step."""
+        skipped: list[Skipped] = []
+        samples = [self._sample(draw, step, skipped) for draw in self.plan.draws(step, places)]
+        chosen = self.rows[[sample.draw.row for sample in samples]]
+        texts = [sample.rendered.text for sample in samples]
+        present = torch.ones(len(samples), dtype=torch.bool)
+        return Batch(
+            ids=[sample.specimen.id for sample in samples],
+            inputs={"image": self._images(samples), "text": self.text(texts)},
+            present={"image": present, "text": present.clone()},
+            taxon_BR=torch.as_tensor(self.index.taxon_NR[chosen]),
+            bin_B=torch.as_tensor(self.index.bin_N[chosen]),
+            text_B=torch.tensor([stable_hash(text) for text in texts]),
+            group_B=torch.as_tensor(self.index.group_N[chosen]),
+            text_types=[sample.rendered.type for sample in samples],
+            stream=self.stream,
+            step=step,
+            skipped=skipped,
+        )
+
+    def texts(self, step: int) -> Iterator[str]:
+        """Yield the texts of a whole global batch without looking at its images."""
+        for draw in self.plan.draws(step):
+            try:
+                yield self._render(self.index.read(int(self.rows[draw.row]), image=False), draw).text
+            except (ShardError, Unnameable):
+                continue
+
+    def _sample(self, draw: Draw, step: int, skipped: list[Skipped]) -> _Sample:
+        wanted = draw
+        for attempt in range(_SUBSTITUTES):
+            try:
+                return self._read(draw)
+            except UNUSABLE as error:
+                skipped.append(Skipped(self.index.ids[int(self.rows[draw.row])], one_line(error)))
+                draw = self.plan.substitute(wanted, step, attempt)
+        raise ShardError(
+            f"{_SUBSTITUTES} specimens in a row are unusable, the last one {skipped[-1].id}: {skipped[-1].reason}; "
+            "run 'python -m clipbio check' on this folder"
+        )
+
+    def _read(self, draw: Draw) -> _Sample:
+        row = int(self.rows[draw.row])
+        digest = self.index.image_digests[row]
+        if not digest:
+            raise ShardError("the specimen has no image")
+        if self.image.store is not None:
+            if not self.image.has(digest, draw.seed):
+                raise ShardError("the image cannot be decoded")
+            specimen = self.index.read(row, image=False)
+            return _Sample(draw, specimen, self._render(specimen, draw), None)
+        specimen = self.index.read(row)
+        rendered = self._render(specimen, draw)
+        assert isinstance(specimen.image, bytes)
+        return _Sample(draw, specimen, rendered, self.image.pixels(specimen.image, digest, draw.seed))
+
+    def _render(self, specimen: Specimen, draw: Draw) -> Rendered:
+        return self.regime.draw(specimen, sample_seed=derive_seed("text", draw.seed), batch_seed=draw.batch_seed)
+
+    def _images(self, samples: Sequence[_Sample]) -> Tensor:
+        if self.image.store is None:
+            return torch.stack([sample.pixels for sample in samples if sample.pixels is not None])
+        digests = [self.index.image_digests[int(self.rows[sample.draw.row])] for sample in samples]
+        return self.image.features(digests, [sample.draw.seed for sample in samples])
+
+
+def one_line(error: Exception) -> str:
+    """Return the kind and first line of an error."""
+    return f"{type(error).__name__}: {error}".splitlines()[0][:300]

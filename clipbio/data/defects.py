@@ -1,0 +1,89 @@
+"""What was wrong with the data: counted by kind, with the first few places named."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Defects", "Finding"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong, and where."""
+
+    kind: str
+    where: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}"
+
+
+@dataclass
+class Defects:
+    """Count what is wrong by kind and keep the first findings of each kind.
+
+    Args:
+        kept: Number of findings that are kept of each kind; the others are only counted.
+    """
+
+    kept: int = 5
+    skipped: int = 0
+    _counts: Counter[str] = field(default_factory=Counter)
+    _skipping: set[str] = field(default_factory=set)
+    _findings: dict[str, list[Finding]] = field(default_factory=dict)
+
+    def add(self, kind: str, where: str, message: str, *, skipped: bool = True) -> None:
+        """Count a defect; `skipped` tells whether a record was left out because of it."""
+        self.skipped += skipped
+        self._counts[kind] += 1
+        if skipped:
+            self._skipping.add(kind)
+        findings = self._findings.setdefault(kind, [])
+        if len(findings) < self.kept:
+            findings.append(Finding(kind, where, message))
+
+    def clear(self) -> None:
+        """Forget everything, so that a source can be read again."""
+        self.skipped = 0
+        self._counts.clear()
+        self._skipping.clear()
+        self._findings.clear()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Give the number of defects of each kind, the most frequent first."""
+        return dict(self._counts.most_common())
+
+    def skips(self, kind: str) -> bool:
+        """Tell whether records are lost by defects of this kind, or only deserve a look."""
+        return kind in self._skipping
+
+    def of(self, kind: str) -> tuple[Finding, ...]:
+        """Return the findings of a kind that were kept."""
+        return tuple(self._findings.get(kind, ()))
+
+    def __iter__(self) -> Iterator[Finding]:
+        for kind in self.counts:
+            yield from self._findings[kind]
+
+    def __len__(self) -> int:
+        return self._counts.total()
+
+    def __bool__(self) -> bool:
+        return bool(self._counts)
+
+    def summary(self) -> str:
+        """Say in half a line what was found, with the first example of each kind."""
+        parts = [f"{count} {kind} (first: {self._findings[kind][0]})" for kind, count in self.counts.items()]
+        return ", ".join(parts) or "none"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the form that stands in a manifest."""
+        return {
+            kind: {"count": count, "first": [str(finding) for finding in self._findings[kind]]}
+            for kind, count in sorted(self._counts.items())
+        }

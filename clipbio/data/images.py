@@ -1,0 +1,129 @@
+"""Encoded images: recognised by content, checked, and re-encoded where that was asked for."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image
+
+from clipbio.errors import ClipbioError
+
+__all__ = ["EXTENSIONS", "MAX_PIXELS", "BadImageError", "ImageHeader", "decode", "inspect", "reencode"]
+
+MAX_PIXELS = 256_000_000
+"""Largest image that is opened, in pixels: a bound against decompression bombs."""
+
+EXTENSIONS = {"JPEG": "jpg", "MPO": "jpg", "PNG": "png", "WEBP": "webp"}
+"""Formats that shards hold, by Pillow's name; MPO is what phones write: a JPEG with further pictures behind it."""
+
+_OPENED = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
+# What Pillow's plug-ins raise on broken files.
+_BROKEN = (OSError, SyntaxError, ValueError, TypeError, IndexError, EOFError, OverflowError, MemoryError)
+_ORIENTATION = 0x0112
+
+
+class BadImageError(ClipbioError):
+    """An image that cannot be used; `kind` names the defect."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+@dataclass(frozen=True, slots=True)
+class ImageHeader:
+    """What the header of an image says: format by Pillow's name, and size in pixels."""
+
+    format: str
+    width: int
+    height: int
+
+    @property
+    def extension(self) -> str | None:
+        """Name the member of a shard that holds such an image; None for formats that shards do not hold."""
+        return EXTENSIONS.get(self.format)
+
+
+def inspect(data: bytes, *, max_pixels: int = MAX_PIXELS) -> ImageHeader:
+    """Recognise an image by its content and verify its header, without decoding the pixels."""
+    with _opened(data, max_pixels) as image:
+        header = ImageHeader(image.format or "", image.width, image.height)
+        try:
+            image.verify()
+        except _BROKEN as error:
+            raise BadImageError("broken_image", f"the image is broken ({_reason(error)})") from error
+    return header
+
+
+def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """Decode an image completely, to find damage that its header does not show."""
+    image = _opened(data, max_pixels)
+    try:
+        image.load()
+    except _BROKEN as error:
+        raise BadImageError("broken_image", f"the image cannot be decoded ({_reason(error)})") from error
+    return image
+
+
+def reencode(data: bytes, image_format: str, *, quality: int, max_side: int | None, max_pixels: int) -> bytes:
+    """Return the image in another format, its longer side at most `max_side`.
+
+    The pixels stay as they are stored: an orientation given by EXIF is handed on, so that a mask keeps fitting.
+    """
+    with decode(data, max_pixels=max_pixels) as image:
+        orientation = image.getexif().get(_ORIENTATION)
+        pixels = image if image.mode in ("L", "RGB") else image.convert("RGB")
+        if max_side and max(pixels.size) > max_side:
+            pixels = pixels.resize(_fitted(pixels.size, max_side), Image.Resampling.LANCZOS)
+        options: dict[str, Any] = {"quality": quality} if image_format != "PNG" else {}
+        if orientation:
+            exif = Image.Exif()
+            exif[_ORIENTATION] = orientation
+            options["exif"] = exif
+        if profile := image.info.get("icc_profile"):
+            options["icc_profile"] = profile
+        return _encoded(pixels, image_format, **options)
+
+
+def fit_mask(data: bytes, size: tuple[int, int], *, max_pixels: int) -> bytes:
+    """Return a mask as PNG of the given size; bytes that already fit stay untouched."""
+    header = inspect(data, max_pixels=max_pixels)
+    if header.format == "PNG" and (header.width, header.height) == size:
+        return data
+    with decode(data, max_pixels=max_pixels) as mask:
+        return _encoded(mask.resize(size, Image.Resampling.NEAREST), "PNG")
+
+
+def _opened(data: bytes, max_pixels: int) -> Image.Image:
+    with warnings.catch_warnings():
+        # The bound below is ours; Pillow's own warns first and raises later.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        try:
+            image = Image.open(io.BytesIO(data), formats=_OPENED)
+        except Image.DecompressionBombError as error:
+            raise BadImageError("too_many_pixels", str(error).rstrip(".")) from error
+        except _BROKEN as error:
+            raise BadImageError("not_an_image", "not a JPEG, PNG or WebP image") from error
+    if image.width * image.height > max_pixels:
+        pixels = f"{image.width} x {image.height}"
+        image.close()
+        raise BadImageError("too_many_pixels", f"{pixels} pixels are more than max_pixels={max_pixels}")
+    return image
+
+
+def _fitted(size: tuple[int, int], max_side: int) -> tuple[int, int]:
+    scale = max_side / max(size)
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def _encoded(image: Image.Image, image_format: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, image_format, **options)
+    return buffer.getvalue()
+
+
+def _reason(error: BaseException) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

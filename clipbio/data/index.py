@@ -1,0 +1,189 @@
+"""The samples of one split, read by row at any place."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clipbio.data.columns import Column, Integers, codes, hashes, read_index, taxa_of
+from clipbio.data.manifest import INDEX, ShardEntry, ShardError
+from clipbio.data.species_texts import SpeciesTexts
+from clipbio.data.specimen import Specimen
+from clipbio.data.tar import BLOCK, IMAGE_MEMBERS, MASK_MEMBER, RECORD_MEMBER, Handles, Member, read_member
+from clipbio.taxonomy import RANKS, Taxon, stable_hash
+
+__all__ = ["REMEDY", "ShardIndex", "parse_record"]
+
+REMEDY = "run 'python -m clipbio check' on this folder"
+_CACHED_RECORDS = 50_000
+_RECORD_BYTES = 16 * 2**20
+
+
+class ShardIndex:
+    """The samples of one split in their order.
+
+    Columns end in the letter of their length: `N` samples, `R` ranks. An index may be sent to workers: each process
+    opens the shards itself.
+
+    Args:
+        root: The shard folder.
+        split: Name of the split.
+        shards: The shards of the split.
+        texts: Texts of species, attached to the samples that are read.
+    """
+
+    def __init__(self, root: Path, split: str, shards: Sequence[ShardEntry], texts: SpeciesTexts) -> None:
+        table = read_index(root / INDEX, split)
+        self.root, self.split, self.shards = root, split, tuple(shards)
+        self.ids: Column[str] = Column(table["id"])
+        self.keys: Column[str] = Column(table["key"])
+        self.labels: Column[str] = Column(table["label"])
+        self.image_digests: Column[bytes] = Column(table["image_digest"])
+        self.offset_N: Integers = table["offset"].to_numpy()
+        self.length_N: Integers = table["length"].to_numpy()
+        self.taxa, self.taxon_N = taxa_of(table)
+        keys_TR = np.array([taxon.rank_keys for taxon in self.taxa], np.int64).reshape(-1, len(RANKS))
+        self.taxon_NR: Integers = keys_TR[self.taxon_N]
+        self.bin_N: Integers = hashes(table["bin"], "bin")
+        self.shard_N = self._shard_numbers(*codes(table["shard"]))
+        self._group_ids: Column[str] = Column(table["group_id"])
+        self._texts = [texts.names_and_descriptions(taxon) for taxon in self.taxa]
+        self._handles = Handles()
+        self._records: OrderedDict[int, Specimen] = OrderedDict()
+
+    @cached_property
+    def group_N(self) -> Integers:  # noqa: N802
+        """Give a stable hash of the individual or occurrence of each sample, by default of the sample itself."""
+        groups = zip(self._group_ids, self.ids, strict=True)
+        hashed = [stable_hash("group", group) if group else stable_hash("specimen", name) for group, name in groups]
+        return np.array(hashed, np.int64)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def read(self, row: int, *, image: bool = True) -> Specimen:
+        """Return a sample with its own texts first, then those of its species.
+
+        Args:
+            row: Place of the sample in this index.
+            image: Read image and mask too; without them the record alone is read, and kept for the next time.
+        """
+        row = range(len(self))[int(row)]
+        if not image and row in self._records:
+            self._records.move_to_end(row)
+            return self._records[row]
+        try:
+            specimen = self._whole(row) if image else self._specimen(row, self._record(row))
+        except ShardError as error:
+            raise ShardError(f"{self._where(row)}: {error}; {REMEDY}") from error
+        except OSError as error:
+            raise ShardError(f"{self._where(row)} cannot be read ({error.strerror}); {REMEDY}") from error
+        if not image:
+            self._records[row] = specimen
+            if len(self._records) > _CACHED_RECORDS:
+                self._records.popitem(last=False)
+        return specimen
+
+    def close(self) -> None:
+        """Close the shards and forget the records of this process."""
+        self._handles.close()
+        self._records.clear()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_records": OrderedDict()}
+
+    def _where(self, row: int) -> str:
+        return f"{self._path(row)}, key {self.keys[row]}"
+
+    def _path(self, row: int) -> Path:
+        return self.root / self.shards[int(self.shard_N[row])].path
+
+    def _shard_numbers(self, code_N: Integers, paths: Sequence[str]) -> Integers:
+        place = {shard.path: number for number, shard in enumerate(self.shards)}
+        if foreign := set(paths) - set(place):
+            raise ShardError(f"{self.root / INDEX} names the shard {min(foreign)}, the manifest does not; {REMEDY}")
+        shard_N = np.array([place[path] for path in paths], np.int64)[code_N]
+        counts = np.bincount(shard_N, minlength=len(self.shards))
+        ends = self.offset_N + self.length_N
+        sizes = np.array([shard.bytes for shard in self.shards], np.int64)[shard_N]
+        outside = (self.offset_N < 0) | (self.length_N < BLOCK) | (ends > sizes)
+        if outside.any() or counts.tolist() != [shard.samples for shard in self.shards]:
+            raise ShardError(f"{self.root / INDEX} and the manifest disagree about split {self.split}; {REMEDY}")
+        return shard_N
+
+    def _whole(self, row: int) -> Specimen:
+        start = int(self.offset_N[row])
+        data = self._bytes(row, start, int(self.length_N[row]))
+        members: dict[str, bytes] = {}
+        position = 0
+        while position < len(data):
+            member = self._member(row, data[position : position + BLOCK], position)
+            members[member.name] = data[member.start : member.start + member.size]
+            if len(members[member.name]) < member.size:
+                raise ShardError(f"'{member.name}' is cut off")
+            position = member.next
+        if RECORD_MEMBER not in members:
+            raise ShardError("the sample has no record (json)")
+        image = next((members[name] for name in IMAGE_MEMBERS if name in members), None)
+        return self._specimen(row, members[RECORD_MEMBER], image=image, mask=members.get(MASK_MEMBER))
+
+    def _record(self, row: int) -> bytes:
+        """Return the record alone, without reading an image that stands before it."""
+        position = int(self.offset_N[row])
+        end = position + int(self.length_N[row])
+        while position < end:
+            # The record often fits into what is read with its header.
+            head = self._bytes(row, position, min(8 * BLOCK, end - position))
+            member = self._member(row, head[:BLOCK], position)
+            if member.name == RECORD_MEMBER:
+                if member.size > _RECORD_BYTES or member.start + member.size > end:
+                    raise ShardError(f"the record claims {member.size} bytes")
+                inside = head[BLOCK : BLOCK + member.size]
+                return inside if len(inside) == member.size else self._bytes(row, member.start, member.size)
+            position = member.next
+        raise ShardError("the sample has no record (json)")
+
+    def _member(self, row: int, header: bytes, position: int) -> Member:
+        member = read_member(header, position)
+        if member is None or member.key != self.keys[row]:
+            raise ShardError(f"the index points to {member.key if member else 'the end of the shard'} instead")
+        return member
+
+    def _bytes(self, row: int, start: int, length: int) -> bytes:
+        data = self._handles.read(self._path(row), start, length)
+        if len(data) < length:
+            raise ShardError(f"the shard ends {length - len(data)} bytes too early")
+        return data
+
+    def _specimen(self, row: int, data: bytes, *, image: bytes | None = None, mask: bytes | None = None) -> Specimen:
+        taxon, name = self.taxa[self.taxon_N[row]], self.ids[row]
+        specimen = parse_record(data, image=image, mask=mask)
+        if specimen.id != name:
+            raise ShardError(f"the record is of specimen '{specimen.id}', the index says '{name}'")
+        if specimen.taxon != taxon:
+            raise ShardError(f"the record of '{name}' says {_shown(specimen.taxon)}, the index {_shown(taxon)}")
+        common_names, descriptions = self._texts[self.taxon_N[row]]
+        return specimen.with_texts(common_names, descriptions) if common_names or descriptions else specimen
+
+
+def parse_record(data: bytes, *, image: bytes | None = None, mask: bytes | None = None) -> Specimen:
+    """Read the JSON of a sample."""
+    try:
+        record = json.loads(data)
+        if not isinstance(record, dict):
+            raise TypeError("it is no object")
+        return Specimen.from_record(record, image=image, mask=mask)
+    except KeyError as error:
+        raise ShardError(f"the record has no {error}") from error
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ShardError(f"the record cannot be read ({error})") from error
+
+
+def _shown(taxon: Taxon) -> str:
+    return " ".join(filter(None, taxon.ranks)) or "no species"

@@ -1,0 +1,148 @@
+"""Shard folders: opened where they stand, or made once from a table and kept in the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import Unpack
+
+import pyarrow as pa
+from filelock import FileLock
+
+from clipbio.data.columns import read_index, taxa_of
+from clipbio.data.index import REMEDY, ShardIndex
+from clipbio.data.manifest import INDEX, MANIFEST, SCHEMA_VERSION, TEXTS, FileEntry, Manifest, ShardEntry, ShardError
+from clipbio.data.options import PrepareOptions, PrepareSettings
+from clipbio.data.prepare import prepare
+from clipbio.data.sources.base import Source
+from clipbio.data.sources.table import TableSource, find_specimens
+from clipbio.data.sources.tabular import SUFFIXES
+from clipbio.data.species_texts import SpeciesTexts
+from clipbio.errors import ClipbioError, nearest
+from clipbio.taxonomy import Taxon
+
+__all__ = ["ShardError", "ShardFolder", "ShardIndex", "default_cache_dir", "resolve", "resolve_source"]
+
+logger = logging.getLogger(__name__)
+
+
+class ShardFolder:
+    """A folder of shards with its manifest, its index and the texts of its species."""
+
+    def __init__(self, root: Path, manifest: Manifest, texts: SpeciesTexts) -> None:
+        self.root, self.manifest, self.texts = root, manifest, texts
+
+    @classmethod
+    def open(cls, root: str | Path) -> ShardFolder:
+        """Open a folder whose files are all there and as large as the manifest says."""
+        root = Path(root)
+        manifest = Manifest.load(root)
+        for name, file in manifest.files.items():
+            _check_size(root / name, file)
+        for shard in manifest.shards:
+            _check_size(root / shard.path, shard)
+        try:
+            return cls(root, manifest, SpeciesTexts.load(root / TEXTS))
+        except (pa.ArrowException, OSError, TypeError) as error:
+            raise ShardError(f"{root / TEXTS} is damaged ({str(error).splitlines()[0]}); {REMEDY}") from error
+
+    @property
+    def splits(self) -> dict[str, int]:
+        """Count the samples of each split."""
+        return {name: counts["samples"] for name, counts in self.manifest.splits.items()}
+
+    @cached_property
+    def taxa(self) -> tuple[Taxon, ...]:
+        """Give the distinct taxa of all splits."""
+        return taxa_of(read_index(self.root / INDEX))[0]
+
+    def index(self, split: str) -> ShardIndex:
+        """Return the samples of a split."""
+        if split not in self.splits:
+            raise ClipbioError(f"{self.root} has no split '{split}'{nearest(split, self.splits)}")
+        return ShardIndex(self.root, split, self.manifest.shards_of(split), self.texts)
+
+
+def default_cache_dir() -> Path:
+    """Return the folder for what can be made again, below the user's cache folder."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "clipbio"
+
+
+def resolve(
+    root: str | Path,
+    cache_dir: str | Path | None = None,
+    *,
+    progress: bool = True,
+    **settings: Unpack[PrepareSettings],
+) -> ShardFolder:
+    """Return the shard folder that stands at `root`, or that is prepared once from the specimen table there.
+
+    Args:
+        root: A shard folder or the folder of a specimen table.
+        cache_dir: Where prepared tables are kept; None is the user's cache folder.
+        progress: Show a progress bar while a table is prepared.
+        settings: See `PrepareOptions`; they matter for tables only.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise ClipbioError(f"{root} is not a folder; give a shard folder, or the folder of a specimen table")
+    if (root / MANIFEST).is_file():
+        return ShardFolder.open(root)
+    if find_specimens(root):
+        return resolve_source(TableSource(root), cache_dir, progress=progress, **settings)
+    tables = ", ".join(f"specimens{suffix}" for suffix in SUFFIXES)
+    raise ClipbioError(f"{root} is neither a shard folder ({MANIFEST}) nor a specimen table ({tables}): none is there")
+
+
+def resolve_source(
+    source: Source,
+    cache_dir: str | Path | None = None,
+    *,
+    progress: bool = True,
+    **settings: Unpack[PrepareSettings],
+) -> ShardFolder:
+    """Prepare a source into the cache unless it is there already; of several processes, one does the work."""
+    options = PrepareOptions(**settings)
+    parts = [SCHEMA_VERSION, source.fingerprint(), asdict(options)]
+    name = hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=16).hexdigest()
+    shards = Path(cache_dir or default_cache_dir()) / "shards"
+    if (folder := _cached(shards / name)) is not None:
+        return folder
+    try:
+        shards.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ClipbioError(
+            f"{shards} cannot be written ({error.strerror}); set cache_dir= to another folder"
+        ) from error
+    with FileLock(shards / f"{name}.lock"):
+        if (folder := _cached(shards / name)) is None:
+            for left in shards.glob(f".{name}.*"):
+                shutil.rmtree(left, ignore_errors=True)  # of a process that was killed: nobody else holds the lock
+            logger.info("preparing shards in %s", shards / name)
+            prepare(source, shards / name, overwrite=True, progress=progress, **settings)
+            folder = ShardFolder.open(shards / name)
+    return folder
+
+
+def _cached(path: Path) -> ShardFolder | None:
+    if not (path / MANIFEST).is_file():
+        return None
+    try:
+        return ShardFolder.open(path)
+    except ShardError as error:
+        logger.warning("the cached shards are damaged and made again: %s", error)
+        return None
+
+
+def _check_size(path: Path, entry: ShardEntry | FileEntry) -> None:
+    if not path.is_file():
+        raise ShardError(f"{path} is missing; {REMEDY}")
+    if (size := path.stat().st_size) != entry.bytes:
+        told = "truncated" if size < entry.bytes else "not the file that was prepared"
+        raise ShardError(f"{path} has {size} bytes, the manifest says {entry.bytes}: {told}; {REMEDY}")

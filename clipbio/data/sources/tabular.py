@@ -1,0 +1,134 @@
+"""Table files read row by row: csv and tsv, plain or gzipped, and parquet."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from clipbio.data.defects import Defects
+from clipbio.errors import ClipbioError, nearest
+
+__all__ = ["SUFFIXES", "TabularFile", "find_table"]
+
+SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
+_FIELD_LIMIT = 16 * 2**20
+_ROWS_PER_BATCH = 4096
+
+
+def find_table(folder: Path, stem: str) -> Path | None:
+    """Return the table of this name in a folder; two of them in different forms are refused."""
+    found = [path for suffix in SUFFIXES if (path := folder / f"{stem}{suffix}").is_file()]
+    if len(found) > 1:
+        raise ClipbioError(f"{folder} has {' and '.join(path.name for path in found)}; keep one of them")
+    return found[0] if found else None
+
+
+class TabularFile:
+    """A table file; its header is checked when it is opened.
+
+    Args:
+        path: The file, of one of the known suffixes.
+        required: Columns that must be there.
+    """
+
+    def __init__(self, path: Path, *, required: Sequence[str] = ()) -> None:
+        self.path = path
+        self.columns = self._header()
+        repeated = [name for name, count in Counter(self.columns).items() if count > 1 and name]
+        if repeated:
+            raise ClipbioError(f"{path}: the column '{repeated[0]}' occurs more than once; rename one of them")
+        for name in required:
+            if name not in self.columns:
+                raise ClipbioError(f"{path}: the column '{name}' is missing{self._hint(name)}")
+
+    def rows(self, defects: Defects) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Yield number and cells of each row; rows of a wrong width are counted as defects.
+
+        Rows are numbered as a spreadsheet shows them: the header of a text table is row 1.
+        """
+        if self.path.suffix == ".parquet":
+            yield from self._parquet_rows()
+            return
+        lines = self._lines()
+        next(lines)
+        for number, cells in enumerate(lines, start=2):
+            if not cells:
+                continue
+            if len(cells) != len(self.columns):
+                message = f"{len(cells)} cells under {len(self.columns)} columns"
+                defects.add("wrong_width", self.where(number), message)
+                continue
+            yield number, {name: cell for name, cell in zip(self.columns, cells) if name}
+
+    def where(self, number: int) -> str:
+        """Name a row of this file."""
+        return f"{self.path.name} row {number}"
+
+    def _header(self) -> list[str]:
+        if self.path.suffix == ".parquet":
+            return list(self._parquet().schema_arrow.names)
+        header = next(self._lines(), [])
+        if not any(header):
+            raise ClipbioError(f"{self.path} is empty; the first line must name the columns")
+        return [name.strip() for name in header]
+
+    def _hint(self, name: str) -> str:
+        if len(self.columns) == 1 and ";" in self.columns[0]:
+            return "; the file seems to be separated by ';', save it with commas"
+        if len(self.columns) == 1 and "\t" in self.columns[0]:
+            return "; the file seems to be separated by tabs, name it .tsv"
+        by_lower = {column.lower(): column for column in self.columns if column}
+        hint = nearest(name, by_lower)
+        if hint.startswith("; did you mean"):
+            close = by_lower[hint.split("'")[1]]
+            return f"; did you mean to call it so instead of '{close}'?"
+        return f"; the columns are: {', '.join(self.columns)}"
+
+    def _open(self) -> TextIO:
+        opened = gzip.open if self.path.suffix == ".gz" else open
+        return opened(self.path, "rt", encoding="utf-8-sig", newline="")
+
+    def _lines(self) -> Iterator[list[str]]:
+        # The limit of the csv module, 128 KiB a field, is below long descriptions and genomes.
+        csv.field_size_limit(_FIELD_LIMIT)
+        delimiter = "\t" if ".tsv" in self.path.suffixes else ","
+        number = 0
+        try:
+            with self._open() as file:
+                for cells in csv.reader(file, delimiter=delimiter, strict=True):
+                    number += 1
+                    yield cells
+        except UnicodeDecodeError as error:
+            raise ClipbioError(
+                f"{self.path}: after row {number} the text is not UTF-8 ({error.reason}); save the table as UTF-8"
+            ) from error
+        except csv.Error as error:
+            raise ClipbioError(f"{self.path}: row {number + 1} cannot be read ({error}); check its quotes") from error
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise ClipbioError(f"{self.path}: after row {number} the gzip file is damaged ({error})") from error
+
+    def _parquet(self) -> pq.ParquetFile:
+        try:
+            return pq.ParquetFile(self.path)
+        except (pa.ArrowException, OSError) as error:
+            reason = str(error).splitlines()[0]
+            raise ClipbioError(f"{self.path} cannot be read as parquet ({reason})") from error
+
+    def _parquet_rows(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        number = 0
+        try:
+            for batch in self._parquet().iter_batches(_ROWS_PER_BATCH):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield number, row
+        except (pa.ArrowException, OSError) as error:
+            reason = str(error).splitlines()[0]
+            raise ClipbioError(f"{self.path}: after row {number} it cannot be read ({reason})") from error

@@ -1,0 +1,123 @@
+"""The two streams: endless full batches for training, each specimen exactly once for evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from clipbio.data.batch import UNUSABLE, Batch, BatchBuilder, EvaluationBatch, Skipped, one_line
+from clipbio.data.inputs import ImageInput
+from clipbio.data.shards import ShardIndex
+from clipbio.distributed import World
+from clipbio.errors import ClipbioError
+
+__all__ = ["EvaluationStream", "TrainStream", "loader"]
+
+
+class TrainStream(IterableDataset[Batch]):
+    """The batches of steps `start` to `stop`, of which this process delivers its equal share.
+
+    Worker `w` of `n` delivers every n-th batch, so that the loader, which asks its workers in turn, hands them out in
+    order.
+    """
+
+    def __init__(self, builder: BatchBuilder, *, world: World, start: int, stop: int) -> None:
+        batch_size = builder.plan.batch_size
+        if batch_size % world.size:
+            raise ClipbioError(
+                f"data.batch_size={batch_size} is the global batch and cannot be divided by {world.size} processes: "
+                f"take {batch_size - batch_size % world.size or world.size}"
+            )
+        self.builder = builder
+        self.start = start
+        self.stop = stop
+        share = batch_size // world.size
+        self.places = range(world.rank * share, (world.rank + 1) * share)
+
+    def __len__(self) -> int:
+        """Return the steps of the whole run: a resumed run counts on from where it stood."""
+        return self.stop
+
+    def __iter__(self) -> Iterator[Batch]:
+        worker, workers = _worker()
+        for step in range(self.start + worker, self.stop, workers):
+            yield self.builder(step, self.places)
+
+
+class EvaluationStream(IterableDataset[EvaluationBatch]):
+    """The images of some rows, each exactly once over all processes and workers; the last batches may be small."""
+
+    def __init__(
+        self, index: ShardIndex, rows: npt.NDArray[np.int64], image: ImageInput, *, world: World, batch_size: int
+    ) -> None:
+        self.index = index
+        self.image = image
+        own = rows[world.rank :: world.size]
+        self.batches = [own[start : start + batch_size] for start in range(0, len(own), batch_size)]
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[EvaluationBatch]:
+        worker, workers = _worker()
+        for rows in self.batches[worker::workers]:
+            yield self._batch(rows)
+
+    def _batch(self, rows: npt.NDArray[np.int64]) -> EvaluationBatch:
+        read: list[int] = []
+        pixels: list[torch.Tensor] = []
+        skipped: list[tuple[int, Skipped]] = []
+        for row in map(int, rows):
+            try:
+                if self.image.store is None:
+                    pixels.append(self._pixels(row))
+                elif not self.image.has(self.index.image_digests[row], None):
+                    raise OSError("no image, or one that cannot be decoded")
+                read.append(row)
+            except UNUSABLE as error:
+                skipped.append((row, Skipped(self.index.ids[row], one_line(error))))
+        return EvaluationBatch(
+            rows_B=torch.tensor(read, dtype=torch.int64), image=self._stack(read, pixels), skipped=skipped
+        )
+
+    def _pixels(self, row: int) -> torch.Tensor:
+        image = self.index.read(row).image
+        if not isinstance(image, bytes):
+            raise OSError("the specimen has no image")
+        return self.image.pixels(image, self.index.image_digests[row], None)
+
+    def _stack(self, read: list[int], pixels: list[torch.Tensor]) -> torch.Tensor:
+        if self.image.store is not None and read:
+            return self.image.features([self.index.image_digests[row] for row in read], None)
+        return torch.stack(pixels) if pixels else torch.empty(0, dtype=torch.uint8)
+
+
+def _worker() -> tuple[int, int]:
+    info = get_worker_info()
+    return (0, 1) if info is None else (info.id, info.num_workers)
+
+
+def loader(
+    stream: IterableDataset[Any], *, num_workers: int, pin_memory: bool = False, context: str | None = None
+) -> DataLoader[Any]:
+    """Return a loader over a stream that makes its own batches."""
+    return DataLoader(
+        stream,
+        batch_size=None,
+        num_workers=num_workers,
+        pin_memory=pin_memory,
+        worker_init_fn=_one_thread,
+        multiprocessing_context=context if num_workers else None,
+        prefetch_factor=4 if num_workers else None,
+    )
+
+
+def _one_thread(worker: int) -> None:
+    del worker
+    # Workers are the parallelism; more threads in each would only fight for the same cores.
+    torch.set_num_threads(1)

@@ -1,0 +1,95 @@
+"""The few collectives of the house, each a plain call that also works in a single process."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+
+from clipbio.errors import ClipbioError
+
+__all__ = ["World", "barrier", "broadcast", "gather_objects", "join_world", "leave_world"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The place of this process among all processes of the run."""
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+    local_size: int = 1
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process writes the files of the run."""
+        return self.rank == 0
+
+
+def _environment() -> World:
+    """Read what torchrun or Slurm's `srun` set for this process."""
+    if "RANK" in os.environ and "WORLD_SIZE" in os.environ:
+        names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+    elif "SLURM_PROCID" in os.environ and os.environ.get("SLURM_JOB_NAME") not in ("bash", "interactive"):
+        names = ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID", "SLURM_NTASKS_PER_NODE")
+    else:
+        return World()
+    values = [int(os.environ.get(name, default)) for name, default in zip(names, ("0", "1", "0", "1"), strict=True)]
+    return World(*values)
+
+
+def join_world(accelerator: str) -> World:
+    """Join the processes that torchrun or srun started; a lone process forms a world of one.
+
+    The group is made before Lightning's own, which then uses it: the run folder and the prepared data must be agreed
+    upon before a Trainer exists.
+    """
+    world = _environment()
+    if world.size > 1 and not dist.is_initialized():
+        if "MASTER_ADDR" not in os.environ:
+            raise ClipbioError(
+                f"{world.size} processes without MASTER_ADDR: start with 'torchrun --nproc_per_node N train.py ...', "
+                "or export MASTER_ADDR and MASTER_PORT in the batch script"
+            )
+        backend = "cpu:gloo,cuda:nccl" if accelerator in ("gpu", "cuda") else "gloo"
+        dist.init_process_group(backend, rank=world.rank, world_size=world.size)
+    return world
+
+
+def leave_world() -> None:
+    """Leave the group of processes, if there is one."""
+    if dist.is_available() and dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def _size() -> int:
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def barrier() -> None:
+    """Wait until every process has come here."""
+    if _size() > 1:
+        dist.all_reduce(torch.zeros(1))
+
+
+def broadcast(value: T) -> T:
+    """Return the value of rank 0 on every rank."""
+    if _size() == 1:
+        return value
+    box: list[Any] = [value]
+    dist.broadcast_object_list(box, src=0)
+    return box[0]  # type: ignore[no-any-return]
+
+
+def gather_objects(value: T) -> list[T]:
+    """Return the values of all ranks, in the order of ranks, on every rank."""
+    if _size() == 1:
+        return [value]
+    values: list[Any] = [None] * _size()
+    dist.all_gather_object(values, value)
+    return values

@@ -1,0 +1,1 @@
+"""Benchmarks on embeddings with ids and classes; nothing here knows a model."""

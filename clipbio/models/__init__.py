@@ -1,0 +1,52 @@
+"""Towers, the models made of them, and the recipes that build them."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from clipbio.models.multi import MultiTower, ParameterCount
+from clipbio.models.options import TowerOptions
+from clipbio.models.projections import Projection, build_projection
+from clipbio.models.tokenizer import Tokenizer
+from clipbio.models.tower import Tower
+from clipbio.models.trunks import ImageSpec, ImageTrunk, TextTrunk, Trunk
+
+if TYPE_CHECKING:
+    from clipbio.models.dual_model import dual
+    from clipbio.models.openclip_model import openclip
+    from clipbio.models.timm_trunk import TimmImage
+    from clipbio.models.transformers_trunk import TransformersText
+
+__all__ = [
+    "ImageSpec",
+    "ImageTrunk",
+    "MultiTower",
+    "ParameterCount",
+    "Projection",
+    "TextTrunk",
+    "TimmImage",
+    "Tokenizer",
+    "Tower",
+    "TowerOptions",
+    "TransformersText",
+    "Trunk",
+    "build_projection",
+    "dual",
+    "openclip",
+]
+
+# open_clip, timm and transformers take seconds to import: each model waits only for those it is made of, and a data
+# worker for none.
+_LAZY = {
+    "TimmImage": "timm_trunk",
+    "TransformersText": "transformers_trunk",
+    "dual": "dual_model",
+    "openclip": "openclip_model",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)

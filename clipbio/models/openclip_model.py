@@ -1,0 +1,76 @@
+"""`model=openclip` and `model=tiny`: the constructor signature is the schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from clipbio.errors import ClipbioError
+from clipbio.models import adapter
+from clipbio.models.multi import MultiTower, seeded
+from clipbio.models.openclip_trunks import image_parts, text_parts
+from clipbio.models.options import TowerOptions
+
+__all__ = ["openclip"]
+
+OWN = "clipbio:"
+
+
+def openclip(
+    name: str,
+    pretrained: str | None = None,
+    *,
+    image: TowerOptions | Mapping[str, Any] | None = None,
+    text: TowerOptions | Mapping[str, Any] | None = None,
+    dim: int | None = None,
+    image_size: int | None = None,
+    context_length: int | None = None,
+    seed: int = 0,
+    load_weights: bool = True,
+) -> MultiTower:
+    """Build a model of open_clip.
+
+    Args:
+        name: An architecture, `hf-hub:ORG/NAME`, a folder with `open_clip_config.json`, a JSON file with an
+            architecture, or `clipbio:NAME` for one that comes with this package.
+        pretrained: A tag of the architecture or a weights file; hub and folder bring their own weights.
+        image: Options of the image tower.
+        text: Options of the text tower.
+        dim: Dimension of the space, where both towers get new projections.
+        image_size: Another input size than the architecture's; position embeddings are interpolated.
+        context_length: Another text length than the architecture's.
+        seed: Seed of all random initial weights.
+        load_weights: False leaves pretrained weights unread, for a checkpoint that follows.
+    """
+    options = _options(image), _options(text)
+    with seeded(seed):
+        loaded = adapter.load(
+            _own_architecture(name),
+            pretrained,
+            image_size=image_size,
+            context_length=context_length,
+            load_weights=load_weights,
+        )
+        own_dim = int(loaded.config["embed_dim"])
+        towers = {}
+        for option, (trunk, body) in zip(options, (image_parts(loaded), text_parts(loaded)), strict=True):
+            towers[trunk.modality] = option.tower(trunk, dim=dim, pretrained=body, own_dim=own_dim)
+    return MultiTower(towers, initial_logit_scale=loaded.logit_scale, initial_logit_bias=loaded.logit_bias)
+
+
+def _options(value: TowerOptions | Mapping[str, Any] | None) -> TowerOptions:
+    if isinstance(value, TowerOptions):
+        return value
+    try:
+        return TowerOptions(**{str(key): item for key, item in (value or {}).items()})
+    except TypeError as error:
+        raise ClipbioError(f"model: {error}") from error
+
+
+def _own_architecture(name: str) -> str:
+    if not name.startswith(OWN):
+        return name
+    folder = Path(str(resources.files("clipbio.models"))) / "configs"
+    return str(folder / f"{name.removeprefix(OWN)}.json")

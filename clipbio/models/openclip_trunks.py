@@ -1,0 +1,126 @@
+"""open_clip's encoders as trunks: the projection is split off, so that what comes before it can be cached.
+
+The projection is found in a ViT (`proj`), a text transformer (`text_projection`), a timm tower (its head, or the
+classifier that timm puts at the end) and a transformers text tower (`proj`). Where pooling and projection are one
+module, as in the attention pool of the ResNets and of SigLIP's image tower, features are what open_clip gives and the
+projection is the identity.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from clipbio.errors import ClipbioError
+from clipbio.models.adapter import (
+    HFTextEncoder,
+    Loaded,
+    ModifiedResNet,
+    TextTransformer,
+    TimmModel,
+    VisionTransformer,
+)
+from clipbio.models.projections import linear_from
+from clipbio.models.timm_trunk import timm_groups
+from clipbio.models.trunks import ImageTrunk, TextTrunk, block_groups
+
+__all__ = ["OpenClipImage", "OpenClipText", "image_parts", "text_parts"]
+
+Groups = list[list[nn.Parameter]]
+
+
+class OpenClipImage(ImageTrunk):
+    """An image tower of open_clip without its projection."""
+
+    def groups(self) -> Groups:
+        """Return the parameters from input to output: stem, blocks or stages, the last with the final norm."""
+        if isinstance(self.encoder, TimmModel):
+            return timm_groups(self.encoder.trunk, extra=self.encoder.head)
+        if isinstance(self.encoder, ModifiedResNet):
+            return _resnet_groups(self.encoder)
+        return block_groups(self.encoder)
+
+
+class OpenClipText(TextTrunk):
+    """A text tower of open_clip without its projection."""
+
+
+def image_parts(loaded: Loaded) -> tuple[OpenClipImage, nn.Module]:
+    """Return the image trunk and its own projection."""
+    visual, embed_dim = loaded.visual, int(loaded.config["embed_dim"])
+    body, width = _split_image(visual, embed_dim)
+    config = {"embed_dim": embed_dim, "vision_cfg": loaded.config["vision_cfg"], **_activation(loaded)}
+    return OpenClipImage(visual, width=width, spec=loaded.spec, config=config), body
+
+
+def text_parts(loaded: Loaded) -> tuple[OpenClipText, nn.Module]:
+    """Return the text trunk and its own projection."""
+    text, embed_dim = loaded.text, int(loaded.config["embed_dim"])
+    body, width = _split_text(text, embed_dim)
+    config = {"embed_dim": embed_dim, "text_cfg": loaded.config["text_cfg"], **_activation(loaded)}
+    return OpenClipText(text, width=width, tokenizer=loaded.tokenizer, config=config), body
+
+
+def _activation(loaded: Loaded) -> dict[str, Any]:
+    return {"quick_gelu": bool(loaded.config.get("quick_gelu", False))}
+
+
+def _split_image(visual: nn.Module, embed_dim: int) -> tuple[nn.Module, int]:
+    if isinstance(visual, VisionTransformer):
+        if visual.pool_type == "none":
+            raise ClipbioError("the image tower gives one vector per token (pool_type=none): it has no single feature")
+        weight, visual.proj, visual.output_tokens = visual.proj, None, False
+        return linear_from(weight), int(weight.shape[0])
+    if isinstance(visual, TimmModel):
+        return _split_timm(visual, embed_dim)
+    return nn.Identity(), embed_dim
+
+
+def _split_timm(visual: Any, embed_dim: int) -> tuple[nn.Module, int]:
+    head = visual.head
+    if "proj" in head._modules:
+        drop = head._modules.pop("drop")
+        linear = head._modules.pop("proj")
+        return (nn.Sequential(drop, linear) if drop.p else linear), int(linear.in_features)
+    if "mlp" in head._modules:
+        mlp = head._modules.pop("mlp")
+        return mlp, int(mlp.fc1.in_features)
+    if len(head) == 0:
+        return _split_classifier(visual.trunk, embed_dim)
+    return nn.Identity(), embed_dim
+
+
+def _split_classifier(trunk: Any, embed_dim: int) -> tuple[nn.Module, int]:
+    """Take timm's last linear layer, which serves as projection when open_clip adds none."""
+    name = (trunk.pretrained_cfg or {}).get("classifier")
+    if isinstance(name, str) and name:
+        parent_name, _, leaf = name.rpartition(".")
+        parent = trunk.get_submodule(parent_name)
+        linear = getattr(parent, leaf, None)
+        if isinstance(linear, nn.Linear) and linear.out_features == embed_dim:
+            setattr(parent, leaf, nn.Identity())
+            return linear, linear.in_features
+    return nn.Identity(), embed_dim
+
+
+def _split_text(text: Any, embed_dim: int) -> tuple[nn.Module, int]:
+    if isinstance(text, TextTransformer):
+        if text.pool_type == "none":
+            raise ClipbioError("the text tower gives one vector per token (pool_type=none): it has no single feature")
+        own, text.text_projection, text.output_tokens = text.text_projection, None, False
+        if own is None:
+            return nn.Identity(), int(text.width)
+        return (own if isinstance(own, nn.Linear) else linear_from(own)), int(text.width)
+    if isinstance(text, HFTextEncoder):
+        own, text.proj, text.output_tokens = text.proj, nn.Identity(), False
+        first = next((layer for layer in own.modules() if isinstance(layer, nn.Linear)), None)
+        return own, first.in_features if first is not None else embed_dim
+    return nn.Identity(), embed_dim
+
+
+def _resnet_groups(encoder: nn.Module) -> Groups:
+    stages = [getattr(encoder, name) for name in ("layer1", "layer2", "layer3", "layer4", "attnpool")]
+    groups = [list(stage.parameters()) for stage in stages]
+    later = {id(parameter) for group in groups for parameter in group}
+    return [[parameter for parameter in encoder.parameters() if id(parameter) not in later], *groups]

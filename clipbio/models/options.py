@@ -1,0 +1,86 @@
+"""The options every tower has, whatever its trunk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from torch import nn
+
+from clipbio.errors import ClipbioError, nearest
+from clipbio.models.projections import INPUT_NORMS, PROJECTIONS, Projection, build_projection
+from clipbio.models.tower import Tower
+from clipbio.models.trunks import Trunk
+
+__all__ = ["TowerOptions", "TowerRecipe"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TowerOptions:
+    """How a tower is trained and projected.
+
+    `unlocked`: `all`, or how many of the trunk's last groups are trained; 0 freezes it.
+    `lr`: the tower's own learning rate.
+    `projection`: `pretrained` (the loaded model's own), or a new `linear`, `mlp` or `identity`.
+    `hidden`: the hidden width of `mlp`, by default the dimension of the space.
+    `dropout`, `input_norm` (`none`, `layer`, `l2`): applied to the features before the projection.
+    `train_projection`: False freezes the projection too.
+    """
+
+    unlocked: int | Literal["all"] = "all"
+    lr: float | None = None
+    projection: str = "pretrained"
+    hidden: int | None = None
+    dropout: float = 0.0
+    input_norm: str = "none"
+    train_projection: bool = True
+
+    def __post_init__(self) -> None:
+        for key, value, valid in (
+            ("projection", self.projection, PROJECTIONS),
+            ("input_norm", self.input_norm, INPUT_NORMS),
+        ):
+            if value not in valid:
+                raise ClipbioError(f"model: unknown {key} '{value}'{nearest(value, valid)}")
+        if self.unlocked != "all" and (type(self.unlocked) is not int or self.unlocked < 0):
+            raise ClipbioError(f"model: unlocked is 'all' or a number of groups from 0 on, not '{self.unlocked}'")
+        if not 0 <= self.dropout < 1:
+            raise ClipbioError(f"model: dropout lies in [0, 1), not {self.dropout}")
+        if self.lr is not None and not self.lr > 0:
+            raise ClipbioError(f"model: lr is above 0, not {self.lr}")
+
+    def tower(self, trunk: Trunk, *, dim: int | None, pretrained: nn.Module | None = None, own_dim: int = 0) -> Tower:
+        """Put a trunk and a projection together; `pretrained` maps its features to `own_dim`."""
+        return Tower(
+            trunk,
+            {"default": self._projection(trunk, dim, pretrained, own_dim)},
+            unlocked=self.unlocked,
+            train_projection=self.train_projection,
+            lr=self.lr,
+        )
+
+    def _projection(self, trunk: Trunk, dim: int | None, pretrained: nn.Module | None, own_dim: int) -> Projection:
+        dropout, norm = self.dropout, self.input_norm
+        key = f"model.{trunk.modality}.projection"
+        if self.projection != "pretrained":
+            return build_projection(
+                self.projection,
+                trunk.width,
+                dim=dim or own_dim,
+                hidden=self.hidden,
+                dropout=dropout,
+                input_norm=norm,
+            )
+        if pretrained is None:
+            raise ClipbioError(f"{key}=pretrained: this trunk comes without a projection; use linear or mlp")
+        if dim not in (None, own_dim):
+            raise ClipbioError(f"{key}=pretrained gives {own_dim} dimensions, model.dim is {dim}; use linear or mlp")
+        return Projection(pretrained, width=trunk.width, dim=own_dim, dropout=dropout, input_norm=norm)
+
+
+class TowerRecipe(Protocol):
+    """What can build a tower for a space of `dim` dimensions."""
+
+    def build(self, *, dim: int, load_weights: bool = True) -> Tower:
+        """Return the tower."""
+        ...

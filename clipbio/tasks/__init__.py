@@ -1,0 +1,1 @@
+"""What the commands do: configs in, run folders out. The one room that joins all others."""

@@ -1,0 +1,110 @@
+"""`evaluate.py`: benchmarks on a run, a checkpoint, or a pretrained model without any checkpoint."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from clipbio.config import check_signatures
+from clipbio.distributed import World, barrier, broadcast, join_world, leave_world
+from clipbio.errors import ClipbioError
+from clipbio.files import write_json
+from clipbio.tasks.parts import build_benchmarks, build_cache, build_data, build_model, device_of, measure
+from clipbio.tasks.results import finish_run
+from clipbio.training.checkpoints import checkpoint_path, load_into, read_checkpoint
+from clipbio.training.inputs import connect
+from clipbio.training.run import RunFolder, provenance
+
+__all__ = ["evaluate"]
+
+log = logging.getLogger(__name__)
+
+Config = Mapping[str, Any]
+
+
+def evaluate(config: Config) -> dict[str, float]:
+    """Run benchmarks and write `metrics.json` and the report; return the metrics.
+
+    Args:
+        config: Plain resolved config of `conf/evaluate.yaml`. What it leaves open (model, data) comes from the
+            checkpoint's own config.
+    """
+    started = time.time()
+    world = join_world(str(config["trainer"]["accelerator"]))
+    try:
+        folder = RunFolder(Path(config["run_dir"]))
+        _open(folder, config, world)
+        return _evaluate(config, folder, world, started)
+    finally:
+        leave_world()
+
+
+def _open(folder: RunFolder, config: Config, world: World) -> None:
+    error: ClipbioError | None = None
+    if world.is_main:
+        try:
+            folder.open(config, "auto" if config["overwrite"] else "never")
+        except ClipbioError as caught:
+            error = caught
+    error = broadcast(error)
+    if error is not None:
+        raise error
+
+
+def _evaluate(config: Config, folder: RunFolder, world: World, started: float) -> dict[str, float]:
+    path = checkpoint_path(config["checkpoint"]) if config["checkpoint"] else None
+    checkpoint = read_checkpoint(path) if path is not None else None
+    config = _complete(config, checkpoint["clipbio"]["config"] if checkpoint is not None else {})
+    check_signatures({key: config[key] for key in ("model", "data", "benchmark")})
+    device = device_of(str(config["trainer"]["accelerator"]), world)
+    data = build_data(config, world)
+    splits = list(config["splits"] or (name for name in ("val", "test", "unseen") if name in data.splits))
+    if not splits:
+        raise ClipbioError(f"nothing to evaluate: {data.folder.root} has only {', '.join(data.splits)}; give splits=")
+    for name in splits:
+        data.split(name)
+    model = build_model(config, load_weights=checkpoint is None)
+    if checkpoint is not None and path is not None:
+        load_into(checkpoint, {"model": model}, path)
+    encoder = connect(
+        model, data, cache=build_cache(config), augmentation=None, splits=splits, world=world, device=device
+    )
+    benchmarks = build_benchmarks(config)
+    validation = measure(model, data, splits=splits, benchmarks=benchmarks, encoder=encoder, device=device)
+    if world.is_main:
+        facts = {"wall time": f"{time.time() - started:.0f} s", "processes": world.size}
+        finish_run(
+            folder,
+            title=f"{config['name']}: evaluation",
+            config=config,
+            data=data,
+            model=model,
+            validation=validation,
+            checkpoint=path,
+            facts=facts,
+            console=Console(),
+        )
+        values = provenance(data_manifest=data.folder.manifest.hash, checkpoint=str(path), exit_status=0)
+        write_json(folder.path / "run.json", {**values, "seconds": round(time.time() - started, 1)})
+        folder.write_status("finished")
+    barrier()
+    return validation.result.metrics
+
+
+def _complete(config: Config, trained: Config) -> dict[str, Any]:
+    """Fill what the command left open from the config that the checkpoint was trained with."""
+    complete = dict(config)
+    if config["model"] is None:
+        if not trained:
+            raise ClipbioError("nothing to evaluate: give checkpoint=RUN, or a model such as model=openclip model.pretrained=TAG")
+        complete["model"] = trained["model"]
+    if config["data"] is None:
+        if not trained:
+            raise ClipbioError("no data to evaluate on: give data=table data.root=FOLDER")
+        complete["data"] = trained["data"]
+    return complete

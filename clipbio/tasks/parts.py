@@ -1,0 +1,122 @@
+"""What training and evaluation both build from a config."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from clipbio.config import instantiate
+from clipbio.data.datamodule import SpecimenData
+from clipbio.distributed import World
+from clipbio.errors import ClipbioError, nearest
+from clipbio.evaluation.benchmark import Benchmark
+from clipbio.evaluation.embed import embed
+from clipbio.models import MultiTower
+from clipbio.training.encoder import TextEncoder
+from clipbio.training.inputs import FeatureCache
+from clipbio.training.validation import Validation
+
+__all__ = ["build_benchmarks", "build_cache", "build_data", "build_model", "device_of", "measure", "thumbnails"]
+
+log = logging.getLogger(__name__)
+
+Config = Mapping[str, Any]
+
+
+def build_data(config: Config, world: World) -> SpecimenData:
+    """Return the DataModule of a config."""
+    data = instantiate(config["data"], "data")
+    assert isinstance(data, SpecimenData)
+    data.world = world
+    return data
+
+
+def build_model(config: Config, *, load_weights: bool) -> MultiTower:
+    """Return the model of a config."""
+    model = instantiate(config["model"], "model", load_weights=load_weights)
+    if not isinstance(model, MultiTower):
+        raise ClipbioError(f"model._target_ builds a {type(model).__name__}, not a clipbio.models.MultiTower")
+    return model
+
+
+def build_benchmarks(config: Config, names: Sequence[str] | None = None) -> dict[str, Benchmark]:
+    """Return benchmarks by name, all or some."""
+    configs: Mapping[str, Any] = config.get("benchmark") or {}
+    for name in names or ():
+        if name not in configs:
+            raise ClipbioError(f"validation.benchmarks: '{name}' is not among benchmark={list(configs)}{nearest(name, configs)}")
+    chosen = configs if names is None else names
+    return {name: instantiate(configs[name], f"benchmark.{name}") for name in chosen}
+
+
+def build_cache(config: Config) -> FeatureCache:
+    """Return where features of frozen trunks are kept."""
+    dtype = str(config["cache_features"])
+    if dtype not in ("float32", "float16", "off"):
+        raise ClipbioError(f"cache_features='{dtype}' is unknown; valid are: float32, float16, off")
+    folder = Path(config["cache_dir"]).expanduser() / "features"
+    return FeatureCache(None) if dtype == "off" else FeatureCache(folder, dtype)
+
+
+def device_of(accelerator: str, world: World) -> torch.device:
+    """Return the device of this process."""
+    if accelerator in ("gpu", "cuda"):
+        if not torch.cuda.is_available():
+            raise ClipbioError("trainer.accelerator=gpu, but no GPU is visible: take trainer=cpu")
+        return torch.device("cuda", world.local_rank)
+    return torch.device("cpu")
+
+
+def measure(
+    model: MultiTower,
+    data: SpecimenData,
+    *,
+    splits: Sequence[str],
+    benchmarks: Mapping[str, Benchmark],
+    encoder: TextEncoder,
+    device: torch.device,
+) -> Validation:
+    """Embed splits and run benchmarks on them; the metrics are in the result."""
+    validation = Validation([data.split(name) for name in splits], benchmarks, encoder, list(data.splits.values()))
+    validation.begin()
+    model.to(device).eval()
+    for place, name in enumerate(splits):
+        collector = validation.collector(place)
+        embed(model.tower("image"), data.evaluation_loader(name), collector, device=device)
+    validation.finish()
+    return validation
+
+
+def thumbnails(data: SpecimenData, splits: Sequence[str]) -> Callable[[str], bytes | None]:
+    """Return a function from a specimen's id to its encoded image."""
+    places = {
+        split.index.ids[int(row)]: (split, int(row)) for split in map(data.split, splits) for row in split.rows
+    }
+
+    def find(id_: str) -> bytes | None:
+        if id_ not in places:
+            return None
+        split, row = places[id_]
+        image = split.index.read(row).image
+        return image if isinstance(image, bytes) else None
+
+    return find
+
+
+def print_summary(model: MultiTower, data: SpecimenData, console: Console) -> None:
+    """Show what is trained on what."""
+    towers = Table("tower", "parameters", "trained", title="model", title_justify="left")
+    for count in model.summary():
+        towers.add_row(count.tower, f"{count.total:,}", f"{count.trainable:,}")
+    splits = Table("split", "specimens", "species", title=f"data: {data.folder.root.name}", title_justify="left")
+    for name, split in data.splits.items():
+        species = len({int(key) for key in split.index.taxon_NR[split.rows, -1] if key >= 0})
+        splits.add_row(name, f"{len(split):,}", f"{species:,}")
+    console.print(towers)
+    console.print(splits)

@@ -1,0 +1,59 @@
+"""After a sweep: one table of all its runs."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+from hydra.experimental.callback import Callback
+
+__all__ = ["SweepSummary", "summarise"]
+
+log = logging.getLogger(__name__)
+
+
+class SweepSummary(Callback):
+    """Write `matrix.md` and `matrix.csv` into the parent folder of a sweep of training runs."""
+
+    def on_multirun_end(self, config: Any, **kwargs: Any) -> None:
+        """Summarise what the jobs left."""
+        if config.hydra.job.name == "train":
+            summarise(Path(str(config.hydra.sweep.dir)))
+
+
+def summarise(folder: Path) -> Path | None:
+    """Write how each run of a sweep does on each text type; return the table, None if no run is finished."""
+    from clipbio.evaluation.table import write_matrix
+    from clipbio.files import read_json
+    from clipbio.training.run import RunFolder, config_difference
+
+    runs = [RunFolder(path.parent) for path in sorted(folder.glob("*/metrics.json")) if (path.parent / "config.yaml").exists()]
+    if not runs:
+        return None
+    configs = [run.config() for run in runs]
+    varied = {line.partition(":")[0] for config in configs[1:] for line in config_difference(configs[0], config)}
+    names = [_name(config, varied) for config in configs]
+    metrics = [read_json(run.path / "metrics.json") for run in runs]
+    splits = sorted({key.split("/")[1] for one in metrics for key in one if key.startswith("zero_shot/")})
+    table, data = write_matrix(folder, list(zip(names, metrics, strict=True)), splits=splits)
+    sys.stdout.write(table.read_text(encoding="utf-8") + f"\nwritten to {table} and {data}\n")
+    return table
+
+
+def _name(config: Any, varied: set[str]) -> str:
+    """Name a run by its text regime, and by what else was varied, the seed apart: runs that differ in it are repeats."""
+    text = config["data"]["streams"]["main"]["text"]
+    weights = {name: weight for name, weight in text["weights"].items() if weight}
+    regime = next(iter(weights)) if len(weights) == 1 else "mixed"
+    others = sorted(
+        key for key in varied if not key.startswith(("text.", "data.streams.main.text.")) and key.rpartition(".")[2] != "seed"
+    )
+    return ", ".join([regime, *(f"{key}={_at(config, key)}" for key in others)])
+
+
+def _at(config: Any, key: str) -> Any:
+    for part in key.split("."):
+        config = config.get(part) if isinstance(config, dict) else None
+    return config

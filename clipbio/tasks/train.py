@@ -1,0 +1,339 @@
+"""`train.py`: from a config to a trained, evaluated and reported run."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback, LearningRateMonitor, ModelCheckpoint, RichProgressBar
+from rich.console import Console
+
+from clipbio.config import check_signatures, instantiate
+from clipbio.data.transforms import Augmentation
+from clipbio.distributed import World, barrier, broadcast, join_world, leave_world
+from clipbio.errors import ClipbioError
+from clipbio.files import read_json, write_json
+from clipbio.losses import ContrastiveHead
+from clipbio.tasks.parts import (
+    build_benchmarks,
+    build_cache,
+    build_data,
+    build_model,
+    device_of,
+    measure,
+    print_summary,
+)
+from clipbio.tasks.results import finish_run
+from clipbio.training.callbacks import GracefulStop, SkippedGuard, StatusFile, Throughput
+from clipbio.training.checkpoints import checkpoint_path, load_into, read_checkpoint
+from clipbio.training.durations import Duration, RunLength
+from clipbio.training.inputs import connect
+from clipbio.training.loggers import JsonLinesLogger
+from clipbio.training.module import ContrastiveModule
+from clipbio.training.run import RunFolder, provenance
+from clipbio.training.validation import Validation
+from clipbio.training.validity import check_config
+
+__all__ = ["train"]
+
+log = logging.getLogger(__name__)
+
+Config = Mapping[str, Any]
+INTERRUPTED = 130
+
+
+def train(config: Config) -> dict[str, float]:
+    """Train, evaluate and report; return the metrics of the run.
+
+    Args:
+        config: Plain resolved config of `conf/train.yaml`.
+    """
+    check_config(config)
+    check_signatures(config)
+    world = join_world(str(config["trainer"]["accelerator"]))
+    _check_world(config, world)
+    try:
+        return _Training(config, world).run()
+    finally:
+        leave_world()
+
+
+def _check_world(config: Config, world: World) -> None:
+    trainer = config["trainer"]
+    strategy = str(trainer["strategy"])
+    if world.size > 1 and strategy == "auto":
+        raise ClipbioError(f"{world.size} processes were started, but trainer={trainer['accelerator']} runs one: trainer=ddp")
+    devices = trainer["devices"]
+    if world.size == 1 and strategy != "auto" and isinstance(devices, int) and devices > 1:
+        raise ClipbioError(
+            f"trainer.devices={devices} needs {devices} processes: start them with "
+            f"'torchrun --nproc_per_node {devices} train.py ...' (or srun)"
+        )
+
+
+class _Training:
+    """One attempt at a run."""
+
+    def __init__(self, config: Config, world: World) -> None:
+        self.config = config
+        self.world = world
+        self.folder = RunFolder(Path(config["run_dir"]))
+        self.console = Console(quiet=not world.is_main)
+        self.device = device_of(str(config["trainer"]["accelerator"]), world)
+        self.started = time.time()
+        self.resumed_at: int | None = None
+        self.attempts = _earlier_attempts(self.folder.path / "run.json")
+
+    def run(self) -> dict[str, float]:
+        answer = broadcast(self._open_folder())
+        if isinstance(answer, ClipbioError):
+            raise answer
+        if answer == "finished":
+            log.info("%s is finished; nothing is left to do", self.folder.path)
+            self.console.print(f"{self.folder.path} is finished; its report: {self.folder.path / 'report.html'}")
+            return {}
+        with self._recorded():
+            return self._train(answer)
+
+    def _open_folder(self) -> str | ClipbioError:
+        """Return what to do, or the error, so that all processes learn of it."""
+        if not self.world.is_main:
+            return ""
+        try:
+            return self.folder.open(self.config, str(self.config["resume"]))
+        except ClipbioError as error:
+            return error
+
+    def _train(self, answer: str) -> dict[str, float]:
+        self.data = build_data(self.config, self.world)
+        checkpoint = read_checkpoint(self.folder.last) if answer == "continue" else None
+        self.model = build_model(self.config, load_weights=checkpoint is None)
+        if checkpoint is not None:
+            # Before anything is encoded: frozen weights decide the features.
+            load_into(checkpoint, {"model": self.model}, self.folder.last)
+            self.resumed_at = int(checkpoint["global_step"])
+            log.info("resumed at step %d from %s", self.resumed_at, self.folder.last)
+            self.console.print(f"resumed at step {self.resumed_at} from {self.folder.last}")
+        if self.world.is_main:
+            self.folder.forget_after(self.resumed_at or 0)
+        module = self._module()
+        print_summary(self.model, self.data, self.console)
+        trainer = self._trainer(module)
+        self._fit(trainer, module)
+        return self._evaluate(trainer)
+
+    # -- parts ------------------------------------------------------------------------------------------------------
+
+    def _module(self) -> ContrastiveModule:
+        length = self._plan()
+        validation_splits = [name for name in self.config["validation"]["splits"] if name in self.data.splits]
+        self.splits = _final_splits(self.config, self.data.splits)
+        augmentation = instantiate(self.config["augmentation"], "augmentation")
+        assert isinstance(augmentation, Augmentation)
+        self.encoder = connect(
+            self.model,
+            self.data,
+            cache=build_cache(self.config),
+            augmentation=augmentation,
+            splits=list(dict.fromkeys([*validation_splits, *self.splits])),
+            world=self.world,
+            device=self.device,
+        )
+        self.data.validation_splits = tuple(validation_splits)
+        head = instantiate(self.config["loss"], "loss")
+        assert isinstance(head, ContrastiveHead)
+        head.start_from(self.model.initial_logit_scale)
+        if self.config.get("init"):
+            path = checkpoint_path(self.config["init"])
+            load_into(read_checkpoint(path), {"model": self.model, "head": head}, path)
+        return ContrastiveModule(
+            self.model,
+            head,
+            recipe=instantiate(self.config["optim"], "optim"),
+            length=length,
+            validation=self._validation(validation_splits),
+            config=self.config,
+        )
+
+    def _plan(self) -> RunLength:
+        duration = Duration.parse(self.config["duration"], "duration")
+
+        def steps(plan: Any) -> int:
+            return max(1, duration.steps(RunLength(plan.batch_size, plan.batches_per_epoch)))
+
+        plan = self.data.plan_run(seed=int(self.config["seed"]), steps=steps, world=self.world)
+        return RunLength(plan.batch_size, plan.batches_per_epoch, self.data.steps)
+
+    def _validation(self, names: list[str]) -> Validation | None:
+        benchmarks = build_benchmarks(self.config, self.config["validation"]["benchmarks"])
+        if not names or not benchmarks:
+            return None
+        return Validation([self.data.split(name) for name in names], benchmarks, self.encoder, list(self.data.splits.values()))
+
+    def _trainer(self, module: ContrastiveModule) -> pl.Trainer:
+        steps = self.data.steps
+        count = -(-steps // self._steps_of("validation.every", self.config["validation"]["every"], module.length))
+        loggers = [JsonLinesLogger(self.folder.metrics_log)]
+        loggers += [instantiate(item, f"logger.{name}") for name, item in (self.config["logger"] or {}).items()]
+        settings = {key: value for key, value in self.config["trainer"].items() if key != "_target_"}
+        devices = settings.pop("devices")
+        return pl.Trainer(
+            **settings,
+            devices=self.world.local_size if self.world.size > 1 else devices,
+            num_nodes=max(1, self.world.size // self.world.local_size),
+            max_steps=steps,
+            max_epochs=-1,
+            val_check_interval=max(1, steps // count),
+            check_val_every_n_epoch=None,
+            num_sanity_val_steps=0,
+            log_every_n_steps=int(self.config["log_every"]),
+            use_distributed_sampler=False,
+            enable_model_summary=False,
+            callbacks=self._callbacks(module),
+            logger=loggers,
+            default_root_dir=str(self.folder.path),
+        )
+
+    def _callbacks(self, module: ContrastiveModule) -> list[Callback]:
+        folder, config = self.folder, self.config
+        every = self._steps_of("checkpoint.every", config["checkpoint"]["every"], module.length)
+        callbacks: list[Callback] = [
+            Throughput(),
+            LearningRateMonitor("step"),
+            StatusFile(folder.path / "status.json"),
+            SkippedGuard(
+                total=len(self.data.train_split),
+                max_share=self.data.max_skipped_share,
+                path=folder.path / "skipped.jsonl",
+            ),
+            GracefulStop(folder.last),
+            ModelCheckpoint(
+                folder.last.parent, filename="last", every_n_train_steps=every, enable_version_counter=False
+            ),
+        ]
+        if module.validation is not None:
+            callbacks.append(
+                ModelCheckpoint(
+                    folder.best.parent,
+                    filename="best",
+                    monitor=str(config["checkpoint"]["monitor"]),
+                    mode=str(config["checkpoint"]["mode"]),
+                    save_on_train_epoch_end=False,
+                    enable_version_counter=False,
+                )
+            )
+        if config["progress"]:
+            callbacks.append(RichProgressBar(leave=True))
+        extra = config["callbacks"] or {}
+        return callbacks + [instantiate(item, f"callbacks.{name}") for name, item in extra.items() if item]
+
+    def _steps_of(self, key: str, text: str, length: RunLength) -> int:
+        return min(max(1, Duration.parse(text, key).steps(length)), self.data.steps)
+
+    # -- the run ----------------------------------------------------------------------------------------------------
+
+    def _fit(self, trainer: pl.Trainer, module: ContrastiveModule) -> None:
+        if self.resumed_at is not None and self.resumed_at >= self.data.steps:
+            return
+        path = self.folder.last if self.resumed_at is not None else None
+        trainer.fit(module, datamodule=self.data, ckpt_path=path, weights_only=True)
+        stop = next(callback for callback in trainer.callbacks if isinstance(callback, GracefulStop))  # type: ignore[attr-defined]
+        if stop.signal is not None and trainer.global_step < self.data.steps:
+            raise KeyboardInterrupt
+        trainer.save_checkpoint(self.folder.last)
+
+    def _evaluate(self, trainer: pl.Trainer) -> dict[str, float]:
+        barrier()
+        path = checkpoint_path(self.folder.path)
+        load_into(read_checkpoint(path), {"model": self.model}, path)
+        benchmarks = build_benchmarks(self.config)
+        if not benchmarks or not self.splits:
+            return {}
+        validation = measure(
+            self.model, self.data, splits=self.splits, benchmarks=benchmarks, encoder=self.encoder, device=self.device
+        )
+        if self.world.is_main:
+            self._report(validation, path)
+        barrier()
+        return validation.result.metrics
+
+    def _report(self, validation: Validation, path: Path) -> None:
+        finish_run(
+            self.folder,
+            title=f"{self.config['name']}: training run",
+            config=self.config,
+            data=self.data,
+            model=self.model,
+            validation=validation,
+            checkpoint=path,
+            facts={
+                "resumed at step": "not resumed" if self.resumed_at is None else self.resumed_at,
+                "wall time": f"{time.time() - self.started:.0f} s",
+                "processes": self.world.size,
+            },
+            console=self.console,
+        )
+
+    @contextmanager
+    def _recorded(self) -> Iterator[None]:
+        """Keep `run.json` and `status.json` true whatever happens."""
+        state, error_text, code = "failed", "", 1
+        try:
+            self._write_state("running", None)
+            yield
+            state, code = "finished", 0
+        except KeyboardInterrupt:
+            state, error_text, code = "interrupted", "interrupted: continue with resume=auto", INTERRUPTED
+            raise
+        except BaseException as error:
+            error_text = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise
+        finally:
+            self._write_state(state, code, error_text)
+            _finish_wandb()
+
+    def _write_state(self, state: str, code: int | None, error: str = "") -> None:
+        if not self.world.is_main:
+            return
+        steps = getattr(getattr(self, "data", None), "steps", None)
+        self.folder.write_status(state, steps=steps, error=error, resumed_at=self.resumed_at)
+        attempt = {
+            "started": self.started,
+            "seconds": round(time.time() - self.started, 1),
+            "resumed_at": self.resumed_at,
+            "exit_status": code,
+            "error": error,
+        }
+        manifest = self.data.folder.manifest.hash if state == "finished" else None
+        values = provenance(
+            seed=self.config["seed"], world_size=self.world.size, data_manifest=manifest, exit_status=code
+        )
+        write_json(self.folder.path / "run.json", {**values, "attempts": [*self.attempts, attempt]})
+
+
+def _earlier_attempts(path: Path) -> list[Any]:
+    """Return what `run.json` says of earlier attempts; one that was killed keeps its open end."""
+    try:
+        return list(read_json(path)["attempts"]) if path.exists() else []
+    except (ClipbioError, KeyError):
+        return []
+
+
+def _final_splits(config: Config, available: Mapping[str, Any]) -> list[str]:
+    wanted = config["evaluate_splits"]
+    if wanted is None:
+        return [name for name in ("val", "val_unseen", "test", "unseen") if name in available]
+    return list(wanted)
+
+
+def _finish_wandb() -> None:
+    """Close wandb's run: a second run in this process would log into it."""
+    if "wandb" in sys.modules and sys.modules["wandb"].run is not None:
+        sys.modules["wandb"].finish()
+

@@ -1,0 +1,24 @@
+"""From names and descriptions to the string that a model reads. Knows nothing of images, models and data."""
+
+from clipbio.text.linting import LintReport, LintRow, lint
+from clipbio.text.regime import TextRegime
+from clipbio.text.rendering import TEXT_TYPES, MissingRanks, Named, Rendered, Unnameable, render
+from clipbio.text.sentences import split_sentences
+from clipbio.text.template_sets import TEMPLATES, template_id, templates
+
+__all__ = [
+    "TEMPLATES",
+    "TEXT_TYPES",
+    "LintReport",
+    "LintRow",
+    "MissingRanks",
+    "Named",
+    "Rendered",
+    "TextRegime",
+    "Unnameable",
+    "lint",
+    "render",
+    "split_sentences",
+    "template_id",
+    "templates",
+]

@@ -1,0 +1,192 @@
+"""Callbacks that a run of ours needs beyond Lightning's own."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback
+
+from clipbio.data.batch import Batch
+from clipbio.errors import ClipbioError
+from clipbio.files import write_json
+
+__all__ = ["GracefulStop", "SampleLog", "SkippedGuard", "StatusFile", "Throughput"]
+
+log = logging.getLogger(__name__)
+
+
+class Throughput(Callback):
+    """Log samples per second over all processes, and the share of time spent waiting for data."""
+
+    def __init__(self) -> None:
+        self._ended = 0.0
+        self._waited = 0.0
+        self._since = 0.0
+        self._samples = 0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock."""
+        self._reset(time.perf_counter())
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Count the time since the last step ended as waiting."""
+        self._waited += time.perf_counter() - self._ended
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
+    ) -> None:
+        """Log at the logging steps."""
+        now = time.perf_counter()
+        self._ended = now
+        self._samples += len(batch["ids"]) * trainer.world_size
+        if trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+            elapsed = max(now - self._since, 1e-9)
+            values = {"train/samples_per_second": self._samples / elapsed, "train/data_wait": self._waited / elapsed}
+            pl_module.log_dict(values, prog_bar=True)
+            self._reset(now)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Leave the time of validation out."""
+        self._reset(time.perf_counter())
+
+    def _reset(self, now: float) -> None:
+        self._ended = self._since = now
+        self._waited, self._samples = 0.0, 0
+
+
+class SkippedGuard(Callback):
+    """Count and name the specimens that could not be used; stop the run when they are too many.
+
+    Args:
+        total: Number of train specimens.
+        max_share: Share of them above which the run stops.
+        path: File to which each skipped specimen is written once.
+    """
+
+    def __init__(self, *, total: int, max_share: float, path: Path) -> None:
+        self.total = total
+        self.max_share = max_share
+        self.path = path
+        self.skipped: dict[str, str] = {}
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
+    ) -> None:
+        """Take note of what the batch left out."""
+        new = {item.id: item.reason for item in batch["skipped"] if item.id not in self.skipped}
+        if not new:
+            return
+        self.skipped |= new
+        with self.path.open("a", encoding="utf-8") as file:
+            for id_, reason in new.items():
+                log.warning("skipped %s: %s", id_, reason)
+                file.write(json.dumps({"id": id_, "reason": reason}) + "\n")
+        if len(self.skipped) > self.max_share * self.total:
+            raise ClipbioError(
+                f"{len(self.skipped)} of {self.total} train specimens are unusable, more than "
+                f"data.max_skipped_share={self.max_share}; the last one {id_}: {reason}. They are listed in {self.path}"
+            )
+
+
+class SampleLog(Callback):
+    """Write which specimens stood in each step, one file per process.
+
+    Args:
+        folder: Where `rank-N.jsonl` goes.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.folder = Path(folder)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
+    ) -> None:
+        """Append the ids of this process's share."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        line = {"step": batch["step"], "ids": batch["ids"], "loss": float(outputs["loss"])}
+        with (self.folder / f"rank-{trainer.global_rank}.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+class GracefulStop(Callback):
+    """On Ctrl-C or SIGTERM finish the step, save a checkpoint and stop; a second Ctrl-C stops at once.
+
+    Args:
+        path: Where the checkpoint goes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.signal: int | None = None
+        self._previous: dict[int, Any] = {}
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Put our handlers in the place of Lightning's."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._previous[number] = signal.signal(number, self._receive)
+
+    def _receive(self, number: int, frame: Any) -> None:
+        if self.signal is not None and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.signal = number
+        log.warning("%s: saving a checkpoint after this step; Ctrl-C again stops at once", signal.Signals(number).name)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
+    ) -> None:
+        """Stop all processes at the same step once one of them was asked to."""
+        asked = self.signal is not None
+        if trainer.world_size > 1:
+            asked = trainer.strategy.reduce_boolean_decision(asked, all=False)
+        if asked:
+            self.signal = self.signal or signal.SIGTERM
+            trainer.save_checkpoint(self.path)
+            trainer.should_stop = True
+
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Give the handlers back."""
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous = {}
+
+
+class StatusFile(Callback):
+    """Keep `status.json` up to date: what the run does, and how far it is.
+
+    Args:
+        path: The file.
+        every: Seconds between updates.
+    """
+
+    def __init__(self, path: Path, *, every: float = 10.0) -> None:
+        self.path = path
+        self.every = every
+        self._written = 0.0
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Write the step from time to time."""
+        if trainer.is_global_zero and time.monotonic() - self._written > self.every:
+            self._written = time.monotonic()
+            loss = outputs["loss"] if isinstance(outputs, dict) else outputs
+            finite = bool(torch.isfinite(loss).all()) if loss is not None else True
+            write_json(
+                self.path,
+                {
+                    "state": "running",
+                    "step": trainer.global_step,
+                    "steps": trainer.max_steps,
+                    "finite": finite,
+                    "updated": time.time(),
+                },
+            )

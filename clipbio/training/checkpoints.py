@@ -1,0 +1,86 @@
+"""Reading checkpoints: never by unpickling objects, never into another model."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from clipbio.errors import ClipbioError
+from clipbio.training.module import CHECKPOINT_FORMAT
+from clipbio.training.run import RunFolder
+
+__all__ = ["checkpoint_path", "load_into", "read_checkpoint"]
+
+Checkpoint = dict[str, Any]
+
+
+def checkpoint_path(path: str | Path) -> Path:
+    """Return the file that `checkpoint=` or `init=` means: a file, or the best, else the last, of a run folder."""
+    given = Path(path)
+    if given.is_dir():
+        run = RunFolder(given)
+        for candidate in (run.best, run.last):
+            if candidate.exists():
+                return candidate
+        raise ClipbioError(f"{given} holds no checkpoints/best.ckpt or checkpoints/last.ckpt: is it a run folder?")
+    if not given.exists():
+        raise ClipbioError(f"checkpoint {given} does not exist")
+    return given
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint of ours.
+
+    Raises:
+        ClipbioError: The file is damaged, is none of ours, or comes from a later version.
+    """
+    try:
+        # Mapped, so that a large optimiser state is not read when only weights are wanted.
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except (OSError, RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
+        raise ClipbioError(f"{path} cannot be read as a checkpoint: {str(error).splitlines()[0][:200]}") from error
+    if not isinstance(checkpoint, dict) or "clipbio" not in checkpoint:
+        raise ClipbioError(f"{path} is no checkpoint of clipbio; weights of other programs go to model.pretrained")
+    version = checkpoint["clipbio"]["format"]
+    if version > CHECKPOINT_FORMAT:
+        raise ClipbioError(f"{path} has format {version}, this version reads up to {CHECKPOINT_FORMAT}: update clipbio")
+    return dict(checkpoint)
+
+
+def load_into(checkpoint: Mapping[str, Any], modules: Mapping[str, nn.Module], path: Path) -> None:
+    """Load the weights of a checkpoint into modules by their name in the training module.
+
+    Raises:
+        ClipbioError: The weights belong to another model.
+    """
+    for name, module in modules.items():
+        prefix = f"{name}."
+        state: dict[str, Tensor] = {
+            key.removeprefix(prefix): value
+            for key, value in checkpoint["state_dict"].items()
+            if key.startswith(prefix)
+        }
+        problem = _mismatch(module.state_dict(), state)
+        if problem:
+            raise ClipbioError(f"{path} is a checkpoint of another model: {problem}; check the settings under model=")
+        module.load_state_dict(state)
+
+
+def _mismatch(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
+    missing = [key for key in own if key not in given]
+    extra = [key for key in given if key not in own]
+    shapes = [key for key in own if key in given and own[key].shape != given[key].shape]
+    if shapes:
+        key = shapes[0]
+        return f"{key} has shape {tuple(given[key].shape)} where the model has {tuple(own[key].shape)}"
+    parts = []
+    if missing:
+        parts.append(f"it lacks {len(missing)} weights such as {missing[0]}")
+    if extra:
+        parts.append(f"it has {len(extra)} weights the model does not know, such as {extra[0]}")
+    return " and ".join(parts)

@@ -1,0 +1,68 @@
+"""Texts to unit vectors, each distinct text once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from clipbio.data.caching import fill_texts
+from clipbio.data.inputs import TextInput, text_digest
+from clipbio.distributed import World
+from clipbio.features import FeatureStore
+from clipbio.models import Tower
+
+__all__ = ["TextEncoder"]
+
+_TEXTS_PER_BATCH = 256
+
+
+class TextEncoder:
+    """Encode texts with a tower as it is now; a frozen trunk's features come from the cache.
+
+    Args:
+        tower: Text tower.
+        text: How texts become tokens.
+        store: Cache of the trunk's features; None where the trunk is trained.
+        world: This process. With a cache, every process must encode the same texts.
+    """
+
+    def __init__(self, tower: Tower, text: TextInput, store: FeatureStore | None, world: World) -> None:
+        self.tower = tower
+        self.text = TextInput(text.tokenizer)
+        self.store = store
+        self.world = world
+
+    @torch.inference_mode()
+    def __call__(self, texts: Sequence[str]) -> Tensor:
+        """Return unit vectors (T, D) on the CPU."""
+        distinct = list(dict.fromkeys(texts))
+        place = {text: number for number, text in enumerate(distinct)}
+        was_training = self.tower.training
+        self.tower.eval()
+        vectors_UD = torch.cat([self._encode(piece) for piece in _pieces(distinct, self.store)])
+        self.tower.train(was_training)
+        return vectors_UD[[place[text] for text in texts]]
+
+    def _encode(self, texts: Sequence[str]) -> Tensor:
+        device = next(self.tower.parameters()).device
+        if self.store is None:
+            inputs = self.text(texts)
+        else:
+            fill_texts(self.text, self.store, texts, self.trunk_features, world=self.world, show=False)
+            keys = [text_digest(text) for text in texts]
+            inputs = torch.from_numpy(np.asarray(self.store.get(keys), dtype=np.float32))
+        return self.tower(inputs.to(device)).cpu()
+
+    def trunk_features(self, tokens_BL: Tensor) -> Tensor:
+        """Return the trunk's output on the CPU."""
+        device = next(self.tower.parameters()).device
+        return self.tower.features(tokens_BL.to(device)).float().cpu()
+
+
+def _pieces(texts: Sequence[str], store: FeatureStore | None) -> list[Sequence[str]]:
+    """Cut for memory; with a cache everything is looked up at once."""
+    size = len(texts) if store is not None else _TEXTS_PER_BATCH
+    return [texts[start : start + size] for start in range(0, len(texts), max(size, 1))]

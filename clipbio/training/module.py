@@ -1,0 +1,104 @@
+"""The LightningModule: a thin shell around towers, a contrastive head and an optimiser recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
+from torch import Tensor
+
+from clipbio.data.batch import Batch, EvaluationBatch
+from clipbio.losses import ContrastiveHead
+from clipbio.models import MultiTower
+from clipbio.training.durations import RunLength
+from clipbio.training.optimizer import AdamWRecipe
+from clipbio.training.validation import Validation
+
+__all__ = ["CHECKPOINT_FORMAT", "ContrastiveModule"]
+
+CHECKPOINT_FORMAT = 1
+
+
+class ContrastiveModule(pl.LightningModule):
+    """Train a multi-tower model.
+
+    Args:
+        model: Towers by modality.
+        head: Turns embeddings into a loss.
+        recipe: Makes optimiser and schedule.
+        length: Batch arithmetic of the run.
+        validation: Evaluates on validation splits, if there are any.
+        config: Plain resolved config; stored in each checkpoint, so that a file alone can be evaluated.
+    """
+
+    def __init__(
+        self,
+        model: MultiTower,
+        head: ContrastiveHead,
+        *,
+        recipe: AdamWRecipe,
+        length: RunLength,
+        validation: Validation | None,
+        config: Mapping[str, Any],
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.head = head
+        self.recipe = recipe
+        self.length = length
+        self.validation = validation
+        self.config = config
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the loss of this process's share of a global batch."""
+        embeddings = self.model(batch["inputs"])
+        labels = {name: batch[name] for name in ("taxon_BR", "bin_B", "text_B", "group_B")}  # type: ignore[literal-required]
+        output = self.head(embeddings, batch["present"], labels)
+        if self.logs_now:
+            values = {"train/loss": output.loss.detach()} | {f"train/{k}": v for k, v in output.report.items()}
+            self.log_dict(values, prog_bar=True, sync_dist=True, batch_size=len(batch["ids"]))
+        loss: Tensor = output.loss
+        return loss
+
+    @property
+    def logs_now(self) -> bool:
+        """Whether this step is one that is logged."""
+        return (self.global_step + 1) % self.trainer.log_every_n_steps == 0 or self.global_step == 0  # type: ignore[attr-defined]
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Keep the temperature in its bounds, as CLIP does after each step."""
+        self.head.clamp()
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Return AdamW and a schedule that is stepped once per optimiser step."""
+        parts = [(name, tower, tower.lr) for name, tower in self.model.towers.items()]
+        optimizer, scheduler = self.recipe.build([*parts, ("head", self.head, None)], self.length)  # type: ignore[list-item]
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    # -- validation ------------------------------------------------------------------------------------------------
+
+    def on_validation_epoch_start(self) -> None:
+        """Begin with empty collectors."""
+        if self.validation is not None:
+            self.validation.begin()
+
+    def validation_step(self, batch: EvaluationBatch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Embed the images of one batch; no collective happens here, since ranks may hold unequal numbers of batches."""
+        if self.validation is not None:
+            vectors = self.model.towers["image"](batch["image"]) if len(batch["rows_B"]) else None
+            self.validation.add(dataloader_idx, batch, vectors)
+
+    def on_validation_epoch_end(self) -> None:
+        """Evaluate the gathered embeddings, the same on every process."""
+        if self.validation is not None:
+            metrics = self.validation.finish()
+            self.log_dict({name: torch.tensor(value, dtype=torch.float64).float() for name, value in metrics.items()})
+
+    # -- checkpoints -----------------------------------------------------------------------------------------------
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the format's version and the config, as plain containers."""
+        checkpoint["clipbio"] = {"format": CHECKPOINT_FORMAT, "config": dict(self.config)}

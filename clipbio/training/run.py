@@ -1,0 +1,194 @@
+"""The run folder: may it be used, from where does it continue, and what happened in it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from clipbio.errors import ClipbioError
+from clipbio.files import read_json, write_json, write_text
+
+__all__ = ["RESUME_MODES", "RunFolder", "config_difference", "config_hash", "provenance"]
+
+RESUME_MODES = ("never", "auto", "must")
+# What may change between two attempts at one run: where and how it runs, not what it computes.
+_VOLATILE = ("resume", "run_dir", "name", "cache_dir", "logger", "trainer", "callbacks", "data.num_workers",
+             "data.cache_dir", "data.worker_context", "log_every", "log_level")  # fmt: skip
+_PACKAGES = ("torch", "torchvision", "pytorch-lightning", "open_clip_torch", "timm", "transformers", "webdataset",
+             "hydra-core", "numpy", "pillow")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths and state of one run."""
+
+    path: Path
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint from which the run continues."""
+        return self.path / "checkpoints" / "last.ckpt"
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint with the best validation metric."""
+        return self.path / "checkpoints" / "best.ckpt"
+
+    @property
+    def metrics_log(self) -> Path:
+        """One JSON line per logged step."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """What `status.json` says; empty without one."""
+        path = self.path / "status.json"
+        return dict(read_json(path)) if path.exists() else {}
+
+    def write_status(self, state: str, **values: Any) -> None:
+        """Write `status.json`."""
+        write_json(self.path / "status.json", {"state": state, "updated": time.time(), **values})
+
+    def open(self, config: Mapping[str, Any], resume: str) -> str:
+        """Decide what this command does in this folder: `start`, `continue` or `finished`.
+
+        Raises:
+            ClipbioError: The folder holds another run, or nothing to resume.
+        """
+        if resume not in RESUME_MODES:
+            raise ClipbioError(f"resume='{resume}' is unknown; valid are: {', '.join(RESUME_MODES)}")
+        if self.path.exists() and not self.path.is_dir():
+            raise ClipbioError(f"run_dir={self.path} is a file")
+        used = (self.path / "config.yaml").exists()
+        if resume == "never" and self.path.is_dir() and any(self.path.iterdir()):
+            raise ClipbioError(
+                f"run_dir={self.path} is not empty: give another one, or continue what is there with resume=auto"
+            )
+        if not used:
+            if resume == "must":
+                raise ClipbioError(f"resume=must, but {self.path} holds no run")
+            self._create(config)
+            return "start"
+        self._compare(config)
+        if self.status.get("state") == "finished":
+            return "finished"
+        if resume == "must" and not self.last.exists():
+            raise ClipbioError(f"resume=must, but {self.last} does not exist")
+        return "continue" if self.last.exists() else "start"
+
+    def _create(self, config: Mapping[str, Any]) -> None:
+        try:
+            self.last.parent.mkdir(parents=True, exist_ok=True)
+            write_text(self.path / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
+        except OSError as error:
+            raise ClipbioError(f"run_dir={self.path} cannot be written: {error.strerror}") from error
+
+    def _compare(self, config: Mapping[str, Any]) -> None:
+        difference = config_difference(self.config(), config)
+        if difference:
+            raise ClipbioError(f"{self.path} was started with another config: {'; '.join(difference)}")
+
+    def config(self) -> dict[str, Any]:
+        """Return the resolved config with which the run was started."""
+        path = self.path / "config.yaml"
+        try:
+            return dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            raise ClipbioError(f"{path} cannot be read: {error}") from error
+
+    def forget_after(self, step: int) -> None:
+        """Cut lines from the logs that lie beyond the step from which the run continues."""
+        for path in (self.metrics_log, *sorted((self.path / "samples").glob("rank-*.jsonl"))):
+            if path.exists():
+                lines = path.read_text(encoding="utf-8").splitlines()
+                kept = [line for line in lines if _is_before(line, step)]
+                write_text(path, "".join(f"{line}\n" for line in kept))
+
+
+def _is_before(line: str, step: int) -> bool:
+    try:
+        return int(json.loads(line)["step"]) < step
+    except (ValueError, KeyError):
+        # The last line of a killed process may be half written.
+        return False
+
+
+def _flat(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(config, Mapping) and config:
+        for key, value in config.items():
+            yield from _flat(value, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix, list(config) if isinstance(config, list | tuple) else config
+
+
+def _lasting(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: value
+        for key, value in _flat(config)
+        if not any(key == name or key.startswith(f"{name}.") for name in _VOLATILE)
+    }
+
+
+def config_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Return `key: old -> new` for every setting that decides what a run computes and is not the same."""
+    before, after = _lasting(old), _lasting(new)
+    keys = [key for key in {**before, **after} if before.get(key) != after.get(key)]
+    return [f"{key}: {before.get(key)} -> {after.get(key)}" for key in keys]
+
+
+def config_hash(config: Mapping[str, Any]) -> str:
+    """Return a short name for what a run computes: the folder of a job in a sweep."""
+    text = json.dumps(_lasting(config), sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def provenance(**values: Any) -> dict[str, Any]:
+    """Return what `run.json` says about code, machine and versions."""
+    return {
+        "command": sys.argv,
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "clipbio": _version("clipbio"),
+        "git": _git(),
+        "host": socket.gethostname(),
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+        "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
+        **values,
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _git() -> dict[str, Any]:
+    """Return commit and whether the tree was changed; empty outside a checkout."""
+    folder = Path(__file__).resolve().parent
+    try:
+        commit = _run_git(folder, "rev-parse", "HEAD")
+        return {"commit": commit, "changed": bool(_run_git(folder, "status", "--porcelain", "--untracked-files=no"))}
+    except (OSError, subprocess.SubprocessError):
+        return {}
+
+
+def _run_git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()

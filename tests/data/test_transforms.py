@@ -1,0 +1,79 @@
+import io
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from open_clip.transform import image_transform_v2, PreprocessCfg
+from PIL import Image
+from timm.data import create_transform
+
+from clipbio.data.transforms import Augmentation, ImageTransform
+
+
+@dataclass(frozen=True)
+class Spec:
+    size: tuple[int, int] = (32, 32)
+    interpolation: str = "bicubic"
+    crop_fraction: float = 1.0
+    resize_mode: str = "shortest"
+    fill: int = 0
+
+
+def encoded(width: int, height: int, seed: int = 0, mode: str = "RGB") -> bytes:
+    pixels = np.random.default_rng(seed).integers(0, 255, (height, width, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).convert(mode).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+SIZES = [(32, 32), (50, 40), (40, 51), (33, 100), (20, 24), (31, 64)]
+
+
+@pytest.mark.parametrize("mode", ["shortest", "squash", "longest"])
+@pytest.mark.parametrize("size", SIZES)
+def test_pixels_equal_those_of_open_clip(mode: str, size: tuple[int, int]) -> None:
+    image = encoded(*size)
+    config = PreprocessCfg(size=32, mean=(0.0,) * 3, std=(1.0,) * 3, resize_mode=mode)
+    theirs = image_transform_v2(config, is_train=False)(Image.open(io.BytesIO(image)))
+    ours = ImageTransform(Spec(resize_mode=mode))(image)
+    assert ours.dtype == torch.uint8
+    assert torch.equal(ours, (theirs * 255).round().to(torch.uint8))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_pixels_equal_those_of_timm(size: tuple[int, int]) -> None:
+    image = encoded(*size)
+    theirs = create_transform(input_size=(3, 28, 28), crop_pct=0.875, interpolation="bicubic", normalize=False)
+    ours = ImageTransform(Spec(size=(28, 28), crop_fraction=0.875))(image)
+    assert torch.equal(ours, theirs(Image.open(io.BytesIO(image))))
+
+
+def test_a_view_belongs_to_its_generator() -> None:
+    transform = ImageTransform(Spec(), Augmentation(scale=(0.3, 0.8), flip=0.5))
+    image = encoded(60, 50)
+    views = [transform(image, np.random.default_rng(seed)) for seed in (1, 1, 2)]
+    assert torch.equal(views[0], views[1])
+    assert not torch.equal(views[0], views[2])
+    assert torch.equal(transform(image), ImageTransform(Spec())(image))
+
+
+@settings(deadline=None)
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(0, 99))
+def test_a_crop_lies_inside_the_image(width: int, height: int, seed: int) -> None:
+    box = Augmentation(scale=(0.2, 1.0)).box(width, height, np.random.default_rng(seed))
+    left, top, right, bottom = box
+    assert 0 <= left < right <= width
+    assert 0 <= top < bottom <= height
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "P", "LA"])
+def test_other_colour_modes_become_rgb(mode: str) -> None:
+    assert ImageTransform(Spec())(encoded(40, 40, mode=mode)).shape == (3, 32, 32)
+
+
+def test_damaged_bytes_raise() -> None:
+    with pytest.raises(OSError, match="truncated|identify"):
+        ImageTransform(Spec())(encoded(40, 40)[:300])

@@ -1,0 +1,91 @@
+import csv
+
+from rich.console import Console
+
+from clipbio.evaluation.figures import Figure, flatten
+from clipbio.evaluation.matrix import write_matrix
+from clipbio.evaluation.table import console_table, escape_markdown, result_tables
+
+
+def metrics_of(top1: float, *, split: str = "unseen") -> dict[str, float]:
+    return flatten(
+        [
+            Figure("zero_shot", split, "mean", "top1", top1, top1 - 0.1, top1 + 0.1, 40, 0.1),
+            Figure("zero_shot", split, "common_permuted", "top1", 0.1, 0.05, 0.15, 40, 0.1),
+            Figure("zero_shot", split, "common_permuted", "permutations", 1000),
+            Figure("zero_shot", split, "common", "top5", 0.9, 0.8, 1.0, 40, 0.5),
+            Figure("zero_shot", split, "common", "top1", top1, top1 - 0.1, top1 + 0.1, 40, 0.1),
+            Figure("zero_shot", split, "common", "fallbacks", 3),
+        ]
+    )
+
+
+def test_controls_become_columns_and_the_mean_comes_last():
+    (table,) = result_tables(metrics_of(0.5))
+    assert list(table.rows) == ["common", "mean"]
+    assert table.metrics == ["top1", "top5", "top1_permuted", "fallbacks"]
+    assert table.rows["common"]["top1_permuted"].value == 0.1
+    assert table.chance("top1") == 0.1
+    assert table.n("common") == 40
+
+
+def test_depths_are_sorted_as_numbers():
+    figures = [Figure("retrieval", "test", "text_to_image", f"recall@{k}", 0.5, n=4, chance=0.1) for k in (10, 1, 5)]
+    (table,) = result_tables(dict(sorted(flatten(figures).items())))
+    assert table.metrics == ["recall@1", "recall@5", "recall@10"]
+
+
+def test_chance_that_differs_between_rows_is_not_one_number():
+    figures = [
+        Figure("retrieval", "test", way, "mAP", 0.5, n=4, chance=chance) for way, chance in (("a", 0.1), ("b", 0.2))
+    ]
+    assert result_tables(flatten(figures))[0].chance("mAP") is None
+
+
+def test_console_table_shows_values_with_intervals_on_80_columns():
+    console = Console(width=80, record=True, file=None, quiet=False, force_terminal=False)
+    with console.capture() as capture:
+        console.print(console_table(metrics_of(0.5) | {"train/loss": 1.0}))
+    text = capture.get()
+    assert "50.0 (40.0–60.0)" in text
+    assert "…" not in text
+    assert "train/loss" not in text
+
+
+def test_console_table_of_nothing_is_empty():
+    assert list(console_table({}).renderables) == []
+
+
+def test_markup_in_names_is_shown_as_it_is():
+    console = Console(width=80)
+    with console.capture() as capture:
+        console.print(console_table({"task/[red]x/v/top1": 0.5, "task/[red]x/v/top1/n": 2}))
+    assert "[red]x" in capture.get()
+
+
+def test_matrix_of_regimes_by_text_types(tmp_path):
+    runs = [("common", metrics_of(0.25)), ("mixed", metrics_of(0.5)), ("empty", {})]
+    table, data = write_matrix(tmp_path, runs, splits=["test", "unseen"])
+    text = table.read_text()
+    assert "| common | 25.0 (15.0–35.0) | 25.0 (15.0–35.0) |" in text
+    assert "| mixed | **50.0** (40.0–60.0) | **50.0** (40.0–60.0) |" in text
+    assert "±" not in text
+    assert "Chance 10.0 %, n = 40" in text
+    rows = list(csv.DictReader(data.open(encoding="utf-8")))
+    assert [(row["train"], row["test"], row["value"], row["runs"]) for row in rows] == [
+        ("common", "mean", "0.25", "1"),
+        ("common", "common", "0.25", "1"),
+        ("mixed", "mean", "0.5", "1"),
+        ("mixed", "common", "0.5", "1"),
+    ]
+
+
+def test_repeated_runs_are_averaged_with_their_deviation(tmp_path):
+    table, data = write_matrix(tmp_path, [("mixed", metrics_of(0.25)), ("mixed", metrics_of(0.75))], splits=["unseen"])
+    assert "**50.0** ± 35.4 (40.0–60.0)" in table.read_text()
+    row = next(csv.DictReader(data.open(encoding="utf-8")))
+    assert (row["value"], row["runs"]) == ("0.5", "2")
+
+
+def test_markdown_shows_hostile_text_as_it_is():
+    assert escape_markdown("a|b\n<img src=x> [x](y) *z*") == r"a\|b &lt;img src=x&gt; \[x\](y) \*z\*"

@@ -1,0 +1,92 @@
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clipbio.errors import ClipbioError
+from clipbio.training.durations import Duration, RunLength
+from clipbio.training.optimizer import AdamWRecipe, parameter_groups
+from clipbio.training.schedule import SCHEDULES, multiplier
+
+LENGTH = RunLength(batch_size=32, batches_per_epoch=10, total_steps=200)
+
+
+@pytest.mark.parametrize(
+    ("text", "steps"),
+    [("7 steps", 7), ("1 step", 1), ("3 epochs", 30), ("0.25 epochs", 3), ("65 samples", 3), ("5 percent", 10), ("5%", 10),
+     ("5 % ", 10), ("0 steps", 0)],
+)  # fmt: skip
+def test_durations_become_steps(text: str, steps: int) -> None:
+    assert Duration.parse(text, "duration").steps(LENGTH) == steps
+
+
+def test_percent_is_not_off_by_one_through_binary_fractions() -> None:
+    for total in range(1, 400):
+        for percent in (5, 10, 15, 35):
+            exact = -(-percent * total // 100)
+            assert Duration(percent, "percent").steps(RunLength(1, 1, total)) == exact
+
+
+@pytest.mark.parametrize("text", ["", "10", "ten epochs", "-3 steps", "3 weeks", "3 steps later"])
+def test_other_texts_are_refused(text: str) -> None:
+    with pytest.raises(ClipbioError, match="warmup='.*' is no duration"):
+        Duration.parse(text, "warmup")
+
+
+def test_a_run_is_not_a_share_of_itself() -> None:
+    with pytest.raises(ClipbioError, match="percent of itself"):
+        Duration.parse("5%", "duration").steps(RunLength(32, 10))
+
+
+@given(st.sampled_from(sorted(SCHEDULES)), st.integers(0, 50), st.integers(1, 200), st.floats(0, 1))
+def test_the_multiplier_stays_in_bounds(schedule: str, warmup: int, total: int, floor: float) -> None:
+    values = [multiplier(step, schedule=schedule, warmup=warmup, total=total, floor=floor) for step in range(total + 5)]
+    assert all(0 <= value <= 1 + 1e-12 for value in values)
+    rising = values[: min(warmup, total)]
+    assert rising == sorted(rising)
+
+
+def test_known_points_of_the_schedules() -> None:
+    arguments = {"warmup": 4, "total": 24}
+    assert multiplier(0, schedule="cosine", **arguments) == 0.25
+    assert multiplier(3, schedule="cosine", **arguments) == 1.0
+    assert multiplier(14, schedule="cosine", **arguments) == pytest.approx(0.5)
+    assert multiplier(24, schedule="cosine", **arguments) == pytest.approx(0.0)
+    assert multiplier(9, schedule="linear", **arguments) == pytest.approx(0.75)
+    assert multiplier(23, schedule="constant", **arguments) == 1.0
+    assert multiplier(24, schedule="cosine", floor=0.1, **arguments) == pytest.approx(0.1)
+
+
+def test_a_warm_up_longer_than_the_run_is_refused() -> None:
+    with pytest.raises(ClipbioError, match=r"optim\.warmup='300 steps' is 300 steps, longer than the run of 200"):
+        AdamWRecipe(lr=1.0, warmup="300 steps").warmup_steps(LENGTH)
+
+
+def test_norms_biases_and_the_temperature_are_not_decayed() -> None:
+    module = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.LayerNorm(4), torch.nn.Linear(4, 2, bias=False))
+    head = torch.nn.ParameterDict({"logit_scale": torch.nn.Parameter(torch.ones(1))})
+    module[2].weight.requires_grad_(False)
+    groups = parameter_groups([("image", module, 0.1), ("head", head, 0.2)], weight_decay=0.5)
+    found = {group["name"]: (group["lr"], group["weight_decay"], len(group["params"])) for group in groups}
+    assert found == {"image": (0.1, 0.5, 1), "image/no_decay": (0.1, 0.0, 3), "head/no_decay": (0.2, 0.0, 1)}
+
+
+def test_each_part_follows_the_schedule_at_its_own_rate() -> None:
+    recipe = AdamWRecipe(lr=0.01, warmup="10 steps", schedule="linear")
+    parts = [("image", torch.nn.Linear(2, 2), 0.001), ("text", torch.nn.Linear(2, 2), None)]
+    optimizer, scheduler = recipe.build(parts, RunLength(32, 10, 110))
+    for _ in range(60):
+        optimizer.step()
+        scheduler.step()
+    rates = {group["name"]: group["lr"] for group in optimizer.param_groups}
+    assert rates["image"] == pytest.approx(0.0005)
+    assert rates["text"] == pytest.approx(0.005)
+
+
+def test_nothing_to_train_is_told() -> None:
+    frozen = torch.nn.Linear(2, 2).requires_grad_(False)
+    with pytest.raises(ClipbioError, match="nothing is trained"):
+        AdamWRecipe(lr=0.1).build([("image", frozen, None)], LENGTH)
+    assert math.isfinite(LENGTH.total_steps or 0)
