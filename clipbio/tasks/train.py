@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import sys
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import Callback, LearningRateMonitor, ModelCheckpoint, RichProgressBar
+from pytorch_lightning.callbacks import Callback, LearningRateMonitor, ModelCheckpoint
 from rich.console import Console
 
 from clipbio.config import check_signatures, instantiate
@@ -36,6 +37,7 @@ from clipbio.training.durations import Duration, RunLength
 from clipbio.training.inputs import connect
 from clipbio.training.loggers import JsonLinesLogger
 from clipbio.training.module import ContrastiveModule
+from clipbio.training.progress import RunProgressBar
 from clipbio.training.run import RunFolder, provenance
 from clipbio.training.validation import Validation
 from clipbio.training.validity import check_config
@@ -58,10 +60,20 @@ def train(config: Config) -> dict[str, float]:
     check_signatures(config)
     world = join_world(str(config["trainer"]["accelerator"]))
     _check_world(config, world)
+    _quieten_lightning()
     try:
         return _Training(config, world).run()
     finally:
         leave_world()
+
+
+def _quieten_lightning() -> None:
+    """Silence warnings about what is meant: our streams deal out their batches, and frozen parts stay in eval mode."""
+    for message in (".*`IterableDataset` has `__len__` defined.*", ".*module\\(s\\) in eval mode.*", ".*does not have many workers.*",
+                    ".*treespec.*", ".*Checkpoint directory .* exists and is not empty.*", ".*resuming from a checkpoint that ended.*"):  # fmt: skip
+        warnings.filterwarnings("ignore", message)
+    for name in ("pytorch_lightning.utilities.rank_zero", "lightning_fabric.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _check_world(config: Config, world: World) -> None:
@@ -229,7 +241,7 @@ class _Training:
                 )
             )
         if config["progress"]:
-            callbacks.append(RichProgressBar(leave=True))
+            callbacks.append(RunProgressBar(leave=True))
         extra = config["callbacks"] or {}
         return callbacks + [instantiate(item, f"callbacks.{name}") for name, item in extra.items() if item]
 

@@ -36,7 +36,7 @@ class LintRow:
         colliding: species that share a caption, as tokens, with another species.
         largest_group: most species under one caption.
         fallbacks: species called by another text type, for want of this one.
-        unnameable: things that nothing names.
+        unnameable: things that nothing names, each combination of texts counted once.
         examples: one caption of each defect, with the species that bear it.
     """
 
@@ -79,53 +79,72 @@ class LintReport:
         return [{name: getattr(row, name) for name in names} | {"constant": row.constant} for row in self.findings]
 
 
-def lint(nameds: Iterable[Named], regime: TextRegime, tokenize: Tokenize, *, draws: int = 4) -> LintReport:
+@dataclass
+class _Captions:
+    """What was seen so far of one text type."""
+
+    text_type: str
+    bearers: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    species: set[str] = field(default_factory=set)
+    fallbacks: set[str] = field(default_factory=set)
+    unnameable: int = 0
+
+    def add(self, thing: Named, regime: TextRegime, draws: int) -> None:
+        species = _species(thing)
+        try:
+            drawn = {regime.draw_as(thing, self.text_type, sample_seed=seed) for seed in range(draws)}
+        except Unnameable:
+            self.unnameable += 1
+            return
+        self.species.add(species)
+        for rendered in drawn:
+            self.bearers[rendered.text].add(species)
+        if any(rendered.type != self.text_type for rendered in drawn):
+            self.fallbacks.add(species)
+
+
+def lint(
+    nameds: Iterable[Named], regime: TextRegime, tokenize: Tokenize, context_length: int, *, draws: int = 4
+) -> LintReport:
     """Look at the captions that `regime` gives to `nameds`, one text type after the other.
 
     Nothing is assumed about the tokenizer but that equal texts give equal rows: a caption counts as truncated when
     further words leave its tokens as they are, hence also when it fills the window exactly.
 
     Args:
-        nameds: specimens, or better one thing per species.
+        nameds: specimens or species, read once; those with the same names and texts are looked at once.
         regime: how they are called.
         tokenize: from texts to one row of token ids each, padded to one width.
+        context_length: tokens that the model reads, should the tokenizer give more.
         draws: captions drawn for each thing where the regime draws at all (templates, parts of descriptions).
     """
-    things = list(nameds)
-    return LintReport(tuple(_lint_type(things, regime, text_type, tokenize, draws) for text_type in regime.types))
-
-
-def _lint_type(things: list[Named], regime: TextRegime, text_type: str, tokenize: Tokenize, draws: int) -> LintRow:
-    bearers: dict[str, set[str]] = defaultdict(set)
-    fallbacks: set[str] = set()
-    everyone: set[str] = set()
-    unnameable = 0
-    for thing in things:
-        species = _species(thing)
-        try:
-            drawn = {regime.draw_as(thing, text_type, sample_seed=seed) for seed in range(draws)}
-        except Unnameable:
-            unnameable += 1
+    captions = [_Captions(text_type) for text_type in regime.types]
+    seen = set()
+    for thing in nameds:
+        names = (thing.taxon, thing.common_names, thing.descriptions, thing.label)
+        if names in seen:
             continue
-        everyone.add(species)
-        for rendered in drawn:
-            bearers[rendered.text].add(species)
-        if any(rendered.type != text_type for rendered in drawn):
-            fallbacks.add(species)
-    tokens, truncated = _tokens(list(bearers), tokenize)
+        seen.add(names)
+        for each in captions:
+            each.add(thing, regime, draws)
+    return LintReport(tuple(_finding(each, tokenize, context_length) for each in captions))
+
+
+def _finding(captions: _Captions, tokenize: Tokenize, context_length: int) -> LintRow:
+    tokens, truncated = _tokens(list(captions.bearers), tokenize, context_length)
     groups: dict[bytes, set[str]] = defaultdict(set)
     for text, row in tokens.items():
-        groups[row] |= bearers[text]
+        groups[row] |= captions.bearers[text]
     shared = {row: group for row, group in groups.items() if len(group) > 1}
     return LintRow(
-        text_type=text_type,
-        species=len(everyone),
-        texts=len(bearers),
+        text_type=captions.text_type,
+        species=len(captions.species),
+        texts=len(tokens),
         truncated=len(truncated),
         colliding=len(set().union(*shared.values())),
         largest_group=max(map(len, groups.values()), default=0),
-        fallbacks=len(fallbacks),
-        unnameable=unnameable,
+        fallbacks=len(captions.fallbacks),
+        unnameable=captions.unnameable,
         examples=tuple(_examples(truncated, tokens, shared)),
     )
 
@@ -141,13 +160,13 @@ def _examples(truncated: list[str], tokens: dict[str, bytes], shared: dict[bytes
         yield f"shared by {', '.join(names[:3])}{more}: {text}"
 
 
-def _tokens(texts: list[str], tokenize: Tokenize) -> tuple[dict[str, bytes], list[str]]:
+def _tokens(texts: list[str], tokenize: Tokenize, context_length: int) -> tuple[dict[str, bytes], list[str]]:
     """Return the tokens of each text without their padding, and the texts that fill the window."""
     tokens, truncated = {}, []
     for start in range(0, len(texts), _CHUNK):
         chunk = texts[start : start + _CHUNK]
         # Together, because some tokenizers pad to the longest text of a call.
-        rows = np.asarray(tokenize([*chunk, *(text + _PROBE for text in chunk)]), dtype=np.int64)
+        rows = np.asarray(tokenize([*chunk, *(text + _PROBE for text in chunk)]), dtype=np.int64)[:, :context_length]
         for text, row, probed in zip(chunk, rows[: len(chunk)], rows[len(chunk) :], strict=True):
             tokens[text] = _without_padding(row).tobytes()
             if np.array_equal(row, probed):

@@ -1,4 +1,5 @@
 import io
+import time
 from collections import Counter, defaultdict
 
 import numpy as np
@@ -7,6 +8,7 @@ from PIL import Image
 
 from clipbio.errors import ClipbioError
 from clipbio.virtual import VirtualHerbarium
+from clipbio.virtual.canvas import encode
 from clipbio.virtual.characters import CHARACTERS, MEASURES
 
 
@@ -123,6 +125,17 @@ def test_colours_on_the_sheet_are_those_of_the_characters(herbarium):
         if seen == 12:
             break
     assert seen == 12
+
+
+def test_drawing_costs_no_more_than_some_encodings(herbarium):
+    """A bound relative to the machine: the work of this process, against that of writing the same pictures."""
+    sheets = herbarium.sheets[:20]
+    start = time.process_time()
+    drawn = [pixels(herbarium.draw(sheet)).astype(np.uint8) for sheet in sheets]
+    middle = time.process_time()
+    for picture in drawn:
+        encode(picture)
+    assert middle - start < 600 * max(time.process_time() - middle, 1e-3)
 
 
 @pytest.mark.parametrize(

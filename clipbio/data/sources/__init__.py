@@ -2,5 +2,6 @@
 
 from clipbio.data.sources.base import Source, expected_total
 from clipbio.data.sources.table import TableSource
+from clipbio.data.sources.virtual import VirtualSource
 
-__all__ = ["Source", "TableSource", "expected_total"]
+__all__ = ["Source", "TableSource", "VirtualSource", "expected_total"]

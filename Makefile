@@ -1,0 +1,48 @@
+# A fresh machine needs Python >= 3.11 and make, nothing else.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help install quickstart test test-all lint types lock clean
+
+help:
+	@echo "make quickstart   train on the virtual herbarium, print a result table and the path of a report"
+	@echo "make test         lint, types and tests"
+	@echo "make test-all     the same with the slow tests (minutes each)"
+	@echo "make lock         pin the newest versions that pyproject.toml allows"
+
+install: $(STAMP)
+
+# Exact versions with hashes; uv is brought along if the machine has none.
+$(STAMP): requirements.lock pyproject.toml
+	@command -v uv >/dev/null 2>&1 || $(PYTHON) -m uv --version >/dev/null 2>&1 || $(PYTHON) -m pip install --quiet uv \
+		|| $(PYTHON) -m pip install --quiet --user --break-system-packages uv
+	@UV="$$(command -v uv || echo '$(PYTHON) -m uv')"; \
+	test -x $(BIN)/python || $$UV venv --quiet --python $(PYTHON) $(VENV); \
+	export VIRTUAL_ENV="$(abspath $(VENV))"; \
+	$$UV pip sync --quiet --require-hashes requirements.lock && $$UV pip install --quiet --no-deps -e .
+	@touch $(STAMP)
+
+quickstart: install
+	$(BIN)/python train.py experiment=quickstart run_dir=runs/quickstart resume=auto
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install
+	$(BIN)/mypy
+
+test: lint types
+	$(BIN)/python -m pytest -q -m "not slow"
+
+test-all: lint types
+	$(BIN)/python -m pytest -q
+
+lock:
+	uv pip compile pyproject.toml --extra dev --extra lite --python-version 3.11 --universal --generate-hashes \
+		--no-emit-index-url --upgrade --quiet --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache .hypothesis
