@@ -101,7 +101,7 @@ def _first_choice(override: Any) -> str:
     key = override.get_key_element()
     if override.is_choice_sweep():
         return f"{key}={next(iter(override.sweep_string_iterator()))}"
-    return f"{key}={override.value().start}" if override.is_range_sweep() else str(override.input_line)
+    return f"{key}={override.value().start!s}" if override.is_range_sweep() else str(override.input_line)
 
 
 def _check_choices(group: str, text: str, choices: Sequence[str]) -> None:
@@ -141,8 +141,9 @@ def _elsewhere(config: DictConfig, part: str, siblings: Sequence[str]) -> str:
 
 
 def _paths(config: DictConfig, prefix: str = "") -> Iterator[str]:
-    for key in config:
-        path = f"{prefix}.{key}" if prefix else str(key)
+    for name in config:
+        key = str(name)
+        path = f"{prefix}.{key}" if prefix else key
         yield path
         node = config._get_node(key)
         if isinstance(node, DictConfig) and not (node._is_none() or node._is_missing() or node._is_interpolation()):

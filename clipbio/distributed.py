@@ -11,7 +11,7 @@ import torch.distributed as dist
 
 from clipbio.errors import ClipbioError
 
-__all__ = ["World", "barrier", "broadcast", "gather_objects", "join_world", "leave_world"]
+__all__ = ["World", "barrier", "broadcast", "gather_objects", "join_world", "leave_world", "world_rank", "world_size"]
 
 T = TypeVar("T")
 
@@ -67,19 +67,25 @@ def leave_world() -> None:
         dist.destroy_process_group()
 
 
-def _size() -> int:
+def world_size() -> int:
+    """Return the number of processes that have joined."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def world_rank() -> int:
+    """Return the number of this process among them."""
+    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
 
 
 def barrier() -> None:
     """Wait until every process has come here."""
-    if _size() > 1:
+    if world_size() > 1:
         dist.all_reduce(torch.zeros(1))
 
 
 def broadcast(value: T) -> T:
     """Return the value of rank 0 on every rank."""
-    if _size() == 1:
+    if world_size() == 1:
         return value
     box: list[Any] = [value]
     dist.broadcast_object_list(box, src=0)
@@ -88,8 +94,8 @@ def broadcast(value: T) -> T:
 
 def gather_objects(value: T) -> list[T]:
     """Return the values of all ranks, in the order of ranks, on every rank."""
-    if _size() == 1:
+    if world_size() == 1:
         return [value]
-    values: list[Any] = [None] * _size()
+    values: list[Any] = [None] * world_size()
     dist.all_gather_object(values, value)
     return values

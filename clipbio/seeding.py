@@ -13,7 +13,7 @@ def derive_seed(*parts: int | str) -> int:
     """Return a 63-bit seed that is a pure function of `parts`.
 
     A hash instead of sums or products of seeds: `seed * epoch` is the same for every seed in epoch 0, and
-    `seed + epoch` repeats the stream of a neighbouring seed. Types are told apart, so `1` and `"1"` give different seeds.
+    `seed + epoch` repeats the stream of a neighbouring seed. Types are told apart: `1` and `"1"` give different seeds.
     """
     digest = hashlib.blake2b(digest_size=8)
     for part in parts:

@@ -38,7 +38,7 @@ class Skipped:
 class Batch(TypedDict):
     """A share of a global batch; the keys are the same on every process.
 
-    `inputs` holds uint8 pixels, int64 tokens or float32 trunk features per modality, `present` a mask (B,) per modality.
+    `inputs` holds uint8 pixels, int64 tokens or float32 trunk features per modality, `present` a mask (B,) for each.
     `taxon_BR` has one column per rank, -1 where unknown. Everything that names a thing is the same number everywhere.
     """
 

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from rich.progress import Progress
 from torch import Tensor
@@ -42,7 +44,7 @@ class _Job:
 def fill_images(
     image: ImageInput,
     store: FeatureStore,
-    parts: Iterable[tuple[ShardIndex, Sequence[int], bool]],
+    parts: Iterable[tuple[ShardIndex, npt.NDArray[np.int64], bool]],
     encode: Encode,
     *,
     world: World,
@@ -135,7 +137,7 @@ class _Segments:
 
 
 def _missing_jobs(
-    image: ImageInput, store: FeatureStore, parts: Iterable[tuple[ShardIndex, Sequence[int], bool]]
+    image: ImageInput, store: FeatureStore, parts: Iterable[tuple[ShardIndex, npt.NDArray[np.int64], bool]]
 ) -> list[_Job]:
     jobs: dict[bytes, _Job] = {}
     for index, rows, training in parts:

@@ -58,7 +58,7 @@ class ShardIndex:
         self._records: OrderedDict[int, Specimen] = OrderedDict()
 
     @cached_property
-    def group_N(self) -> Integers:  # noqa: N802
+    def group_N(self) -> Integers:
         """Give a stable hash of the individual or occurrence of each sample, by default of the sample itself."""
         groups = zip(self._group_ids, self.ids, strict=True)
         hashed = [stable_hash("group", group) if group else stable_hash("specimen", name) for group, name in groups]

@@ -94,7 +94,7 @@ class BatchPlan:
     def substitute(self, draw: Draw, batch: int, attempt: int) -> Draw:
         """Return another place of the same epoch, to stand in for a specimen that cannot be used.
 
-        Taking a place of the run, rather than any row with any seed, means that its text is one that is known beforehand.
+        Taking a place of the run, rather than any row with any seed, means that its text is known beforehand.
         """
         choice = rng("substitute", draw.seed, attempt)
         first = self.epoch_of(batch) * self.batches_per_epoch

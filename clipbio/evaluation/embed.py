@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -54,7 +54,7 @@ class Collector:
         seen = np.sort(np.concatenate([rows_N, np.array([row for row, _ in skipped], dtype=np.int64)]))
         if not np.array_equal(seen, np.sort(self.expected)):
             raise ClipbioError(
-                f"split '{self.name}': {len(seen)} rows were evaluated where {len(self.expected)} distinct ones were due"
+                f"split '{self.name}': {len(seen)} rows were evaluated, {len(self.expected)} distinct ones were due"
             )
         order = np.argsort(rows_N)
         reasons = {item.id: item.reason for _, item in skipped}
@@ -74,10 +74,3 @@ def embed(
         vectors = encode(batch["image"].to(device)) if len(batch["rows_B"]) else None
         collector.add(batch, vectors)
     return collector
-
-
-def unique_in_order(texts: Sequence[str]) -> tuple[list[str], list[int]]:
-    """Return distinct texts and, for each given one, its place among them."""
-    places: dict[str, int] = {}
-    positions = [places.setdefault(text, len(places)) for text in texts]
-    return list(places), positions

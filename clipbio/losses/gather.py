@@ -12,17 +12,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-__all__ = ["gather", "gather_labels", "world_rank", "world_size"]
+from clipbio.distributed import world_rank, world_size
 
-
-def world_size() -> int:
-    """Return the number of processes."""
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
-
-
-def world_rank() -> int:
-    """Return the number of this process."""
-    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+__all__ = ["gather", "gather_labels"]
 
 
 class _Gather(torch.autograd.Function):
@@ -47,7 +39,7 @@ def gather(rows_bD: Tensor) -> Tensor:
     """
     if world_size() == 1:
         return rows_bD
-    gathered: Tensor = _Gather.apply(rows_bD)  # type: ignore[no-untyped-call]
+    gathered: Tensor = _Gather.apply(rows_bD)
     return gathered
 
 

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from clipbio.distributed import world_rank, world_size
 from clipbio.errors import ClipbioError, nearest
-from clipbio.losses.gather import gather, gather_labels, world_rank, world_size
+from clipbio.losses.gather import gather, gather_labels
 from clipbio.losses.targets import TARGETS, positive_labels
 
 __all__ = ["InfoNCE"]

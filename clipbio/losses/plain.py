@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from open_clip import ClipLoss
 from torch import Tensor, nn
 
+from clipbio.distributed import world_rank, world_size
 from clipbio.errors import ClipbioError
-from clipbio.losses.gather import world_rank, world_size
 
 __all__ = ["PlainClip"]
 
@@ -18,6 +17,8 @@ class PlainClip(nn.Module):
         self, first_bD: Tensor, second_bD: Tensor, scale: Tensor, *, present_b: Tensor, batch: dict[str, Tensor]
     ) -> Tensor:
         """Return the loss of this process, see `InfoNCE.forward`; a missing modality is refused."""
+        from open_clip import ClipLoss  # seconds of imports that only this loss should cost
+
         del batch
         if not bool(present_b.all()):
             raise ClipbioError("loss=open_clip knows no missing modality: use loss=infonce, or drop such specimens")

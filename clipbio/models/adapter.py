@@ -64,12 +64,14 @@ def load(
     *,
     image_size: int | None = None,
     context_length: int | None = None,
+    preprocess: Mapping[str, Any] | None = None,
     load_weights: bool = True,
 ) -> Loaded:
     """Load a model of open_clip.
 
     `name` is an architecture, `hf-hub:ORG/NAME`, a folder with `open_clip_config.json` (also as `local-dir:FOLDER`), or
     a JSON file with an architecture. `pretrained` is a tag or a weights file; hub and folder bring their own weights.
+    `preprocess` replaces parts of the image transform: mean, std, interpolation, resize_mode, fill_color.
     Without `load_weights` nothing but the architecture is read, for weights that come from a checkpoint.
     """
     name = _canonical(name)
@@ -94,7 +96,7 @@ def load(
                 force_custom_text=True,
                 force_image_size=image_size,
                 force_context_length=context_length,
-                force_preprocess_cfg=tag_config,
+                force_preprocess_cfg={**tag_config, **(preprocess or {})},
                 **options,
             )
             if file and load_weights:

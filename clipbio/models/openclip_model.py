@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from clipbio.errors import ClipbioError
+from clipbio.errors import ClipbioError, nearest
 from clipbio.models import adapter
 from clipbio.models.multi import MultiTower, seeded
 from clipbio.models.openclip_trunks import image_parts, text_parts
@@ -27,6 +27,7 @@ def openclip(
     dim: int | None = None,
     image_size: int | None = None,
     context_length: int | None = None,
+    preprocess: Mapping[str, Any] | None = None,
     seed: int = 0,
     load_weights: bool = True,
 ) -> MultiTower:
@@ -41,6 +42,8 @@ def openclip(
         dim: Dimension of the space, where both towers get new projections.
         image_size: Another input size than the architecture's; position embeddings are interpolated.
         context_length: Another text length than the architecture's.
+        preprocess: Parts of the image transform that differ from the pretrained one's: mean, std, interpolation,
+            resize_mode, fill_color.
         seed: Seed of all random initial weights.
         load_weights: False leaves pretrained weights unread, for a checkpoint that follows.
     """
@@ -51,6 +54,7 @@ def openclip(
             pretrained,
             image_size=image_size,
             context_length=context_length,
+            preprocess=_known_preprocess(preprocess),
             load_weights=load_weights,
         )
         own_dim = int(loaded.config["embed_dim"])
@@ -74,3 +78,11 @@ def _own_architecture(name: str) -> str:
         return name
     folder = Path(str(resources.files("clipbio.models"))) / "configs"
     return str(folder / f"{name.removeprefix(OWN)}.json")
+
+
+def _known_preprocess(preprocess: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    known = ("mean", "std", "interpolation", "resize_mode", "fill_color")
+    for key in preprocess or {}:
+        if key not in known:
+            raise ClipbioError(f"model.preprocess.{key} is unknown{nearest(key, known)}")
+    return preprocess or {}

@@ -24,6 +24,7 @@ class TowerOptions:
     `projection`: `pretrained` (the loaded model's own), or a new `linear`, `mlp` or `identity`.
     `hidden`: the hidden width of `mlp`, by default the dimension of the space.
     `dropout`, `input_norm` (`none`, `layer`, `l2`): applied to the features before the projection.
+    `identity_start`: a square `linear` projection begins as the identity.
     `train_projection`: False freezes the projection too.
     """
 
@@ -33,6 +34,7 @@ class TowerOptions:
     hidden: int | None = None
     dropout: float = 0.0
     input_norm: str = "none"
+    identity_start: bool = False
     train_projection: bool = True
 
     def __post_init__(self) -> None:
@@ -70,6 +72,7 @@ class TowerOptions:
                 hidden=self.hidden,
                 dropout=dropout,
                 input_norm=norm,
+                identity_start=self.identity_start,
             )
         if pretrained is None:
             raise ClipbioError(f"{key}=pretrained: this trunk comes without a projection; use linear or mlp")

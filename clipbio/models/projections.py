@@ -65,15 +65,22 @@ def build_projection(
     hidden: int | None = None,
     dropout: float = 0.0,
     input_norm: str = "none",
+    identity_start: bool = False,
 ) -> Projection:
-    """Return a new projection from `width` features to `dim`; `mlp` has one hidden layer, GELU and a final norm."""
+    """Return a new projection from `width` features to `dim`.
+
+    `mlp` has one hidden layer with GELU and the same dropout. `identity_start` lets a square `linear` begin as the
+    identity, so that training starts from the geometry of the pretrained encoder.
+    """
     body: nn.Module
+    if identity_start and (kind != "linear" or width != dim):
+        raise ClipbioError(f"identity_start needs projection=linear and model.dim={width}, the width of the trunk")
     if kind == "linear":
         body = nn.Linear(width, dim, bias=False)
-        nn.init.normal_(body.weight, std=width**-0.5)
+        nn.init.eye_(body.weight) if identity_start else nn.init.normal_(body.weight, std=width**-0.5)
     elif kind == "mlp":
         middle = hidden or dim
-        body = nn.Sequential(nn.Linear(width, middle), nn.GELU(), nn.Linear(middle, dim), nn.LayerNorm(dim))
+        body = nn.Sequential(nn.Linear(width, middle), nn.GELU(), nn.Dropout(dropout), nn.Linear(middle, dim))
     elif kind == "identity":
         if width != dim:
             raise ClipbioError(f"projection=identity keeps {width} features, but {dim} are asked for; use linear")

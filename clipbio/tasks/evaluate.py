@@ -101,7 +101,9 @@ def _complete(config: Config, trained: Config) -> dict[str, Any]:
     complete = dict(config)
     if config["model"] is None:
         if not trained:
-            raise ClipbioError("nothing to evaluate: give checkpoint=RUN, or a model such as model=openclip model.pretrained=TAG")
+            raise ClipbioError(
+                "nothing to evaluate: give checkpoint=RUN, or a model such as model=openclip model.pretrained=TAG"
+            )
         complete["model"] = trained["model"]
     if config["data"] is None:
         if not trained:

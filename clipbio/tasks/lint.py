@@ -30,9 +30,7 @@ def lint_texts(config: Mapping[str, Any]) -> None:
     trunk = build_model(config, load_weights=False).tower("text").trunk
     if not isinstance(trunk, TextTrunk):
         raise ClipbioError("the tower 'text' of the model does not encode texts")
-    specimens = (
-        split.index.read(int(row), image=False) for split in data.splits.values() for row in split.rows
-    )
+    specimens = (split.index.read(int(row), image=False) for split in data.splits.values() for row in split.rows)
     report = lint(specimens, regime, trunk.tokenizer, trunk.context_length)
     rows = report.rows
     table = Table(*(name.replace("_", " ") for name in rows[0] if name != "examples"))

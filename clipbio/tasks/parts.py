@@ -50,7 +50,9 @@ def build_benchmarks(config: Config, names: Sequence[str] | None = None) -> dict
     configs: Mapping[str, Any] = config.get("benchmark") or {}
     for name in names or ():
         if name not in configs:
-            raise ClipbioError(f"validation.benchmarks: '{name}' is not among benchmark={list(configs)}{nearest(name, configs)}")
+            raise ClipbioError(
+                f"validation.benchmarks: '{name}' is not among benchmark={list(configs)}{nearest(name, configs)}"
+            )
     chosen = configs if names is None else names
     return {name: instantiate(configs[name], f"benchmark.{name}") for name in chosen}
 
@@ -95,9 +97,7 @@ def measure(
 
 def thumbnails(data: SpecimenData, splits: Sequence[str]) -> Callable[[str], bytes | None]:
     """Return a function from a specimen's id to its encoded image."""
-    places = {
-        split.index.ids[int(row)]: (split, int(row)) for split in map(data.split, splits) for row in split.rows
-    }
+    places = {split.index.ids[int(row)]: (split, int(row)) for split in map(data.split, splits) for row in split.rows}
 
     def find(id_: str) -> bytes | None:
         if id_ not in places:

@@ -19,17 +19,21 @@ class SweepSummary(Callback):
 
     def on_multirun_end(self, config: Any, **kwargs: Any) -> None:
         """Summarise what the jobs left."""
-        if config.hydra.job.name == "train":
+        if config.hydra.job.config_name == "train":
             summarise(Path(str(config.hydra.sweep.dir)))
 
 
 def summarise(folder: Path) -> Path | None:
     """Write how each run of a sweep does on each text type; return the table, None if no run is finished."""
-    from clipbio.evaluation.table import write_matrix
+    from clipbio.evaluation.matrix import write_matrix
     from clipbio.files import read_json
     from clipbio.training.run import RunFolder, config_difference
 
-    runs = [RunFolder(path.parent) for path in sorted(folder.glob("*/metrics.json")) if (path.parent / "config.yaml").exists()]
+    runs = [
+        RunFolder(path.parent)
+        for path in sorted(folder.glob("*/metrics.json"))
+        if (path.parent / "config.yaml").exists()
+    ]
     if not runs:
         return None
     configs = [run.config() for run in runs]
@@ -43,12 +47,14 @@ def summarise(folder: Path) -> Path | None:
 
 
 def _name(config: Any, varied: set[str]) -> str:
-    """Name a run by its text regime, and by what else was varied, the seed apart: runs that differ in it are repeats."""
+    """Name a run by its text regime and by what else was varied; runs that differ in the seed alone are repeats."""
     text = config["data"]["streams"]["main"]["text"]
     weights = {name: weight for name, weight in text["weights"].items() if weight}
     regime = next(iter(weights)) if len(weights) == 1 else "mixed"
     others = sorted(
-        key for key in varied if not key.startswith(("text.", "data.streams.main.text.")) and key.rpartition(".")[2] != "seed"
+        key
+        for key in varied
+        if not key.startswith(("text.", "data.streams.main.text.")) and key.rpartition(".")[2] != "seed"
     )
     return ", ".join([regime, *(f"{key}={_at(config, key)}" for key in others)])
 

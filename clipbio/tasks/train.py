@@ -48,6 +48,14 @@ log = logging.getLogger(__name__)
 
 Config = Mapping[str, Any]
 INTERRUPTED = 130
+# Warnings of Lightning about what is meant: streams deal out their own batches, frozen parts stay in eval mode.
+_MEANT = (
+    ".*`IterableDataset` has `__len__` defined.*",
+    r".*module\(s\) in eval mode.*",
+    ".*does not have many workers.*",
+    ".*Checkpoint directory .* exists and is not empty.*",
+    ".*resuming from a checkpoint that ended.*",
+)
 
 
 def train(config: Config) -> dict[str, float]:
@@ -68,11 +76,10 @@ def train(config: Config) -> dict[str, float]:
 
 
 def _quieten_lightning() -> None:
-    """Silence warnings about what is meant: our streams deal out their batches, and frozen parts stay in eval mode."""
-    for message in (".*`IterableDataset` has `__len__` defined.*", ".*module\\(s\\) in eval mode.*", ".*does not have many workers.*",
-                    ".*treespec.*", ".*Checkpoint directory .* exists and is not empty.*", ".*resuming from a checkpoint that ended.*"):  # fmt: skip
+    """Leave the console to what a person should read."""
+    for message in _MEANT:
         warnings.filterwarnings("ignore", message)
-    for name in ("pytorch_lightning.utilities.rank_zero", "lightning_fabric.utilities.rank_zero"):
+    for name in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
@@ -80,7 +87,9 @@ def _check_world(config: Config, world: World) -> None:
     trainer = config["trainer"]
     strategy = str(trainer["strategy"])
     if world.size > 1 and strategy == "auto":
-        raise ClipbioError(f"{world.size} processes were started, but trainer={trainer['accelerator']} runs one: trainer=ddp")
+        raise ClipbioError(
+            f"{world.size} processes were started, but trainer={trainer['accelerator']} runs one: trainer=ddp"
+        )
     devices = trainer["devices"]
     if world.size == 1 and strategy != "auto" and isinstance(devices, int) and devices > 1:
         raise ClipbioError(
@@ -186,7 +195,9 @@ class _Training:
         benchmarks = build_benchmarks(self.config, self.config["validation"]["benchmarks"])
         if not names or not benchmarks:
             return None
-        return Validation([self.data.split(name) for name in names], benchmarks, self.encoder, list(self.data.splits.values()))
+        return Validation(
+            [self.data.split(name) for name in names], benchmarks, self.encoder, list(self.data.splits.values())
+        )
 
     def _trainer(self, module: ContrastiveModule) -> pl.Trainer:
         steps = self.data.steps
@@ -348,4 +359,3 @@ def _finish_wandb() -> None:
     """Close wandb's run: a second run in this process would log into it."""
     if "wandb" in sys.modules and sys.modules["wandb"].run is not None:
         sys.modules["wandb"].finish()
-

@@ -61,9 +61,7 @@ def load_into(checkpoint: Mapping[str, Any], modules: Mapping[str, nn.Module], p
     for name, module in modules.items():
         prefix = f"{name}."
         state: dict[str, Tensor] = {
-            key.removeprefix(prefix): value
-            for key, value in checkpoint["state_dict"].items()
-            if key.startswith(prefix)
+            key.removeprefix(prefix): value for key, value in checkpoint["state_dict"].items() if key.startswith(prefix)
         }
         problem = _mismatch(module.state_dict(), state)
         if problem:

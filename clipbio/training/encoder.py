@@ -54,7 +54,8 @@ class TextEncoder:
             fill_texts(self.text, self.store, texts, self.trunk_features, world=self.world, show=False)
             keys = [text_digest(text) for text in texts]
             inputs = torch.from_numpy(np.asarray(self.store.get(keys), dtype=np.float32))
-        return self.tower(inputs.to(device)).cpu()
+        vectors_TD: Tensor = self.tower(inputs.to(device))
+        return vectors_TD.cpu()
 
     def trunk_features(self, tokens_BL: Tensor) -> Tensor:
         """Return the trunk's output on the CPU."""

@@ -55,7 +55,7 @@ def connect(
     world: World,
     device: torch.device,
 ) -> TextEncoder:
-    """Tell the data how the model wants its inputs, encode what frozen trunks will be asked for, and return the encoder.
+    """Tell the data how the model wants its inputs, encode what frozen trunks will be asked for; return the encoder.
 
     Args:
         model: Towers named `image` and `text`.

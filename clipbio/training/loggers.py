@@ -13,6 +13,7 @@ from typing import Any
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
+from clipbio.distributed import world_rank
 from clipbio.errors import ClipbioError
 from clipbio.files import write_text
 
@@ -40,7 +41,7 @@ class JsonLinesLogger(Logger):
         """Version of the logger."""
         return ""
 
-    @rank_zero_only  # type: ignore[untyped-decorator]
+    @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Append one line; numbers that JSON does not know are written as null."""
         values = {name: float(value) for name, value in metrics.items() if name != "epoch"}
@@ -48,7 +49,7 @@ class JsonLinesLogger(Logger):
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
-    @rank_zero_only  # type: ignore[untyped-decorator]
+    @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
         """Do nothing: the config stands in the run folder."""
 
@@ -83,7 +84,7 @@ def wandb_logger(*, project: str, name: str, mode: str, folder: str, group: str 
     path.mkdir(parents=True, exist_ok=True)
     id_file = path / "wandb_id"
     id_ = id_file.read_text(encoding="utf-8").strip() if id_file.exists() else secrets.token_hex(4)
-    if rank_zero_only.rank == 0:
+    if world_rank() == 0:
         write_text(id_file, id_)
     return WandbLogger(
         project=project, name=name, id=id_, save_dir=str(path), offline=mode == "offline", group=group, resume="allow"

@@ -55,7 +55,7 @@ class ContrastiveModule(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of this process's share of a global batch."""
         embeddings = self.model(batch["inputs"])
-        labels = {name: batch[name] for name in ("taxon_BR", "bin_B", "text_B", "group_B")}  # type: ignore[literal-required]
+        labels = {name: batch[name] for name in ("taxon_BR", "bin_B", "text_B", "group_B")}
         output = self.head(embeddings, batch["present"], labels)
         if self.logs_now:
             values = {"train/loss": output.loss.detach()} | {f"train/{k}": v for k, v in output.report.items()}
@@ -86,7 +86,7 @@ class ContrastiveModule(pl.LightningModule):
             self.validation.begin()
 
     def validation_step(self, batch: EvaluationBatch, batch_idx: int, dataloader_idx: int = 0) -> None:
-        """Embed the images of one batch; no collective happens here, since ranks may hold unequal numbers of batches."""
+        """Embed the images of one batch, without a collective: ranks may hold unequal numbers of batches."""
         if self.validation is not None:
             vectors = self.model.towers["image"](batch["image"]) if len(batch["rows_B"]) else None
             self.validation.add(dataloader_idx, batch, vectors)

@@ -94,7 +94,7 @@ class AdamWRecipe:
         )
         if not groups:
             raise ClipbioError("nothing is trained: every tower is frozen and no projection is learnt")
-        optimizer = AdamW(groups, lr=self.lr, betas=tuple(self.betas), eps=self.eps)
+        optimizer = AdamW(groups, lr=self.lr, betas=(self.betas[0], self.betas[1]), eps=self.eps)
         warmup = self.warmup_steps(length)
         return optimizer, LambdaLR(
             optimizer,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import RichProgressBar
 
@@ -20,7 +18,9 @@ _SHOWN = {
 class RunProgressBar(RichProgressBar):
     """One bar over all steps of the run."""
 
-    def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, int | str | float | dict[str, float]]:
+    def get_metrics(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule
+    ) -> dict[str, int | str | float | dict[str, float]]:
         """Return what is shown beside the bar."""
         values = super().get_metrics(trainer, pl_module)
         return {short: f"{float(values[name]):.4g}" for name, short in _SHOWN.items() if name in values}  # type: ignore[arg-type]

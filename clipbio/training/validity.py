@@ -53,7 +53,13 @@ def _check_weights(model: Any, path: str) -> None:
     if not isinstance(model, Mapping):
         return
     for key, value in model.items():
-        if key == "weights" and isinstance(value, str) and "/" in value and ":" not in value and not Path(value).exists():
+        if (
+            key == "weights"
+            and isinstance(value, str)
+            and "/" in value
+            and ":" not in value
+            and not Path(value).exists()
+        ):
             raise ClipbioError(f"{path}.weights={value} does not exist")
         _check_weights(value, f"{path}.{key}")
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import MakeTable, encoded, rows_of
 from rich.console import Console
+from tables import MakeTable, encoded, rows_of
 
 from clipbio.data.check import CheckReport, check, render
 from clipbio.data.prepare import prepare

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from conftest import MakeTable, encoded, rows_of, write_csv
 from PIL import Image
+from tables import MakeTable, encoded, rows_of, write_csv
 
 from clipbio.data.defects import Defects
 from clipbio.data.manifest import Manifest

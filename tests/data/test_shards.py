@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import PICA, MakeTable, encoded, rows_of
+from tables import PICA, MakeTable, encoded, rows_of
 
 from clipbio.data.manifest import Manifest
 from clipbio.data.prepare import prepare

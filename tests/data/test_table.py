@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import PICA, MakeTable, rows_of, write_csv
+from tables import PICA, MakeTable, rows_of, write_csv
 
 from clipbio.data.sources import TableSource, expected_total
 from clipbio.errors import ClipbioError

@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from open_clip.transform import image_transform_v2, PreprocessCfg
+from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 from timm.data import create_transform
 
@@ -75,5 +75,5 @@ def test_other_colour_modes_become_rgb(mode: str) -> None:
 
 
 def test_damaged_bytes_raise() -> None:
-    with pytest.raises(OSError, match="truncated|identify"):
+    with pytest.raises(OSError, match=r"truncated|identify"):
         ImageTransform(Spec())(encoded(40, 40)[:300])

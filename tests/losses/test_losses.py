@@ -12,7 +12,10 @@ from clipbio.losses import InfoNCE, infonce_head, open_clip_head, positive_label
 def batch(size: int = 6, *, taxa: list[int] | None = None, texts: list[int] | None = None) -> dict[str, torch.Tensor]:
     species = torch.tensor(taxa if taxa is not None else list(range(size)))
     taxon_BR = torch.stack([torch.full_like(species, 100), species], dim=1)
-    return {"taxon_BR": taxon_BR, "text_B": torch.tensor(texts if texts is not None else list(range(1000, 1000 + size)))}
+    return {
+        "taxon_BR": taxon_BR,
+        "text_B": torch.tensor(texts if texts is not None else list(range(1000, 1000 + size))),
+    }
 
 
 def embeddings(size: int = 6, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -65,7 +68,9 @@ def test_a_row_that_is_absent_gets_no_gradient_and_an_empty_batch_is_zero() -> N
     assert torch.equal(first.grad[2], torch.zeros(5))
     assert (first.grad[[0, 1, 3, 4, 5]].abs().sum(dim=1) > 0).all()
     first, second = embeddings()
-    loss = InfoNCE("taxon")(first, second, torch.tensor([5.0]), present_b=torch.zeros(6, dtype=torch.bool), batch=batch())
+    loss = InfoNCE("taxon")(
+        first, second, torch.tensor([5.0]), present_b=torch.zeros(6, dtype=torch.bool), batch=batch()
+    )
     loss.backward()
     assert loss.item() == 0.0
     assert torch.isfinite(first.grad).all()

@@ -15,8 +15,8 @@ LENGTH = RunLength(batch_size=32, batches_per_epoch=10, total_steps=200)
 
 @pytest.mark.parametrize(
     ("text", "steps"),
-    [("7 steps", 7), ("1 step", 1), ("3 epochs", 30), ("0.25 epochs", 3), ("65 samples", 3), ("5 percent", 10), ("5%", 10),
-     ("5 % ", 10), ("0 steps", 0)],
+    [("7 steps", 7), ("1 step", 1), ("3 epochs", 30), ("0.25 epochs", 3), ("65 samples", 3), ("5 percent", 10),
+     ("5%", 10), ("5 % ", 10), ("0 steps", 0)],
 )  # fmt: skip
 def test_durations_become_steps(text: str, steps: int) -> None:
     assert Duration.parse(text, "duration").steps(LENGTH) == steps
@@ -31,7 +31,7 @@ def test_percent_is_not_off_by_one_through_binary_fractions() -> None:
 
 @pytest.mark.parametrize("text", ["", "10", "ten epochs", "-3 steps", "3 weeks", "3 steps later"])
 def test_other_texts_are_refused(text: str) -> None:
-    with pytest.raises(ClipbioError, match="warmup='.*' is no duration"):
+    with pytest.raises(ClipbioError, match=r"warmup='.*' is no duration"):
         Duration.parse(text, "warmup")
 
 

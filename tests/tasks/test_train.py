@@ -1,0 +1,188 @@
+"""Training and evaluation through the commands, on a garden of coloured pictures."""
+
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from gardens import write_garden
+from runs import ROOT, SMALL, command, here, lines, losses, run, samples
+
+Finished = tuple[Path, Path, list[str]]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """A run of 12 steps on a garden, its folder, the garden and its overrides."""
+    base = tmp_path_factory.mktemp("runs")
+    garden = write_garden(base / "garden", species=4, per_species=8, splits=("train", "test", "unseen"))
+    overrides = [*SMALL, f"data.root={garden}", f"cache_dir={base / 'cache'}", "duration=12 steps"]
+    done = run("train.py", *overrides, f"run_dir={base / 'run'}")
+    assert done.returncode == 0, done.stderr
+    return base / "run", base, overrides
+
+
+def test_the_run_folder_holds_what_the_design_says(finished: Finished) -> None:
+    folder, _, _ = finished
+    for name in ("config.yaml", "run.json", "status.json", "metrics.jsonl", "metrics.json", "report.html", "report.md"):
+        assert (folder / name).stat().st_size > 0, name
+    assert {path.name for path in (folder / "checkpoints").iterdir()} == {"last.ckpt", "best.ckpt"}
+    assert json.loads((folder / "status.json").read_text())["state"] == "finished"
+    record = json.loads((folder / "run.json").read_text())
+    assert record["exit_status"] == 0
+    assert record["data_manifest"]
+    metrics = json.loads((folder / "metrics.json").read_text())
+    for split, images in (("test", 32), ("unseen", 32), ("val", 3)):
+        assert metrics[f"zero_shot/{split}/common/top1/n"] == images
+        assert 0 <= metrics[f"zero_shot/{split}/common/top1/low"] <= metrics[f"zero_shot/{split}/common/top1"]
+    assert all(isinstance(value, float | int) for value in metrics.values())
+
+
+def test_losses_temperature_and_learning_rate_are_logged_and_fall(finished: Finished) -> None:
+    folder, _, _ = finished
+    names = set().union(*(line.keys() for line in lines(folder / "metrics.jsonl")))
+    assert {"train/loss", "train/logit_scale", "train/samples_per_second", "train/data_wait"} <= names
+    values = losses(folder)
+    assert len(values) == 12
+    assert sum(values[-3:]) < sum(values[:3])
+
+
+def test_checkpoints_load_without_unpickling_and_know_their_config(finished: Finished) -> None:
+    folder, _, _ = finished
+    checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    assert checkpoint["global_step"] == 12
+    assert checkpoint["clipbio"]["format"] == 1
+    assert checkpoint["clipbio"]["config"]["data"]["batch_size"] == 8
+
+
+def test_evaluate_gives_the_metrics_of_the_run_again(finished: Finished, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, base, _ = finished
+    status, out, err = here(
+        capsys, "evaluate", f"checkpoint={folder}", f"run_dir={base / 'out'}", f"cache_dir={base / 'cache'}",
+        "splits=[test,unseen]", "benchmark=[zero_shot]", "benchmark.zero_shot.bootstrap=20",
+        "benchmark.zero_shot.permutations=0",
+    )  # fmt: skip
+    assert status == 0, err
+    assert str(base / "out" / "report.html") in out
+    first, second = (json.loads((path / "metrics.json").read_text()) for path in (folder, base / "out"))
+    assert set(second) == {name for name in first if "/val/" not in name}
+    assert all(first[name] == pytest.approx(value, abs=1e-6) for name, value in second.items())
+
+
+def test_a_killed_run_continues_to_the_same_end(finished: Finished) -> None:
+    undisturbed, base, overrides = finished
+    folder = base / "killed"
+    process = subprocess.Popen(
+        command("train.py", *overrides, f"run_dir={folder}"),
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    log, deadline = folder / "samples" / "rank-0.jsonl", time.monotonic() + 300
+    while time.monotonic() < deadline and (not log.exists() or len(log.read_text().splitlines()) < 6):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert json.loads((folder / "status.json").read_text())["state"] == "running"
+    done = run("train.py", *overrides, f"run_dir={folder}", "resume=auto")
+    assert done.returncode == 0, done.stderr
+    assert "resumed at step" in done.stdout
+    assert samples(folder) == samples(undisturbed)
+    assert losses(folder) == losses(undisturbed)
+    assert json.loads((folder / "run.json").read_text())["attempts"][-1]["resumed_at"] in range(2, 13, 2)
+
+
+def test_ctrl_c_leaves_a_checkpoint_that_continues(finished: Finished) -> None:
+    undisturbed, base, overrides = finished
+    folder = base / "interrupted"
+    process = subprocess.Popen(
+        command("train.py", *overrides, "checkpoint.every=12 steps", f"run_dir={folder}"), cwd=ROOT,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    log, deadline = folder / "samples" / "rank-0.jsonl", time.monotonic() + 300
+    while time.monotonic() < deadline and (not log.exists() or len(log.read_text().splitlines()) < 3):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 130, errors
+    assert json.loads((folder / "status.json").read_text())["state"] == "interrupted"
+    assert "Traceback" not in errors
+    done = run("train.py", *overrides, "checkpoint.every=12 steps", f"run_dir={folder}", "resume=auto")
+    assert done.returncode == 0, done.stderr
+    assert samples(folder) == samples(undisturbed)
+
+
+def test_resume_refuses_another_config_and_leaves_a_finished_run_alone(
+    finished: Finished, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, _, overrides = finished
+    status, _, err = here(capsys, "train", *overrides, f"run_dir={folder}", "resume=auto", "optim.lr=0.25")
+    assert status == 2
+    assert "optim.lr: 0.0005 -> 0.25" in err
+    status, out, _ = here(capsys, "train", *overrides, f"run_dir={folder}", "resume=auto")
+    assert status == 0
+    assert "finished" in out
+    status, _, err = here(capsys, "train", *overrides, f"run_dir={folder}")
+    assert status == 2
+    assert "resume=auto" in err
+
+
+def test_two_processes_see_and_learn_the_same(finished: Finished) -> None:
+    one, base, overrides = finished
+    folder = base / "two"
+    done = run(
+        "train.py", *overrides, f"run_dir={folder}", "trainer=ddp", "trainer.accelerator=cpu",
+        "trainer.precision=32-true", processes=2,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert samples(folder) == samples(one)
+    assert losses(folder) == pytest.approx(losses(one), rel=1e-4)
+    first, second = (json.loads((path / "metrics.json").read_text()) for path in (one, folder))
+    counts = [name for name in first if name.endswith("/n")]
+    assert counts
+    assert {name: first[name] for name in counts} == {name: second[name] for name in counts}
+
+
+def test_a_batch_that_cannot_be_divided_is_refused(finished: Finished) -> None:
+    _, base, overrides = finished
+    done = run(
+        "train.py", *overrides, "data.batch_size=7", f"run_dir={base / 'odd'}", "trainer=ddp",
+        "trainer.accelerator=cpu", "trainer.precision=32-true", processes=2,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "batch_size=7 is the global batch and cannot be divided by 2 processes" in done.stderr
+
+
+def test_a_sweep_gives_each_job_a_folder_and_writes_one_table(
+    finished: Finished, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, base, overrides = finished
+    folder = base / "sweep"
+    status, out, err = here(
+        capsys, "train", "-m", *overrides, "duration=2 steps", "validation.every=2 steps", "text=common,taxonomic",
+        f"run_dir={folder}",
+    )  # fmt: skip
+    assert status == 0, err
+    assert len(list(folder.glob("*/metrics.json"))) == 2
+    table = (folder / "matrix.md").read_text()
+    assert "| common |" in table
+    assert "| taxonomic |" in table
+    assert (folder / "matrix.csv").exists()
+    assert "matrix.md" in out
+
+
+def test_one_failing_job_does_not_stop_a_sweep(finished: Finished, capsys: pytest.CaptureFixture[str]) -> None:
+    _, base, overrides = finished
+    folder = base / "failing"
+    status, _, err = here(
+        capsys, "train", "-m", *overrides, "duration=2 steps", "validation.every=2 steps",
+        "data.batch_size=4000,8", f"run_dir={folder}",
+    )  # fmt: skip
+    assert status == 1
+    assert "data.batch_size=4000 is larger than" in err
+    assert len(list(folder.glob("*/metrics.json"))) == 1
+    states = {json.loads(path.read_text())["state"] for path in folder.glob("*/status.json")}
+    assert states == {"failed", "finished"}
