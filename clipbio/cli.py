@@ -58,10 +58,10 @@ def _run(verb: str, overrides: list[str]) -> int:
 
     from clipbio.config import check_overrides, config_dir
 
-    flags = [argument for argument in overrides if argument.startswith("-")]
-    values = [argument for argument in overrides if not argument.startswith("-")]
-    if not {"--help", "-h", "--hydra-help", "--version"} & set(flags):
-        check_overrides(verb, values)
+    if {"--help", "-h"} & set(overrides):
+        sys.stdout.write(_verb_help(verb))
+        return 0
+    check_overrides(verb, [argument for argument in overrides if not argument.startswith("-")])
     _failures.clear()
     task = hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=verb)(_Job(verb))
     before = sys.argv
@@ -130,6 +130,25 @@ def _outcome(metrics: Any, values: dict[str, Any]) -> Any:
     """Return what a sweeper optimises, where the config names it."""
     wanted = values.get("optimized_metric")
     return metrics.get(wanted) if wanted and isinstance(metrics, dict) else None
+
+
+def _verb_help(verb: str) -> str:
+    """Return what a verb does, the choices of each config group, and its settings with their comments."""
+    from clipbio.config import config_dir, config_groups
+
+    settings = (config_dir() / f"{verb}.yaml").read_text(encoding="utf-8")
+    named = [name for name in config_groups() if f"- {name}:" in settings or f"/{name}:" in settings]
+    lines = [f"python -m clipbio {verb} [KEY=VALUE ...]: {VERBS[verb][0]}", "", "Choices (GROUP=CHOICE):"]
+    lines += [f"  {name:<12} {' '.join(config_groups()[name])}" for name in named]
+    lines += [
+        "",
+        "Settings (KEY=VALUE; those of a choice stand in conf/GROUP/CHOICE.yaml and are given as GROUP.KEY=VALUE):",
+        "",
+        settings,
+        "--cfg job prints the composed config; -m runs a sweep over comma-separated values.",
+        "",
+    ]
+    return "\n".join(lines)
 
 
 def _fail(message: str, status: int = INPUT_ERROR) -> int:

@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from clipbio.errors import ClipbioError, nearest
 
-__all__ = ["check_overrides", "check_signatures", "compose", "config_dir", "instantiate", "plain"]
+__all__ = ["check_overrides", "check_signatures", "compose", "config_dir", "config_groups", "instantiate", "plain"]
 
 # What a config may name: our parts and those of the libraries whose parts fit in their place.
 _ALLOWED_TARGETS = ("clipbio.", "pytorch_lightning.", "torch.", "torchvision.", "timm.")
@@ -64,7 +64,7 @@ def check_overrides(name: str, overrides: Sequence[str]) -> None:
         parsed = OverridesParser.create().parse_overrides(list(overrides))
     except HydraException as error:
         raise ClipbioError(f"override not understood: {_first_line(error)}") from error
-    groups = _groups()
+    groups = config_groups()
     single, values = [], []
     for override in parsed:
         key = override.key_or_group
@@ -84,7 +84,7 @@ def check_overrides(name: str, overrides: Sequence[str]) -> None:
         _check_key(config, key, name)
 
 
-def _groups() -> dict[str, list[str]]:
+def config_groups() -> dict[str, list[str]]:
     """Return the config groups and their choices."""
     root = config_dir()
     return {
@@ -117,7 +117,8 @@ def _check_key(config: DictConfig, key: str, name: str) -> None:
     node: Any = config
     path: list[str] = []
     for part in key.split("."):
-        if isinstance(node, DictConfig) and part not in node:
+        # Not `part in node`: omegaconf says no of a key whose value is still missing.
+        if isinstance(node, DictConfig) and part not in list(node):
             keys = [".".join([*path, str(other)]) for other in node]
             wanted = ".".join([*path, part])
             hint = nearest(wanted, keys) if _is_close(wanted, keys) else _elsewhere(config, part, keys)

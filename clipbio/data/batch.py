@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -27,9 +27,8 @@ UNUSABLE = (ShardError, Unnameable, OSError, SyntaxError, ValueError, Image.Deco
 _SUBSTITUTES = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """A specimen that could not be used, and why."""
+class Skipped(NamedTuple):
+    """A specimen that could not be used, and why; a tuple, because Lightning rebuilds dataclasses inside a batch."""
 
     id: str
     reason: str

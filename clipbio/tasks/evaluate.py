@@ -99,13 +99,13 @@ def _evaluate(config: Config, folder: RunFolder, world: World, started: float) -
 def _complete(config: Config, trained: Config) -> dict[str, Any]:
     """Fill what the command left open from the config that the checkpoint was trained with."""
     complete = dict(config)
-    if config["model"] is None:
+    if config.get("model") is None:
         if not trained:
             raise ClipbioError(
                 "nothing to evaluate: give checkpoint=RUN, or a model such as model=openclip model.pretrained=TAG"
             )
         complete["model"] = trained["model"]
-    if config["data"] is None:
+    if config.get("data") is None:
         if not trained:
             raise ClipbioError("no data to evaluate on: give data=table data.root=FOLDER")
         complete["data"] = trained["data"]

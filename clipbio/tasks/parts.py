@@ -114,7 +114,9 @@ def print_summary(model: MultiTower, data: SpecimenData, console: Console) -> No
     towers = Table("tower", "parameters", "trained", title="model", title_justify="left")
     for count in model.summary():
         towers.add_row(count.tower, f"{count.total:,}", f"{count.trainable:,}")
-    splits = Table("split", "specimens", "species", title=f"data: {data.folder.root.name}", title_justify="left")
+    splits = Table(
+        "split", "specimens", "species", title=f"data: {data.root or 'the virtual herbarium'}", title_justify="left"
+    )
     for name, split in data.splits.items():
         species = len({int(key) for key in split.index.taxon_NR[split.rows, -1] if key >= 0})
         splits.add_row(name, f"{len(split):,}", f"{species:,}")

@@ -44,7 +44,7 @@ def finish_run(
             "Run": {"checkpoint": checkpoint.name if checkpoint else "none: the pretrained model", **facts},
             "Settings": _settings(config),
             "Data": {
-                "folder": data.folder.root.name,
+                "folder": data.root or "the virtual herbarium",
                 **{f"specimens in {name}": len(split) for name, split in data.splits.items()},
                 **skipped,
             },

@@ -76,6 +76,7 @@ def wandb_logger(*, project: str, name: str, mode: str, folder: str, group: str 
         folder: Run folder, where wandb's files and the run's id are kept.
         group: Group of runs, such as a sweep.
     """
+    import wandb
     from pytorch_lightning.loggers import WandbLogger
 
     if mode not in ("offline", "online"):
@@ -86,6 +87,15 @@ def wandb_logger(*, project: str, name: str, mode: str, folder: str, group: str 
     id_ = id_file.read_text(encoding="utf-8").strip() if id_file.exists() else secrets.token_hex(4)
     if world_rank() == 0:
         write_text(id_file, id_)
+    # Quiet: the run's own table and report are what a person should read.
+    settings = wandb.Settings(silent=True, console="off")
     return WandbLogger(
-        project=project, name=name, id=id_, save_dir=str(path), offline=mode == "offline", group=group, resume="allow"
+        settings=settings,
+        project=project,
+        name=name,
+        id=id_,
+        save_dir=str(path),
+        offline=mode == "offline",
+        group=group,
+        resume="allow",
     )

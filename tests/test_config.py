@@ -1,0 +1,153 @@
+"""Configs: every shipped one composes and fits its constructors; wrong overrides name the nearest valid key."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from clipbio.config import check_overrides, check_signatures, compose, config_dir, instantiate, plain
+from clipbio.errors import ClipbioError
+from clipbio.training.validity import check_config
+
+EXPERIMENTS = sorted(path.stem for path in (config_dir() / "experiment").glob("*.yaml"))
+GIVEN = ["data.root=.", "model.image.weights=null"]
+
+
+def options(group: str) -> list[str]:
+    return sorted(path.stem for path in (config_dir() / group).glob("*.yaml"))
+
+
+def overrides_for(experiment: str) -> list[str]:
+    return [] if experiment == "quickstart" else GIVEN
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_composes_and_fits_its_constructors(experiment: str) -> None:
+    config = plain(compose("train", [f"experiment={experiment}", *overrides_for(experiment)]))
+    check_config(config)
+    check_signatures(config)
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_is_headed_by_a_comment(experiment: str) -> None:
+    lines = (config_dir() / "experiment" / f"{experiment}.yaml").read_text().splitlines()
+    assert lines[0] == "# @package _global_"
+    assert lines[1].startswith("# ")
+
+
+@pytest.mark.parametrize(
+    ("group", "choice"),
+    [(group, choice) for group in ("text", "loss", "optim", "trainer", "callbacks", "logger", "debug") for choice in options(group)],
+)  # fmt: skip
+def test_every_choice_of_every_group_composes(group: str, choice: str) -> None:
+    config = plain(compose("train", [f"{group}={choice}"]))
+    check_signatures(config)
+    check_config(config)
+
+
+@pytest.mark.parametrize("name", ["evaluate", "prepare", "check", "lint"])
+def test_the_other_commands_compose(name: str) -> None:
+    needed = {"prepare": ["source.root=x", "out=y"], "check": ["root=x"], "lint": ["data.root=x"], "evaluate": []}
+    check_signatures(plain(compose(name, needed[name])))
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("data.batchsize=3", "did you mean 'data.batch_size'"),
+        ("optim.learning_rate=3", "optim.learning_rate is no setting of 'train'"),
+        ("batch_size=3", "did you mean 'data.batch_size'"),
+        ("experiment=quikstart", "did you mean 'quickstart'"),
+        ("model=lyte", "did you mean 'lite'"),
+        ("benchmark=[zero_shoot]", "did you mean 'zero_shot'"),
+        ("durations=3", "did you mean 'duration'"),
+        ("a b c", "override not understood"),
+    ],
+)
+def test_wrong_overrides_name_the_nearest_valid_one(override: str, message: str) -> None:
+    with pytest.raises(ClipbioError, match=message.replace("[", r"\[")):
+        check_overrides("train", [override])
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "text=common,mixed",
+        "seed=range(3)",
+        "optim.lr=1e-3,1e-4",
+        "run_dir=x",
+        "hydra.verbose=true",
+        "data.root=x",
+        "init=x",
+    ],
+)
+def test_right_overrides_and_sweeps_pass(override: str) -> None:
+    check_overrides("train", [override])
+
+
+def test_an_unknown_key_of_a_part_is_refused_by_its_signature() -> None:
+    with pytest.raises(ClipbioError, match=r"optim\.momentum is no setting of clipbio\.training\.AdamWRecipe"):
+        check_signatures(plain(compose("train", ["+optim.momentum=0.9"])))
+
+
+def test_targets_outside_the_allowed_libraries_are_refused() -> None:
+    with pytest.raises(ClipbioError, match="is not allowed"):
+        instantiate({"_target_": "os.system", "command": "true"}, "part")
+
+
+def test_an_error_of_a_constructor_arrives_as_it_is() -> None:
+    with pytest.raises(ClipbioError, match=r"^optim\.lr=-1"):
+        instantiate({"_target_": "clipbio.training.AdamWRecipe", "lr": -1}, "optim")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("duration=12 parsecs", "duration='12 parsecs' is no duration"),
+        ("data.batch_size=0", "data.batch_size=0 must be"),
+        ("checkpoint.mode=best", "checkpoint.mode='best'"),
+        ("init=nowhere/run", "init=nowhere/run does not exist"),
+        ("+trainer.accumulate_grad_batches=4", "adds no negatives"),
+    ],
+)
+def test_values_are_checked_before_anything_is_loaded(override: str, message: str) -> None:
+    with pytest.raises(ClipbioError, match=message):
+        check_config(plain(compose("train", [override])))
+
+
+def test_every_key_of_every_yaml_is_plain_data() -> None:
+    for path in config_dir().rglob("*.yaml"):
+        assert isinstance(yaml.safe_load(path.read_text()) or {}, dict), path
+        assert "!!" not in path.read_text()
+
+
+def test_the_layers_of_the_design_hold() -> None:
+    """Rooms import only from rooms before them."""
+    allowed = {
+        "taxonomy": {"names"},
+        "text": {"taxonomy", "names", "errors", "seeding"},
+        "losses": {"errors", "distributed"},
+        "models": {"errors", "seeding"},
+        "evaluation": {"taxonomy", "text", "errors", "seeding", "files", "data", "distributed"},
+        "data": {
+            "taxonomy",
+            "names",
+            "text",
+            "errors",
+            "seeding",
+            "files",
+            "features",
+            "virtual",
+            "progress",
+            "distributed",
+        },
+    }
+    package = Path(__file__).resolve().parents[1] / "clipbio"
+    for room, known in allowed.items():
+        paths = [package / f"{room}.py"] if (package / f"{room}.py").exists() else (package / room).rglob("*.py")
+        for path in paths:
+            for line in path.read_text().splitlines():
+                words = line.split()
+                if len(words) > 1 and words[0] in ("from", "import") and words[1].startswith("clipbio."):
+                    other = words[1].split(".")[1]
+                    assert other in known | {room}, f"{path.name} imports clipbio.{other}"
