@@ -1,0 +1,90 @@
+"""Cached features: what is asked for is there, equals what the trunk gives, and is encoded once."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from clipbio.config import compose, plain
+from clipbio.data.transforms import Augmentation
+from clipbio.distributed import World
+from clipbio.tasks.parts import build_data, build_model
+from clipbio.training.inputs import FeatureCache, connect
+
+MakeGarden = Callable[..., Path]
+
+
+def connected(garden: Path, tmp_path: Path, *, cached: bool, views: int = 0, augmentation: Augmentation | None = None):
+    config = plain(compose("train", [
+        "model=tiny", "model.image.unlocked=0", "model.text.unlocked=0", "data=table", f"data.root={garden}",
+        f"cache_dir={tmp_path / 'cache'}", "data.batch_size=8", f"data.views={views}", "data.num_workers=0",
+    ]))  # fmt: skip
+    data, model = build_data(config, World()), build_model(config, load_weights=True)
+    data.plan_run(seed=0, steps=lambda plan: 3, world=World())
+    encoder = connect(
+        model, data, cache=FeatureCache(tmp_path / "features" if cached else None),
+        augmentation=augmentation or Augmentation(scale=(1.0, 1.0)), splits=["test"], world=World(),
+        device=torch.device("cpu"),
+    )  # fmt: skip
+    return model.eval(), data, encoder
+
+
+@pytest.mark.parametrize("views", [0, 2])
+def test_cached_batches_give_the_embeddings_of_the_whole_model(
+    views: int, make_garden: MakeGarden, tmp_path: Path
+) -> None:
+    garden = make_garden()
+    augmentation = Augmentation(scale=(0.5, 0.9)) if views else None
+    model, cached, _ = connected(garden, tmp_path, cached=True, views=views, augmentation=augmentation)
+    # Uncached, but with the same numbered views.
+    _, plain_data, _ = connected(garden, tmp_path, cached=False, views=views, augmentation=augmentation)
+    plain_data.image.views = views
+    for one, other in zip(cached.train_dataloader(), plain_data.train_dataloader(), strict=True):
+        assert one["ids"] == other["ids"]
+        assert one["inputs"]["image"].is_floating_point()
+        assert other["inputs"]["image"].dtype == torch.uint8
+        with torch.inference_mode():
+            ours, theirs = model(one["inputs"]), model(other["inputs"])
+        for modality in ours:
+            torch.testing.assert_close(ours[modality], theirs[modality], atol=1e-5, rtol=1e-5)
+
+
+def test_nothing_is_encoded_twice_and_no_picture_is_decoded(
+    make_garden: MakeGarden, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    garden = make_garden()
+    connected(garden, tmp_path, cached=True)
+
+    def refuse(*arguments: object) -> None:
+        raise AssertionError("a trunk ran, or a picture was decoded, although everything is cached")
+
+    monkeypatch.setattr("clipbio.models.trunks.ImageTrunk.forward", refuse)
+    monkeypatch.setattr("clipbio.models.trunks.TextTrunk.forward", refuse)
+    monkeypatch.setattr("clipbio.data.transforms.ImageTransform.__call__", refuse)
+    _, data, encoder = connected(garden, tmp_path, cached=True)
+    assert len(list(data.train_dataloader())) == 3
+    assert sum(len(batch["rows_B"]) for batch in data.evaluation_loader("test")) == 24
+    assert encoder.store is not None
+
+
+def test_random_augmentation_without_views_runs_the_trunk_and_says_so(
+    make_garden: MakeGarden, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("logging.Logger.propagate", True, raising=False)
+    with caplog.at_level("WARNING"):
+        _, data, _ = connected(make_garden(), tmp_path, cached=True, augmentation=Augmentation(scale=(0.5, 0.9)))
+    assert next(iter(data.train_dataloader()))["inputs"]["image"].dtype == torch.uint8
+    assert next(iter(data.evaluation_loader("test")))["image"].is_floating_point()
+    assert "data.views=8 would cache" in caplog.text
+
+
+def test_the_encoder_keeps_order_and_repeats(make_garden: MakeGarden, tmp_path: Path) -> None:
+    model, _, cached = connected(make_garden(), tmp_path, cached=True)
+    _, _, uncached = connected(make_garden("other"), tmp_path, cached=False)
+    texts = ["a rose", "an oak with long leaves", "a rose", "moss"]
+    vectors = cached(texts)
+    assert torch.equal(vectors[0], vectors[2])
+    torch.testing.assert_close(vectors, uncached(texts), atol=1e-5, rtol=1e-5)
+    assert torch.allclose(vectors.norm(dim=1), torch.ones(4))
+    assert model.dim == vectors.shape[1]
