@@ -55,13 +55,14 @@ def run(verb: str, overrides: Sequence[str]) -> int:
 
 def _run(verb: str, overrides: list[str]) -> int:
     import hydra
+    from hydra._internal.utils import get_args_parser
 
     from clipbio.config import check_overrides, config_dir
 
     if {"--help", "-h"} & set(overrides):
         sys.stdout.write(_verb_help(verb))
         return 0
-    check_overrides(verb, [argument for argument in overrides if not argument.startswith("-")])
+    check_overrides(verb, get_args_parser().parse_args(overrides).overrides)
     _failures.clear()
     task = hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=verb)(_Job(verb))
     before = sys.argv

@@ -17,6 +17,8 @@ __all__ = ["check_overrides", "check_signatures", "compose", "config_dir", "conf
 
 # What a config may name: our parts and those of the libraries whose parts fit in their place.
 _ALLOWED_TARGETS = ("clipbio.", "pytorch_lightning.", "torch.", "torchvision.", "timm.")
+# Parts to which anything may be added: they are dictionaries, or checked against Lightning's own signature.
+_OPEN = ("trainer.", "callbacks.", "logger.", "benchmark.", "model.", "data.streams.", "text.")
 _HYDRA_KEYS = ("_target_", "_partial_", "_recursive_", "_convert_", "_args_")
 
 
@@ -78,10 +80,8 @@ def check_overrides(name: str, overrides: Sequence[str]) -> None:
             values.append((key, text))
     config = _compose(name, single)
     for key, text in values:
-        if text.startswith("+") and "." in key:
-            # Added keys below a part are judged by that part's signature when it is built.
-            continue
-        _check_key(config, key, name)
+        if not (text.startswith("+") and _is_judged_later(config, key)):
+            _check_key(config, key, name)
 
 
 def config_groups() -> dict[str, list[str]]:
@@ -129,6 +129,18 @@ def _check_key(config: DictConfig, key: str, name: str) -> None:
             return
         if node._is_interpolation():
             return
+
+
+def _is_judged_later(config: DictConfig, key: str) -> bool:
+    """Tell whether an added key lies in a part whose constructor, or an own check, will judge it."""
+    node: Any = config
+    for place, part in enumerate(key.split(".")):
+        if not isinstance(node, DictConfig) or "_target_" in node or (place == 1 and key.startswith(_OPEN)):
+            return True
+        node = node._get_node(part) if part in list(node) else config if part == "" else None
+        if node is None:
+            return False
+    return True
 
 
 def _is_close(word: str, words: Sequence[str]) -> bool:
@@ -212,6 +224,10 @@ def instantiate(config: Any, path: str = "", **values: Any) -> Any:
         cause = error.__cause__
         if isinstance(cause, ClipbioError):
             raise cause from None
+        if isinstance(cause, ImportError):
+            raise ClipbioError(
+                f"{path}: {_first_line(cause)}; install the package or the extra that brings it"
+            ) from error
         if isinstance(cause, TypeError | ValueError):
             raise ClipbioError(f"{path}: {_first_line(cause)}") from error
         raise

@@ -39,8 +39,10 @@ def _environment() -> World:
         names = ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID", "SLURM_NTASKS_PER_NODE")
     else:
         return World()
-    values = [int(os.environ.get(name, default)) for name, default in zip(names, ("0", "1", "0", "1"), strict=True)]
-    return World(*values)
+    rank, size, local_rank = (int(os.environ.get(name, default)) for name, default in zip(names, "010", strict=False))
+    nodes = int(os.environ.get("SLURM_STEP_NUM_NODES") or os.environ.get("SLURM_NNODES") or 1)
+    local_size = os.environ.get(names[3]) or size // nodes
+    return World(rank, max(size, 1), local_rank, int(local_size) or 1)
 
 
 def join_world(accelerator: str) -> World:

@@ -61,11 +61,16 @@ class FeatureStore:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._forget()
+        self.refresh()
 
     def __len__(self) -> int:
         """Count the distinct keys stored."""
         self.refresh()
         return len(self._index().first_K)
+
+    def __contains__(self, key: bytes) -> bool:
+        """Tell whether a key has a row, as far as is known: a look at the folder is left to `refresh`."""
+        return bool(self._index().find(_halves([key]))[0] >= 0)
 
     def missing(self, keys: Sequence[bytes]) -> list[bytes]:
         """Return those keys that have no row yet, each once, in their order."""

@@ -29,6 +29,19 @@ def test_every_experiment_composes_and_fits_its_constructors(experiment: str) ->
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_part_of_every_experiment_is_built(experiment: str, tmp_path: Path) -> None:
+    overrides = [f"experiment={experiment}", *overrides_for(experiment), "logger=none", f"cache_dir={tmp_path}"]
+    config = plain(compose("train", overrides))
+    built = {name: instantiate(config[name], name) for name in ("data", "loss", "optim", "augmentation", "text")}
+    built["model"] = instantiate(config["model"], "model", load_weights=False)
+    built |= {name: instantiate(part, name) for name, part in config["benchmark"].items()}
+    assert set(built["model"].modalities) == {"image", "text"}
+    assert built["loss"].pairs == (("image", "text"),)
+    assert built["data"].batch_size == config["data"]["batch_size"]
+    assert all(part is not None for part in built.values())
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_is_headed_by_a_comment(experiment: str) -> None:
     lines = (config_dir() / "experiment" / f"{experiment}.yaml").read_text().splitlines()
     assert lines[0] == "# @package _global_"

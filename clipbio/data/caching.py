@@ -14,11 +14,11 @@ from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from clipbio.data.batch import UNUSABLE
-from clipbio.data.inputs import ImageInput, TextInput, text_digest
+from clipbio.data.inputs import ImageInput, TextInput
 from clipbio.data.shards import ShardIndex
 from clipbio.data.stream import loader
-from clipbio.distributed import World, barrier
-from clipbio.features import FeatureStore
+from clipbio.distributed import World, barrier, broadcast
+from clipbio.features import FeatureStore, key_of
 from clipbio.progress import progress_bar
 
 __all__ = ["fill_images", "fill_texts"]
@@ -89,8 +89,8 @@ def fill_texts(
         world: This process.
         show: Whether to draw a progress bar.
     """
-    by_key = {text_digest(item): item for item in dict.fromkeys(texts)}
-    wanted = [by_key[key] for key in store.missing(list(by_key))]
+    by_key = {key_of(item): item for item in dict.fromkeys(texts)}
+    wanted = [by_key[key] for key in broadcast(store.missing(list(by_key)))]
     barrier()
     # Similar lengths together: little padding, and the order of encoding changes nothing.
     own = sorted(wanted, key=len)[world.rank :: world.size]
@@ -105,7 +105,7 @@ def _encode_texts(text: TextInput, store: FeatureStore, texts: Sequence[str], en
     with _Segments(store) as segments:
         for start in range(0, len(texts), _TEXTS_PER_BATCH):
             piece = texts[start : start + _TEXTS_PER_BATCH]
-            segments.add([text_digest(item) for item in piece], encode(text.tokenizer(list(piece))))
+            segments.add([key_of(item) for item in piece], encode(text.tokenizer(list(piece))))
             bar.advance(task, len(piece))
 
 
@@ -148,7 +148,8 @@ def _missing_jobs(
             for view in range(image.views) if training and image.views else (None,):
                 key = digest if view is None else image.view_key(digest, view)
                 jobs.setdefault(key, _Job(index, row, view, key))
-    return [jobs[key] for key in store.missing(list(jobs))]
+    # One answer for all: another run may be writing into the same store.
+    return [jobs[key] for key in broadcast(store.missing(list(jobs)))]
 
 
 class _Views(IterableDataset[tuple[list[bytes], Tensor]]):

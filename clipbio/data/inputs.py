@@ -11,17 +11,12 @@ import torch
 from torch import Tensor
 
 from clipbio.data.transforms import ImageTransform
-from clipbio.features import FeatureStore
+from clipbio.features import FeatureStore, key_of
 from clipbio.seeding import rng
 
-__all__ = ["ImageInput", "TextInput", "text_digest"]
+__all__ = ["ImageInput", "TextInput"]
 
 Tokenizer = Callable[[Sequence[str]], Tensor]
-
-
-def text_digest(text: str) -> bytes:
-    """Return the 16-byte key under which a text's features are cached."""
-    return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
 @dataclass
@@ -40,7 +35,7 @@ class TextInput:
         """Return features (B, F) or tokens (B, L)."""
         if self.store is None:
             return self.tokenizer(list(texts))
-        return _rows(self.store, [text_digest(text) for text in texts])
+        return _rows(self.store, [key_of(text) for text in texts])
 
 
 @dataclass
@@ -63,11 +58,13 @@ class ImageInput:
 
     def view_key(self, digest: bytes, view: int) -> bytes:
         """Return the cache key of a numbered view."""
-        return hashlib.blake2b(digest + b"view" + view.to_bytes(4, "little"), digest_size=16).digest()
+        augmentation = self.transform.augmentation
+        settings = repr((tuple(augmentation.scale), tuple(augmentation.ratio), augmentation.flip)).encode()
+        return hashlib.blake2b(digest + settings + view.to_bytes(4, "little"), digest_size=16).digest()
 
     def has(self, digest: bytes, seed: int | None) -> bool:
         """Tell whether the features of an image are cached."""
-        return self.store is not None and not self.store.missing([self.key(digest, seed)])
+        return self.store is not None and self.key(digest, seed) in self.store
 
     def features(self, digests: Sequence[bytes], seeds: Sequence[int] | None) -> Tensor:
         """Return cached features (B, F)."""

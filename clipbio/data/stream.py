@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -102,22 +103,22 @@ def _worker() -> tuple[int, int]:
     return (0, 1) if info is None else (info.id, info.num_workers)
 
 
-def loader(
-    stream: IterableDataset[Any], *, num_workers: int, pin_memory: bool = False, context: str | None = None
-) -> DataLoader[Any]:
+def loader(stream: IterableDataset[Any], *, num_workers: int, context: str | None = None) -> DataLoader[Any]:
     """Return a loader over a stream that makes its own batches."""
     return DataLoader(
         stream,
         batch_size=None,
         num_workers=num_workers,
-        pin_memory=pin_memory,
-        worker_init_fn=_one_thread,
+        pin_memory=torch.cuda.is_available(),
+        worker_init_fn=_settle_worker,
         multiprocessing_context=context if num_workers else None,
         prefetch_factor=4 if num_workers else None,
     )
 
 
-def _one_thread(worker: int) -> None:
+def _settle_worker(worker: int) -> None:
     del worker
+    # Ctrl-C goes to every process of a terminal: the main one decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Workers are the parallelism; more threads in each would only fight for the same cores.
     torch.set_num_threads(1)

@@ -12,6 +12,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from clipbio.errors import ClipbioError
+
 __all__ = ["Augmentation", "ImageTransform", "PixelSpec"]
 
 _FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
@@ -54,6 +56,19 @@ class Augmentation:
     scale: tuple[float, float] = (0.9, 1.0)
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
     flip: float = 0.0
+
+    def __post_init__(self) -> None:
+        low, high = self.scale
+        if not 0 < low <= high <= 1:
+            raise ClipbioError(
+                f"augmentation.scale={list(self.scale)} must hold two shares, 0 < smallest <= largest <= 1"
+            )
+        if not 0 < self.ratio[0] <= self.ratio[1]:
+            raise ClipbioError(
+                f"augmentation.ratio={list(self.ratio)} must hold two aspect ratios, 0 < smallest <= largest"
+            )
+        if not 0 <= self.flip <= 1:
+            raise ClipbioError(f"augmentation.flip={self.flip} is a probability")
 
     @property
     def random(self) -> bool:

@@ -23,10 +23,12 @@ class Collector:
     Args:
         name: Name of the split, for messages.
         expected: Row numbers that must come together, each exactly once.
+        max_skipped_share: Share of them that may be unreadable.
     """
 
     name: str
     expected: np.ndarray
+    max_skipped_share: float = 1.0
     rows: list[np.ndarray] = field(default_factory=list)
     vectors: list[np.ndarray] = field(default_factory=list)
     skipped: list[tuple[int, Skipped]] = field(default_factory=list)
@@ -55,6 +57,12 @@ class Collector:
         if not np.array_equal(seen, np.sort(self.expected)):
             raise ClipbioError(
                 f"split '{self.name}': {len(seen)} rows were evaluated, {len(self.expected)} distinct ones were due"
+            )
+        if len(skipped) > self.max_skipped_share * len(self.expected):
+            first = skipped[0][1]
+            raise ClipbioError(
+                f"split '{self.name}': {len(skipped)} of {len(self.expected)} images cannot be read, more than "
+                f"data.max_skipped_share={self.max_skipped_share}; the first one {first.id}: {first.reason}"
             )
         order = np.argsort(rows_N)
         reasons = {item.id: item.reason for _, item in skipped}

@@ -37,9 +37,7 @@ def evaluate(config: Config) -> dict[str, float]:
     started = time.time()
     world = join_world(str(config["trainer"]["accelerator"]))
     try:
-        folder = RunFolder(Path(config["run_dir"]))
-        _open(folder, config, world)
-        return _evaluate(config, folder, world, started)
+        return _evaluate(config, RunFolder(Path(config["run_dir"]).expanduser()), world, started)
     finally:
         leave_world()
 
@@ -48,7 +46,7 @@ def _open(folder: RunFolder, config: Config, world: World) -> None:
     error: ClipbioError | None = None
     if world.is_main:
         try:
-            folder.open(config, "auto" if config["overwrite"] else "never")
+            folder.open(config, "auto" if config["overwrite"] else "never", remedy="overwrite=true")
         except ClipbioError as caught:
             error = caught
     error = broadcast(error)
@@ -63,11 +61,14 @@ def _evaluate(config: Config, folder: RunFolder, world: World, started: float) -
     check_signatures({key: config[key] for key in ("model", "data", "benchmark")})
     device = device_of(str(config["trainer"]["accelerator"]), world)
     data = build_data(config, world)
+    if config["splits"] is not None and not isinstance(config["splits"], list):
+        raise ClipbioError(f"splits={config['splits']} must be a list, such as [test,unseen]")
     splits = list(config["splits"] or (name for name in ("val", "test", "unseen") if name in data.splits))
     if not splits:
         raise ClipbioError(f"nothing to evaluate: {data.folder.root} has only {', '.join(data.splits)}; give splits=")
     for name in splits:
         data.split(name)
+    _open(folder, config, world)
     model = build_model(config, load_weights=checkpoint is None)
     if checkpoint is not None and path is not None:
         load_into(checkpoint, {"model": model}, path)

@@ -85,7 +85,13 @@ def measure(
     device: torch.device,
 ) -> Validation:
     """Embed splits and run benchmarks on them; the metrics are in the result."""
-    validation = Validation([data.split(name) for name in splits], benchmarks, encoder, list(data.splits.values()))
+    validation = Validation(
+        [data.split(name) for name in splits],
+        benchmarks,
+        encoder,
+        list(data.splits.values()),
+        data.max_skipped_share,
+    )
     validation.begin()
     model.to(device).eval()
     for place, name in enumerate(splits):

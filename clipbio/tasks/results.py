@@ -67,7 +67,7 @@ def finish_run(
 
 def _settings(config: Mapping[str, Any]) -> dict[str, object]:
     """Return the handful of settings that a reader asks for first."""
-    wanted = ("name", "seed", "duration", "data.batch_size", "model.name", "loss.loss.targets", "optim.lr")
+    wanted = ("name", "seed", "duration", "data.batch_size", "model.name", "loss.targets", "optim.lr")
     found: dict[str, object] = {}
     for key in wanted:
         node: Any = config

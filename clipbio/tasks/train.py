@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.callbacks import Callback, LearningRateMonitor, ModelCheckpoint
 from rich.console import Console
 
@@ -31,8 +32,8 @@ from clipbio.tasks.parts import (
     print_summary,
 )
 from clipbio.tasks.results import finish_run
-from clipbio.training.callbacks import GracefulStop, SkippedGuard, StatusFile, Throughput
-from clipbio.training.checkpoints import checkpoint_path, load_into, read_checkpoint
+from clipbio.training.callbacks import GracefulStop, LastCheckpoint, SkippedGuard, StatusFile, Throughput
+from clipbio.training.checkpoints import AtomicCheckpoints, checkpoint_path, load_into, read_checkpoint
 from clipbio.training.durations import Duration, RunLength
 from clipbio.training.inputs import connect
 from clipbio.training.loggers import JsonLinesLogger
@@ -47,7 +48,7 @@ __all__ = ["train"]
 log = logging.getLogger(__name__)
 
 Config = Mapping[str, Any]
-INTERRUPTED = 130
+INPUT_ERROR, INTERRUPTED = 2, 130
 # Warnings of Lightning about what is meant: streams deal out their own batches, frozen parts stay in eval mode.
 _MEANT = (
     ".*`IterableDataset` has `__len__` defined.*",
@@ -91,11 +92,14 @@ def _check_world(config: Config, world: World) -> None:
             f"{world.size} processes were started, but trainer={trainer['accelerator']} runs one: trainer=ddp"
         )
     devices = trainer["devices"]
-    if world.size == 1 and strategy != "auto" and isinstance(devices, int) and devices > 1:
+    several = torch.cuda.device_count() if devices == "auto" else devices
+    if world.size == 1 and strategy != "auto" and several != 1:
         raise ClipbioError(
-            f"trainer.devices={devices} needs {devices} processes: start them with "
-            f"'torchrun --nproc_per_node {devices} train.py ...' (or srun)"
+            f"trainer.strategy={strategy} needs one process per device: start them with "
+            "'torchrun --nproc_per_node N train.py ...' (or srun)"
         )
+    if strategy == "fsdp":
+        raise ClipbioError("trainer=fsdp is not supported yet: evaluation needs whole towers; take trainer=ddp")
 
 
 class _Training:
@@ -104,7 +108,7 @@ class _Training:
     def __init__(self, config: Config, world: World) -> None:
         self.config = config
         self.world = world
-        self.folder = RunFolder(Path(config["run_dir"]))
+        self.folder = RunFolder(Path(config["run_dir"]).expanduser())
         self.console = Console(quiet=not world.is_main)
         self.device = device_of(str(config["trainer"]["accelerator"]), world)
         self.started = time.time()
@@ -118,7 +122,8 @@ class _Training:
         if answer == "finished":
             log.info("%s is finished; nothing is left to do", self.folder.path)
             self.console.print(f"{self.folder.path} is finished; its report: {self.folder.path / 'report.html'}")
-            return {}
+            metrics = self.folder.path / "metrics.json"
+            return dict(read_json(metrics)) if metrics.exists() else {}
         with self._recorded():
             return self._train(answer)
 
@@ -166,19 +171,22 @@ class _Training:
             world=self.world,
             device=self.device,
         )
-        self.data.validation_splits = tuple(validation_splits)
         head = instantiate(self.config["loss"], "loss")
         assert isinstance(head, ContrastiveHead)
         head.start_from(self.model.initial_logit_scale)
         if self.config.get("init"):
             path = checkpoint_path(self.config["init"])
             load_into(read_checkpoint(path), {"model": self.model, "head": head}, path)
+        validation = self._validation(validation_splits)
+        self.data.validation_splits = tuple(validation_splits) if validation is not None else ()
+        # Encoding left it in evaluation mode, and Lightning does not change the mode; frozen parts stay as they are.
+        self.model.train()
         return ContrastiveModule(
             self.model,
             head,
             recipe=instantiate(self.config["optim"], "optim"),
             length=length,
-            validation=self._validation(validation_splits),
+            validation=validation,
             config=self.config,
         )
 
@@ -196,7 +204,11 @@ class _Training:
         if not names or not benchmarks:
             return None
         return Validation(
-            [self.data.split(name) for name in names], benchmarks, self.encoder, list(self.data.splits.values())
+            [self.data.split(name) for name in names],
+            benchmarks,
+            self.encoder,
+            list(self.data.splits.values()),
+            self.data.max_skipped_share,
         )
 
     def _trainer(self, module: ContrastiveModule) -> pl.Trainer:
@@ -220,6 +232,7 @@ class _Training:
             enable_model_summary=False,
             callbacks=self._callbacks(module),
             logger=loggers,
+            plugins=[AtomicCheckpoints()],
             default_root_dir=str(self.folder.path),
         )
 
@@ -236,9 +249,6 @@ class _Training:
                 path=folder.path / "skipped.jsonl",
             ),
             GracefulStop(folder.last),
-            ModelCheckpoint(
-                folder.last.parent, filename="last", every_n_train_steps=every, enable_version_counter=False
-            ),
         ]
         if module.validation is not None:
             callbacks.append(
@@ -251,6 +261,7 @@ class _Training:
                     enable_version_counter=False,
                 )
             )
+        callbacks.append(LastCheckpoint(folder.last, every=every))
         if config["progress"]:
             callbacks.append(RunProgressBar(leave=True))
         extra = config["callbacks"] or {}
@@ -265,8 +276,14 @@ class _Training:
         if self.resumed_at is not None and self.resumed_at >= self.data.steps:
             return
         path = self.folder.last if self.resumed_at is not None else None
-        trainer.fit(module, datamodule=self.data, ckpt_path=path, weights_only=True)
         stop = next(callback for callback in trainer.callbacks if isinstance(callback, GracefulStop))  # type: ignore[attr-defined]
+        try:
+            trainer.fit(module, datamodule=self.data, ckpt_path=path, weights_only=True)
+        except SystemExit:
+            # What Lightning makes of a second Ctrl-C.
+            if stop.signal is not None:
+                raise KeyboardInterrupt from None
+            raise
         if stop.signal is not None and trainer.global_step < self.data.steps:
             raise KeyboardInterrupt
         trainer.save_checkpoint(self.folder.last)
@@ -315,6 +332,7 @@ class _Training:
             state, error_text, code = "interrupted", "interrupted: continue with resume=auto", INTERRUPTED
             raise
         except BaseException as error:
+            code = INPUT_ERROR if isinstance(error, ClipbioError) else 1
             error_text = f"{type(error).__name__}: {error}".splitlines()[0]
             raise
         finally:

@@ -11,13 +11,15 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.callbacks import Callback, Checkpoint
 
 from clipbio.data.batch import Batch
+from clipbio.distributed import gather_objects
 from clipbio.errors import ClipbioError
 from clipbio.files import write_json
+from clipbio.training.loggers import read_history
 
-__all__ = ["GracefulStop", "SampleLog", "SkippedGuard", "StatusFile", "Throughput"]
+__all__ = ["GracefulStop", "LastCheckpoint", "SampleLog", "SkippedGuard", "StatusFile", "Throughput"]
 
 log = logging.getLogger(__name__)
 
@@ -78,21 +80,29 @@ class SkippedGuard(Callback):
         self.path = path
         self.skipped: dict[str, str] = {}
 
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Remember what an earlier attempt skipped."""
+        self.skipped = {line["id"]: line["reason"] for line in read_history(self.path)}
+
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
-        """Take note of what the batch left out."""
+        """Take note of what the batch left out; decide at logging steps, all processes together."""
         new = {item.id: item.reason for item in batch["skipped"] if item.id not in self.skipped}
-        if not new:
-            return
         self.skipped |= new
-        with self.path.open("a", encoding="utf-8") as file:
-            for id_, reason in new.items():
-                log.warning("skipped %s: %s", id_, reason)
+        for id_, reason in new.items():
+            log.warning("skipped %s: %s", id_, reason)
+            with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"id": id_, "reason": reason}) + "\n")
-        if len(self.skipped) > self.max_share * self.total:
+        if trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+            self._judge()
+
+    def _judge(self) -> None:
+        skipped = {id_: reason for part in gather_objects(self.skipped) for id_, reason in part.items()}
+        if len(skipped) > self.max_share * self.total:
+            id_, reason = next(reversed(skipped.items()))
             raise ClipbioError(
-                f"{len(self.skipped)} of {self.total} train specimens are unusable, more than "
+                f"{len(skipped)} of {self.total} train specimens are unusable, more than "
                 f"data.max_skipped_share={self.max_share}; the last one {id_}: {reason}. They are listed in {self.path}"
             )
 
@@ -115,6 +125,41 @@ class SampleLog(Callback):
         line = {"step": batch["step"], "ids": batch["ids"], "loss": float(outputs["loss"])}
         with (self.folder / f"rank-{trainer.global_rank}.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
+
+
+class LastCheckpoint(Checkpoint):
+    """Write `last.ckpt` from time to time, after the validation of a step where one is due.
+
+    A checkpoint written before it would not know the score of that step: a continued run could then choose another best
+    checkpoint than an undisturbed one.
+
+    Args:
+        path: The file.
+        every: Number of steps between checkpoints.
+    """
+
+    def __init__(self, path: Path, *, every: int) -> None:
+        self.path = path
+        self.every = every
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Save where no validation follows."""
+        if not self._validates(trainer):
+            self._save(trainer)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Save after the validation of this step."""
+        self._save(trainer)
+
+    def _validates(self, trainer: pl.Trainer) -> bool:
+        interval = int(trainer.val_check_batch or 1)
+        return bool(trainer.enable_validation) and trainer.global_step % interval == 0
+
+    def _save(self, trainer: pl.Trainer) -> None:
+        if trainer.global_step % self.every == 0:
+            trainer.save_checkpoint(self.path)
 
 
 class GracefulStop(Callback):
@@ -151,6 +196,8 @@ class GracefulStop(Callback):
             self.signal = self.signal or signal.SIGTERM
             trainer.save_checkpoint(self.path)
             trainer.should_stop = True
+            # Lightning would validate before it stops, off schedule and in the time that is left to us.
+            trainer.limit_val_batches = 0
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Give the handlers back."""

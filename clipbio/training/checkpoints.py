@@ -2,26 +2,49 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch import Tensor, nn
 
 from clipbio.errors import ClipbioError
 from clipbio.training.module import CHECKPOINT_FORMAT
 from clipbio.training.run import RunFolder
 
-__all__ = ["checkpoint_path", "load_into", "read_checkpoint"]
+__all__ = ["AtomicCheckpoints", "checkpoint_path", "load_into", "read_checkpoint"]
 
 Checkpoint = dict[str, Any]
 
 
+class AtomicCheckpoints(TorchCheckpointIO):
+    """Write a checkpoint beside its place and rename it: a kill while it is written leaves the one before whole.
+
+    Lightning's own writing goes through the temporary folder, which on clusters is often another file system.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
+        """Replace the file at `path` in one step."""
+        del storage_options
+        place = Path(path)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        temporary = place.with_name(f".{place.name}.{os.getpid()}")
+        try:
+            torch.save(checkpoint, temporary)
+            temporary.replace(place)
+        except OSError as error:
+            raise ClipbioError(f"the checkpoint {place} cannot be written: {error.strerror or error}") from error
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
 def checkpoint_path(path: str | Path) -> Path:
     """Return the file that `checkpoint=` or `init=` means: a file, or the best, else the last, of a run folder."""
-    given = Path(path)
+    given = Path(path).expanduser()
     if given.is_dir():
         run = RunFolder(given)
         for candidate in (run.best, run.last):

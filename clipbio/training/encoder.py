@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from clipbio.data.caching import fill_texts
-from clipbio.data.inputs import TextInput, text_digest
+from clipbio.data.inputs import TextInput
 from clipbio.distributed import World
-from clipbio.features import FeatureStore
+from clipbio.features import FeatureStore, key_of
 from clipbio.models import Tower
 
 __all__ = ["TextEncoder"]
@@ -52,7 +52,7 @@ class TextEncoder:
             inputs = self.text(texts)
         else:
             fill_texts(self.text, self.store, texts, self.trunk_features, world=self.world, show=False)
-            keys = [text_digest(text) for text in texts]
+            keys = [key_of(text) for text in texts]
             inputs = torch.from_numpy(np.asarray(self.store.get(keys), dtype=np.float32))
         vectors_TD: Tensor = self.tower(inputs.to(device))
         return vectors_TD.cpu()

@@ -11,8 +11,10 @@ from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
 from clipbio.data.batch import Batch, EvaluationBatch
+from clipbio.errors import ClipbioError, nearest
 from clipbio.losses import ContrastiveHead
 from clipbio.models import MultiTower
+from clipbio.seeding import derive_seed
 from clipbio.training.durations import RunLength
 from clipbio.training.optimizer import AdamWRecipe
 from clipbio.training.validation import Validation
@@ -54,6 +56,8 @@ class ContrastiveModule(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of this process's share of a global batch."""
+        # Dropout belongs to the step and the process, so that seeds differ and a continued run draws the same.
+        torch.manual_seed(derive_seed(int(self.config["seed"]), "step", self.global_step, self.global_rank))
         embeddings = self.model(batch["inputs"])
         labels = {name: batch[name] for name in ("taxon_BR", "bin_B", "text_B", "group_B")}
         output = self.head(embeddings, batch["present"], labels)
@@ -68,8 +72,9 @@ class ContrastiveModule(pl.LightningModule):
         """Whether this step is one that is logged."""
         return (self.global_step + 1) % self.trainer.log_every_n_steps == 0 or self.global_step == 0  # type: ignore[attr-defined]
 
-    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
-        """Keep the temperature in its bounds, as CLIP does after each step."""
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Keep the temperature in its bounds, as CLIP does after each step, and before a checkpoint is written."""
+        super().optimizer_step(*args, **kwargs)
         self.head.clamp()
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
@@ -95,6 +100,11 @@ class ContrastiveModule(pl.LightningModule):
         """Evaluate the gathered embeddings, the same on every process."""
         if self.validation is not None:
             metrics = self.validation.finish()
+            monitor = str(self.config["checkpoint"]["monitor"])
+            if monitor not in metrics:
+                raise ClipbioError(
+                    f"checkpoint.monitor={monitor} is not measured in validation{nearest(monitor, metrics)}"
+                )
             self.log_dict({name: torch.tensor(value, dtype=torch.float64).float() for name, value in metrics.items()})
 
     # -- checkpoints -----------------------------------------------------------------------------------------------

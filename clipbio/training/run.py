@@ -26,8 +26,9 @@ __all__ = ["RESUME_MODES", "RunFolder", "config_difference", "config_hash", "pro
 
 RESUME_MODES = ("never", "auto", "must")
 # What may change between two attempts at one run: where and how it runs, not what it computes.
-_VOLATILE = ("resume", "run_dir", "name", "cache_dir", "logger", "trainer", "callbacks", "data.num_workers",
-             "data.cache_dir", "data.worker_context", "log_every", "log_level")  # fmt: skip
+_VOLATILE = ("resume", "run_dir", "name", "cache_dir", "logger", "progress", "log_every", "optimized_metric",
+             "callbacks.sample_log", "trainer.accelerator", "trainer.devices", "trainer.strategy", "data.num_workers",
+             "data.cache_dir", "data.worker_context", "overwrite")  # fmt: skip
 _PACKAGES = ("torch", "torchvision", "pytorch-lightning", "open_clip_torch", "timm", "transformers", "webdataset",
              "hydra-core", "numpy", "pillow")  # fmt: skip
 
@@ -63,8 +64,10 @@ class RunFolder:
         """Write `status.json`."""
         write_json(self.path / "status.json", {"state": state, "updated": time.time(), **values})
 
-    def open(self, config: Mapping[str, Any], resume: str) -> str:
+    def open(self, config: Mapping[str, Any], resume: str, *, remedy: str = "resume=auto") -> str:
         """Decide what this command does in this folder: `start`, `continue` or `finished`.
+
+        A run that failed before it had a checkpoint leaves nothing worth keeping: its folder may be used again.
 
         Raises:
             ClipbioError: The folder holds another run, or nothing to resume.
@@ -74,9 +77,12 @@ class RunFolder:
         if self.path.exists() and not self.path.is_dir():
             raise ClipbioError(f"run_dir={self.path} is a file")
         used = (self.path / "config.yaml").exists()
+        if used and self.status.get("state") == "failed" and not self.last.exists():
+            self._create(config)
+            return "start"
         if resume == "never" and self.path.is_dir() and any(self.path.iterdir()):
             raise ClipbioError(
-                f"run_dir={self.path} is not empty: give another one, or continue what is there with resume=auto"
+                f"run_dir={self.path} is not empty: give another one, or continue what is there with {remedy}"
             )
         if not used:
             if resume == "must":

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from clipbio.errors import ClipbioError
+import pytorch_lightning as pl
+
+from clipbio.errors import ClipbioError, nearest
 from clipbio.training.durations import Duration
 
 __all__ = ["check_config"]
 
 Config = Mapping[str, Any]
+_VALIDATION_SPLITS = ("val", "val_unseen")
+# Arguments of Lightning's Trainer that the run itself decides.
+_SET_BY_US = {"self", "max_steps", "max_epochs", "min_steps", "min_epochs", "val_check_interval", "plugins", "logger",
+              "check_val_every_n_epoch", "num_sanity_val_steps", "log_every_n_steps", "use_distributed_sampler",
+              "enable_model_summary", "callbacks", "default_root_dir", "num_nodes"}  # fmt: skip
 
 
 def check_config(config: Config) -> None:
@@ -21,17 +29,22 @@ def check_config(config: Config) -> None:
         ClipbioError: Something cannot work; the message names the key.
     """
     for key in ("duration", "validation.every", "checkpoint.every"):
-        Duration.parse(_at(config, key), key)
+        if Duration.parse(_at(config, key), key).number <= 0:
+            raise ClipbioError(f"{key}='{_at(config, key)}' must be more than nothing")
     for key in ("data.batch_size", "data.evaluation_batch_size", "log_every"):
         value = _at(config, key)
         if not isinstance(value, int) or value < 1:
             raise ClipbioError(f"{key}={value} must be a whole number of at least 1")
     if _at(config, "checkpoint.mode") not in ("max", "min"):
         raise ClipbioError(f"checkpoint.mode='{_at(config, 'checkpoint.mode')}' must be max or min")
+    if not isinstance(config["seed"], int):
+        raise ClipbioError(f"seed={config['seed']} must be a whole number")
+    _check_splits(config)
+    _check_trainer(config)
     _check_root(config)
     _check_weights(_at(config, "model"), "model")
     init = config.get("init")
-    if init and not Path(init).exists():
+    if init and not Path(init).expanduser().exists():
         raise ClipbioError(f"init={init} does not exist")
     if int(config["trainer"].get("accumulate_grad_batches", 1)) > 1:
         raise ClipbioError(
@@ -40,26 +53,46 @@ def check_config(config: Config) -> None:
         )
 
 
+def _check_splits(config: Config) -> None:
+    """Keep test data out of training and out of the choice of a checkpoint."""
+    splits = _at(config, "validation.splits")
+    if not isinstance(splits, list) or any(name not in _VALIDATION_SPLITS for name in splits):
+        raise ClipbioError(
+            f"validation.splits={splits} must be a list of {' and '.join(_VALIDATION_SPLITS)}: "
+            "checkpoints are never chosen on test or unseen"
+        )
+    final = _at(config, "evaluate_splits")
+    if final is not None and not isinstance(final, list):
+        raise ClipbioError(f"evaluate_splits={final} must be a list, such as [test,unseen], or null")
+    for name, stream in (_at(config, "data.streams") or {}).items():
+        if stream.get("split", "train") != "train":
+            raise ClipbioError(f"data.streams.{name}.split={stream['split']}: training reads the split train alone")
+
+
+def _check_trainer(config: Config) -> None:
+    known = set(inspect.signature(pl.Trainer).parameters) - _SET_BY_US
+    for key in config["trainer"]:
+        if key not in known:
+            raise ClipbioError(f"trainer.{key} is no setting of the trainer{nearest(str(key), sorted(known))}")
+
+
 def _check_root(config: Config) -> None:
     roots = {"data.root": _at(config, "data.root")}
     roots |= {f"data.streams.{name}.root": one.get("root") for name, one in (_at(config, "data.streams") or {}).items()}
     for key, root in roots.items():
-        if root is not None and not Path(root).exists():
+        if root is not None and not Path(root).expanduser().exists():
             raise ClipbioError(f"{key}={root} does not exist")
 
 
 def _check_weights(model: Any, path: str) -> None:
-    """Check every `weights` that looks like a path."""
+    """Check every `weights` that is written like a path; others name a package or a model on a hub."""
     if not isinstance(model, Mapping):
         return
     for key, value in model.items():
-        if (
-            key == "weights"
-            and isinstance(value, str)
-            and "/" in value
-            and ":" not in value
-            and not Path(value).exists()
-        ):
+        written_as_path = isinstance(value, str) and (
+            value.startswith(("/", ".", "~")) or value.endswith(".safetensors")
+        )
+        if key == "weights" and written_as_path and not Path(value).expanduser().exists():
             raise ClipbioError(f"{path}.weights={value} does not exist")
         _check_weights(value, f"{path}.{key}")
 
