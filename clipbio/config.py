@@ -133,14 +133,16 @@ def _check_key(config: DictConfig, key: str, name: str) -> None:
 
 def _is_judged_later(config: DictConfig, key: str) -> bool:
     """Tell whether an added key lies in a part whose constructor, or an own check, will judge it."""
+    if key.startswith(_OPEN):
+        return True
     node: Any = config
-    for place, part in enumerate(key.split(".")):
-        if not isinstance(node, DictConfig) or "_target_" in node or (place == 1 and key.startswith(_OPEN)):
-            return True
-        node = node._get_node(part) if part in list(node) else config if part == "" else None
-        if node is None:
+    for part in key.split("."):
+        if not isinstance(node, DictConfig):
             return False
-    return True
+        if "_target_" in list(node):
+            return True
+        node = node._get_node(part) if part in list(node) else None
+    return False
 
 
 def _is_close(word: str, words: Sequence[str]) -> bool:

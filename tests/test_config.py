@@ -7,6 +7,7 @@ import yaml
 
 from clipbio.config import check_overrides, check_signatures, compose, config_dir, instantiate, plain
 from clipbio.errors import ClipbioError
+from clipbio.training.run import config_difference, config_hash
 from clipbio.training.validity import check_config
 
 EXPERIMENTS = sorted(path.stem for path in (config_dir() / "experiment").glob("*.yaml"))
@@ -74,6 +75,8 @@ def test_the_other_commands_compose(name: str) -> None:
         ("model=lyte", "did you mean 'lite'"),
         ("benchmark=[zero_shoot]", "did you mean 'zero_shot'"),
         ("durations=3", "did you mean 'duration'"),
+        ("+validation.evry=3", "did you mean 'validation.every'"),
+        ("++checkpoint.monitr=x", "did you mean 'checkpoint.monitor'"),
         ("a b c", "override not understood"),
     ],
 )
@@ -91,6 +94,8 @@ def test_wrong_overrides_name_the_nearest_valid_one(override: str, message: str)
         "run_dir=x",
         "hydra.verbose=true",
         "data.root=x",
+        "+trainer.max_time=1",
+        "+optim.momentum=0.9",
         "init=x",
     ],
 )
@@ -121,11 +126,35 @@ def test_an_error_of_a_constructor_arrives_as_it_is() -> None:
         ("checkpoint.mode=best", "checkpoint.mode='best'"),
         ("init=nowhere/run", "init=nowhere/run does not exist"),
         ("+trainer.accumulate_grad_batches=4", "adds no negatives"),
+        ("+trainer.max_step=4", "trainer.max_step is no setting of the trainer"),
+        ("+trainer.max_steps=4", "trainer.max_steps is no setting of the trainer"),
+        ("validation.splits=[val,test]", "never chosen on test"),
+        ("validation.splits=val", "must be a list"),
+        ("evaluate_splits=test", "must be a list"),
+        ("data.streams.main.split=test", "training reads the split train alone"),
+        ("seed=zero", "seed=zero must be a whole number"),
+        ("validation.every=0 steps", "must be more than nothing"),
     ],
 )
 def test_values_are_checked_before_anything_is_loaded(override: str, message: str) -> None:
     with pytest.raises(ClipbioError, match=message):
         check_config(plain(compose("train", [override])))
+
+
+@pytest.mark.parametrize("override", ["augmentation.scale=[2,3]", "augmentation.ratio=[0,1]", "augmentation.flip=7"])
+def test_impossible_augmentation_is_told(override: str) -> None:
+    with pytest.raises(ClipbioError, match=override.partition("=")[0]):
+        instantiate(compose("train", [override])["augmentation"], "augmentation")
+
+
+def test_a_changed_precision_is_another_run_but_another_machine_is_not() -> None:
+    one, other, elsewhere = (
+        plain(compose("train", overrides))
+        for overrides in ([], ["trainer.precision=bf16-mixed"], ["data.num_workers=3", "run_dir=x", "progress=false"])
+    )
+    assert config_hash(one) != config_hash(other)
+    assert config_hash(one) == config_hash(elsewhere)
+    assert config_difference(one, other) == ["trainer.precision: 32-true -> bf16-mixed"]
 
 
 def test_every_key_of_every_yaml_is_plain_data() -> None:

@@ -63,6 +63,13 @@ def samples(folder: Path) -> list[tuple[int, list[str]]]:
     return [(parts[0]["step"], [id_ for part in parts for id_ in part["ids"]]) for parts in zip(*ranks, strict=True)]
 
 
+def validations(folder: Path) -> list[float]:
+    """Return the scores by which checkpoints are chosen, in the order of steps."""
+    return [
+        line["zero_shot/val/mean/top1"] for line in lines(folder / "metrics.jsonl") if "zero_shot/val/mean/top1" in line
+    ]
+
+
 def losses(folder: Path) -> list[float]:
     """Return the logged losses in the order of steps."""
     return [line["train/loss"] for line in lines(folder / "metrics.jsonl") if "train/loss" in line]

@@ -45,7 +45,7 @@ def test_the_open_clip_loss_overfits_one_batch(
     garden = make_garden(species=8, per_species=2)
     status, _, err = here(
         capsys, "train", "debug=overfit", "loss=open_clip", "model=tiny", "data=table", f"data.root={garden}",
-        "data.batch_size=4", "text=common", "duration=40 steps", "optim.lr=1e-3", "logger=none", "progress=false",
+        "data.batch_size=4", "text=common", "duration=25 steps", "optim.lr=1e-3", "logger=none", "progress=false",
         "evaluate_splits=[]", f"run_dir={tmp_path / 'run'}", f"cache_dir={tmp_path / 'cache'}",
     )  # fmt: skip
     assert status == 0, err

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from gardens import write_garden
-from runs import ROOT, SMALL, command, here, lines, losses, run, samples
+from runs import ROOT, SMALL, command, here, lines, losses, run, samples, validations
 
 Finished = tuple[Path, Path, list[str]]
 
@@ -19,7 +19,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """A run of 12 steps on a garden, its folder, the garden and its overrides."""
     base = tmp_path_factory.mktemp("runs")
     garden = write_garden(base / "garden", species=4, per_species=8, splits=("train", "test", "unseen"))
-    overrides = [*SMALL, f"data.root={garden}", f"cache_dir={base / 'cache'}", "duration=12 steps"]
+    overrides = [*SMALL, f"data.root={garden}", f"cache_dir={base / 'cache'}", "duration=12 steps",
+                 "model.image.dropout=0.2"]  # fmt: skip
     done = run("train.py", *overrides, f"run_dir={base / 'run'}")
     assert done.returncode == 0, done.stderr
     return base / "run", base, overrides
@@ -92,6 +93,9 @@ def test_a_killed_run_continues_to_the_same_end(finished: Finished) -> None:
     assert "resumed at step" in done.stdout
     assert samples(folder) == samples(undisturbed)
     assert losses(folder) == losses(undisturbed)
+    assert validations(folder) == validations(undisturbed)
+    scores = [json.loads((path / "metrics.json").read_text()) for path in (undisturbed, folder)]
+    assert scores[0] == scores[1]
     assert json.loads((folder / "run.json").read_text())["attempts"][-1]["resumed_at"] in range(2, 13, 2)
 
 
@@ -113,6 +117,7 @@ def test_ctrl_c_leaves_a_checkpoint_that_continues(finished: Finished) -> None:
     done = run("train.py", *overrides, "checkpoint.every=12 steps", f"run_dir={folder}", "resume=auto")
     assert done.returncode == 0, done.stderr
     assert samples(folder) == samples(undisturbed)
+    assert validations(folder) == validations(undisturbed)
 
 
 def test_resume_refuses_another_config_and_leaves_a_finished_run_alone(
@@ -130,9 +135,13 @@ def test_resume_refuses_another_config_and_leaves_a_finished_run_alone(
     assert "resume=auto" in err
 
 
-def test_two_processes_see_and_learn_the_same(finished: Finished) -> None:
-    one, base, overrides = finished
-    folder = base / "two"
+def test_two_processes_see_and_learn_the_same(finished: Finished, capsys: pytest.CaptureFixture[str]) -> None:
+    _, base, overrides = finished
+    one, folder = base / "one", base / "two"
+    # Dropout belongs to a process.
+    overrides = [*overrides, "model.image.dropout=0"]
+    status, _, err = here(capsys, "train", *overrides, f"run_dir={one}")
+    assert status == 0, err
     done = run(
         "train.py", *overrides, f"run_dir={folder}", "trainer=ddp", "trainer.accelerator=cpu",
         "trainer.precision=32-true", processes=2,

@@ -79,6 +79,16 @@ def test_random_augmentation_without_views_runs_the_trunk_and_says_so(
     assert "data.views=8 would cache" in caplog.text
 
 
+def test_views_of_another_augmentation_are_other_views(make_garden: MakeGarden, tmp_path: Path) -> None:
+    garden = make_garden()
+    batches = []
+    for scale in ((0.5, 0.9), (0.2, 0.3), (0.5, 0.9)):
+        _, data, _ = connected(garden, tmp_path, cached=True, views=2, augmentation=Augmentation(scale=scale))
+        batches.append(next(iter(data.train_dataloader()))["inputs"]["image"])
+    assert torch.equal(batches[0], batches[2])
+    assert not torch.equal(batches[0], batches[1])
+
+
 def test_the_encoder_keeps_order_and_repeats(make_garden: MakeGarden, tmp_path: Path) -> None:
     model, _, cached = connected(make_garden(), tmp_path, cached=True)
     _, _, uncached = connected(make_garden("other"), tmp_path, cached=False)
