@@ -25,7 +25,7 @@ def test_keys_are_parameters(name):
         parameters = set(inspect.signature(get_object(node["_target_"])).parameters)
         assert set(node) - {"_target_"} == parameters - NOT_SHOWN
         for value in node.values():
-            if isinstance(value, dict):
+            if isinstance(value, dict) and "_target_" in value:
                 check(value)
 
     check(OmegaConf.to_container(composed(name), resolve=True))
