@@ -9,6 +9,8 @@ from typing import Any
 
 from hydra.experimental.callback import Callback
 
+from clipbio.text import TEXT_TYPES
+
 __all__ = ["SweepSummary", "summarise"]
 
 log = logging.getLogger(__name__)
@@ -38,12 +40,18 @@ def summarise(folder: Path) -> Path | None:
         return None
     configs = [run.config() for run in runs]
     varied = {line.partition(":")[0] for config in configs[1:] for line in config_difference(configs[0], config)}
-    names = [_name(config, varied) for config in configs]
     metrics = [read_json(run.path / "metrics.json") for run in runs]
+    rows = sorted(zip([_name(config, varied) for config in configs], metrics, strict=True), key=_place)
     splits = sorted({key.split("/")[1] for one in metrics for key in one if key.startswith("zero_shot/")})
-    table, data = write_matrix(folder, list(zip(names, metrics, strict=True)), splits=splits)
+    table, data = write_matrix(folder, rows, splits=splits)
     sys.stdout.write(table.read_text(encoding="utf-8") + f"\nwritten to {table} and {data}\n")
     return table
+
+
+def _place(row: tuple[str, Any]) -> tuple[int, str]:
+    """Order rows as text types are listed, mixtures last."""
+    regime = row[0].partition(",")[0]
+    return (TEXT_TYPES.index(regime) if regime in TEXT_TYPES else len(TEXT_TYPES), row[0])
 
 
 def _name(config: Any, varied: set[str]) -> str:
