@@ -54,6 +54,7 @@ _MEANT = (
     ".*`IterableDataset` has `__len__` defined.*",
     r".*module\(s\) in eval mode.*",
     ".*does not have many workers.*",
+    ".*treespec.*is deprecated.*",
     ".*Checkpoint directory .* exists and is not empty.*",
     ".*resuming from a checkpoint that ended.*",
 )

@@ -79,7 +79,7 @@ def test_too_many_corrupt_pictures_stop_the_run(make_garden: MakeGarden, tmp_pat
     message = told(capsys, "train", *train(tmp_path, garden, "duration=30 steps"))
     assert "train specimens are unusable" in message
     assert json.loads((tmp_path / "run" / "status.json").read_text())["state"] == "failed"
-    assert json.loads((tmp_path / "run" / "run.json").read_text())["exit_status"] == 1
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["exit_status"] == 2
 
 
 def test_specimens_without_any_name_are_skipped(make_garden: MakeGarden, tmp_path: Path, capsys: Capture) -> None:
