@@ -249,7 +249,6 @@ class _Training:
                 max_share=self.data.max_skipped_share,
                 path=folder.path / "skipped.jsonl",
             ),
-            GracefulStop(folder.last),
         ]
         if module.validation is not None:
             callbacks.append(
@@ -262,7 +261,8 @@ class _Training:
                     enable_version_counter=False,
                 )
             )
-        callbacks.append(LastCheckpoint(folder.last, every=every))
+        # After the best one: what continues the run must know the scores so far.
+        callbacks += [LastCheckpoint(folder.last, every=every), GracefulStop(folder.last)]
         if config["progress"]:
             callbacks.append(RunProgressBar(leave=True))
         extra = config["callbacks"] or {}

@@ -146,23 +146,25 @@ class LastCheckpoint(Checkpoint):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Save where no validation follows."""
-        if not self._validates(trainer):
+        if not _validates(trainer):
             self._save(trainer)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save after the validation of this step."""
         self._save(trainer)
 
-    def _validates(self, trainer: pl.Trainer) -> bool:
-        interval = int(trainer.val_check_batch or 1)
-        return bool(trainer.enable_validation) and trainer.global_step % interval == 0
-
     def _save(self, trainer: pl.Trainer) -> None:
         if trainer.global_step % self.every == 0:
             trainer.save_checkpoint(self.path)
 
 
-class GracefulStop(Callback):
+def _validates(trainer: pl.Trainer) -> bool:
+    """Tell whether a validation follows this step."""
+    interval = int(trainer.val_check_batch or 1)
+    return bool(trainer.enable_validation) and trainer.global_step % interval == 0
+
+
+class GracefulStop(Checkpoint):
     """On Ctrl-C or SIGTERM finish the step, save a checkpoint and stop; a second Ctrl-C stops at once.
 
     Args:
@@ -194,10 +196,16 @@ class GracefulStop(Callback):
             asked = trainer.strategy.reduce_boolean_decision(asked, all=False)
         if asked:
             self.signal = self.signal or signal.SIGTERM
-            trainer.save_checkpoint(self.path)
             trainer.should_stop = True
-            # Lightning would validate before it stops, off schedule and in the time that is left to us.
-            trainer.limit_val_batches = 0
+            if not _validates(trainer):
+                # Lightning would validate before it stops, off schedule and in the time that is left to us.
+                trainer.limit_val_batches = 0
+                trainer.save_checkpoint(self.path)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Save after the validation that was due at the step of the stop."""
+        if trainer.should_stop and self.signal is not None:
+            trainer.save_checkpoint(self.path)
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Give the handlers back."""
