@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from torch import nn
@@ -18,23 +18,19 @@ __all__ = ["AdamWRecipe", "parameter_groups"]
 Group = dict[str, object]
 
 
-def parameter_groups(
-    parts: Iterable[tuple[str, nn.Module, float]], *, weight_decay: float, no_decay: Sequence[str] = ()
-) -> list[Group]:
+def parameter_groups(parts: Iterable[tuple[str, nn.Module, float]], *, weight_decay: float) -> list[Group]:
     """Return optimiser groups: per part with its own learning rate, with and without weight decay.
 
-    Norms, biases, the temperature and everything else with fewer than two dimensions are not decayed; nor are parts
-    named in `no_decay`.
+    Norms, biases, the temperature and everything else with fewer than two dimensions are not decayed.
 
     Args:
         parts: Name, module and learning rate; only trainable parameters are taken.
         weight_decay: Decay of the others.
-        no_decay: Names of parts without decay.
     """
     groups: list[Group] = []
     for name, module, lr in parts:
         trainable = [parameter for parameter in module.parameters() if parameter.requires_grad]
-        decayed = [parameter for parameter in trainable if parameter.ndim >= 2 and name not in no_decay]
+        decayed = [parameter for parameter in trainable if parameter.ndim >= 2]
         chosen = {id(parameter) for parameter in decayed}
         plain = [parameter for parameter in trainable if id(parameter) not in chosen]
         for suffix, members, decay in (("", decayed, weight_decay), ("/no_decay", plain, 0.0)):
