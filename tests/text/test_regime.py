@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from omegaconf import OmegaConf
 from things import MAGPIE, MIDGE, MONARCH, MONARCH_TEXT, THINGS, Thing
 
+from clipbio.config import compose, instantiate
 from clipbio.errors import ClipbioError
 from clipbio.text import TEXT_TYPES, TextRegime, Unnameable, render
 from clipbio.text.sentences import split_clauses, split_sentences
@@ -18,9 +18,7 @@ MIXED = {"common": 1, "scientific": 2, "taxonomic": 1, "description": 4}
 
 
 def from_file(path):
-    from hydra.utils import instantiate
-
-    return instantiate(OmegaConf.load(path))
+    return instantiate(compose("train", [f"text={path.stem}"]).text, "text")
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -33,7 +31,7 @@ def test_each_config_builds_a_regime_and_tells_what_it_is(path):
 
 
 def test_each_text_type_has_a_config():
-    assert {*TEXT_TYPES, "mixed", "mixed_bioclip"} == {path.stem for path in CONFIGS}
+    assert {*TEXT_TYPES, "mixed", "mixed_bioclip", "mixed_described"} == {path.stem for path in CONFIGS}
 
 
 def test_shares_follow_the_weights():
