@@ -21,7 +21,7 @@ from clipbio.data.transforms import Augmentation
 from clipbio.distributed import World, barrier, broadcast, join_world, leave_world
 from clipbio.errors import ClipbioError
 from clipbio.files import read_json, write_json
-from clipbio.losses import ContrastiveHead
+from clipbio.losses import Head
 from clipbio.tasks.parts import (
     build_benchmarks,
     build_cache,
@@ -173,8 +173,8 @@ class _Training:
             device=self.device,
         )
         head = instantiate(self.config["loss"], "loss")
-        assert isinstance(head, ContrastiveHead)
-        head.start_from(self.model.initial_logit_scale)
+        assert isinstance(head, Head)
+        head.start_from(self.model.initial_logit_scale, self.model.initial_logit_bias)
         if self.config.get("init"):
             path = checkpoint_path(self.config["init"])
             load_into(read_checkpoint(path), {"model": self.model, "head": head}, path)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from clipbio.data.batch import Batch, EvaluationBatch
 from clipbio.errors import ClipbioError, nearest
-from clipbio.losses import ContrastiveHead
+from clipbio.losses import Head
 from clipbio.models import MultiTower
 from clipbio.seeding import derive_seed
 from clipbio.training.durations import RunLength
@@ -39,7 +39,7 @@ class ContrastiveModule(pl.LightningModule):
     def __init__(
         self,
         model: MultiTower,
-        head: ContrastiveHead,
+        head: Head,
         *,
         recipe: AdamWRecipe,
         length: RunLength,

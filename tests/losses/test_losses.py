@@ -1,99 +1,208 @@
 import math
 
-import open_clip
 import pytest
 import torch
-from torch.nn import functional
+from dense import dense_head, random_labels, random_presence, random_vectors
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from open_clip.loss import SigLipLoss
 
 from clipbio.errors import ClipbioError
-from clipbio.losses import InfoNCE, infonce_head, open_clip_head, positive_labels
+from clipbio.losses import TARGETS, ContrastiveHead, infonce_head, open_clip_head, sigmoid_head, tiles
+from clipbio.losses.labels import LabelTable
+from clipbio.losses.targets import classes, relation
+
+PAIRS = {"image-text": 1.0, "image-dna": 0.5, "dna-text": 2.0}
+MODALITIES = ("image", "text", "dna")
+HEADS = [
+    *((infonce_head, {"targets": targets, "pairs": PAIRS}) for targets in TARGETS),
+    *((sigmoid_head, {"targets": targets, "pairs": PAIRS, "bias": -2.0}) for targets in TARGETS),
+    (infonce_head, {"targets": "taxon", "pairs": PAIRS, "label_smoothing": 0.3}),
+    (infonce_head, {"targets": "text", "pairs": PAIRS, "label_smoothing": 0.3}),
+]
+everyone = pytest.mark.parametrize(("build", "options"), HEADS, ids=lambda part: getattr(part, "__name__", str(part)))
 
 
-def batch(size: int = 6, *, taxa: list[int] | None = None, texts: list[int] | None = None) -> dict[str, torch.Tensor]:
-    species = torch.tensor(taxa if taxa is not None else list(range(size)))
-    taxon_BR = torch.stack([torch.full_like(species, 100), species], dim=1)
+def gradients(head: ContrastiveHead, vectors: dict[str, torch.Tensor], loss: torch.Tensor) -> dict[str, torch.Tensor]:
+    named = vectors | dict(head.named_parameters())
+    found = torch.autograd.grad(loss, list(named.values()), allow_unused=True)
     return {
-        "taxon_BR": taxon_BR,
-        "text_B": torch.tensor(texts if texts is not None else list(range(1000, 1000 + size))),
+        name: torch.zeros_like(vector) if g is None else g
+        for (name, vector), g in zip(named.items(), found, strict=True)
     }
 
 
-def embeddings(size: int = 6, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    pair = [functional.normalize(torch.randn(size, 5, generator=generator), dim=1).requires_grad_() for _ in range(2)]
-    return pair[0], pair[1]
+def compare(
+    build, options, *, size: int, seed: int, dtype: torch.dtype = torch.float32, tolerance: float = 1e-5
+) -> None:
+    """Value and gradients of the tiled form against the form with full matrices."""
+    head = build(**options)
+    labels, present = random_labels(size, seed), random_presence(size, seed + 1, MODALITIES)
+    plain = {name: value.to(dtype) for name, value in random_vectors(size, seed + 2, MODALITIES).items()}
+    vectors = {name: value.clone().requires_grad_() for name, value in plain.items()}
+    wide = {name: value.double().requires_grad_() for name, value in plain.items()}
+    output = head(vectors, present, labels)
+    ours = gradients(head, vectors, output.loss)
+    reference = build(**options).double()
+    expected = dense_head(reference, wide, present, labels)
+    theirs = gradients(reference, wide, expected)
+    assert output.loss.item() == pytest.approx(expected.item(), rel=1e-5, abs=1e-5)
+    for name, gradient in theirs.items():
+        assert (ours[name].double() - gradient).abs().max() <= tolerance * max(1.0, gradient.abs().max()), (
+            name,
+            ours[name],
+            gradient,
+        )
 
 
-def slow_loss(first: torch.Tensor, second: torch.Tensor, scale: float, groups: list[int], present: list[bool]) -> float:
-    """Written as in the paper: over each row, over its positives, over all keys."""
-    rows = [row for row in range(len(groups)) if present[row]]
-    total = 0.0
-    for queries, keys in ((first, second), (second, first)):
-        for row in rows:
-            positives = [other for other in rows if groups[other] == groups[row]]
-            score = {other: math.exp(scale * float(queries[row] @ keys[other])) for other in rows}
-            total -= sum(math.log(score[other] / sum(score.values())) for other in positives) / len(positives) / 2
-    return total / len(rows)
+@everyone
+@settings(max_examples=8, deadline=None)
+@given(size=st.integers(1, 20), seed=st.integers(0, 10**6))
+def test_the_tiled_loss_equals_the_dense_form(build, options, size: int, seed: int) -> None:
+    compare(build, options, size=size, seed=seed)
 
 
-@pytest.mark.parametrize("groups", [[0, 1, 2, 3, 4, 5], [0, 0, 1, 1, 1, 2], [7] * 6])
-@pytest.mark.parametrize("present", [[True] * 6, [True, False, True, True, False, True]])
-def test_the_loss_equals_the_slow_form(groups: list[int], present: list[bool]) -> None:
-    first, second = embeddings()
-    loss = InfoNCE("taxon")(
-        first, second, torch.tensor([7.0]), present_b=torch.tensor(present), batch=batch(taxa=groups)
-    )
-    assert loss.item() == pytest.approx(slow_loss(first, second, 7.0, groups, present), rel=1e-5)
+@everyone
+@pytest.mark.parametrize("elements", [1, 30, 64])
+def test_any_tile_gives_the_same(build, options, elements: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiles, "TILE_ELEMENTS", elements)
+    compare(build, options, size=23, seed=4)
 
 
-def test_instance_targets_equal_open_clip_in_value_and_gradient() -> None:
+@everyone
+def test_vectors_in_bfloat16_lose_only_the_rounding_of_their_own_gradient(build, options) -> None:
+    compare(build, options, size=23, seed=5, dtype=torch.bfloat16, tolerance=2**-7)
+
+
+@everyone
+def test_autocast_does_not_reach_the_logits(build, options) -> None:
+    head = build(**options)
+    vectors = {name: value.requires_grad_() for name, value in random_vectors(12, 0, MODALITIES).items()}
+    arguments = random_presence(12, 1, MODALITIES), random_labels(12, 2)
+    plain = head(vectors, *arguments).loss
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = head(vectors, *arguments).loss
+    assert torch.equal(plain, mixed)
+    for one, other in zip(*(gradients(head, vectors, loss).values() for loss in (plain, mixed)), strict=True):
+        assert torch.equal(one, other)
+
+
+def full(size: int) -> dict[str, torch.Tensor]:
+    return dict.fromkeys(("image", "text"), torch.ones(size, dtype=torch.bool))
+
+
+@pytest.mark.parametrize("scale", [1.0, 14.3, 100.0])
+def test_instance_targets_equal_open_clip_in_value_and_gradient(scale: float) -> None:
     results = []
-    for head in (infonce_head(targets="instance"), open_clip_head()):
-        first, second = embeddings()
-        present = torch.ones(6, dtype=torch.bool)
-        output = head({"image": first, "text": second}, {"image": present, "text": present}, batch(taxa=[1] * 6))
-        output.loss.backward()
-        results.append((output.loss.item(), first.grad, second.grad, head.logit_scale.grad))
-    assert results[0][0] == pytest.approx(results[1][0], rel=1e-6)
-    for ours, theirs in zip(results[0][1:], results[1][1:], strict=True):
-        torch.testing.assert_close(ours, theirs)
-    assert open_clip.ClipLoss is not None
+    for build in (infonce_head, open_clip_head):
+        head = build(temperature=1 / scale, **({"targets": "instance"} if build is infonce_head else {}))
+        vectors = {name: value.requires_grad_() for name, value in random_vectors(9, 3, ("image", "text")).items()}
+        loss = head(vectors, full(9), random_labels(9, 0)).loss
+        results.append((loss, gradients(head, vectors, loss)))
+    torch.testing.assert_close(results[0][0], results[1][0])
+    for name, gradient in results[1][1].items():
+        assert (results[0][1][name] - gradient).abs().max() <= 1e-5 * gradient.abs().max()
 
 
-def test_a_row_that_is_absent_gets_no_gradient_and_an_empty_batch_is_zero() -> None:
-    first, second = embeddings()
-    present = torch.tensor([True, True, False, True, True, True])
-    InfoNCE("taxon")(first, second, torch.tensor([5.0]), present_b=present, batch=batch()).backward()
-    assert first.grad is not None
-    assert torch.equal(first.grad[2], torch.zeros(5))
-    assert (first.grad[[0, 1, 3, 4, 5]].abs().sum(dim=1) > 0).all()
-    first, second = embeddings()
-    loss = InfoNCE("taxon")(
-        first, second, torch.tensor([5.0]), present_b=torch.zeros(6, dtype=torch.bool), batch=batch()
-    )
-    loss.backward()
-    assert loss.item() == 0.0
-    assert torch.isfinite(first.grad).all()
+def test_the_sigmoid_loss_equals_siglip_of_open_clip() -> None:
+    head = sigmoid_head(targets="instance")
+    vectors = {name: value.requires_grad_() for name, value in random_vectors(9, 3, ("image", "text")).items()}
+    loss = head(vectors, full(9), random_labels(9, 0)).loss
+    theirs = SigLipLoss()(vectors["image"], vectors["text"], head.logit_scale.exp(), head.logit_bias)
+    torch.testing.assert_close(loss, theirs)
+    ours, expected = gradients(head, vectors, loss), gradients(head, vectors, theirs)
+    for name, gradient in expected.items():
+        torch.testing.assert_close(ours[name], gradient)
 
 
-def test_positives_by_instance_text_and_deepest_known_taxon() -> None:
+def test_missing_rows_get_no_gradient_and_an_empty_batch_is_zero() -> None:
+    head = infonce_head()
+    vectors = {name: value.requires_grad_() for name, value in random_vectors(6, 0, ("image", "text")).items()}
+    present = full(6) | {"image": torch.tensor([True, True, False, True, True, True])}
+    gradient = gradients(head, vectors, head(vectors, present, random_labels(6, 0)).loss)["image"]
+    assert (gradient.abs().sum(dim=1) > 0).tolist() == present["image"].tolist()
+    nothing = dict.fromkeys(("image", "text"), torch.zeros(6, dtype=torch.bool))
+    output = head(vectors, nothing, random_labels(6, 0))
+    assert output.loss.item() == 0.0
+    assert all(torch.isfinite(value).all() for value in gradients(head, vectors, output.loss).values())
+
+
+def test_an_image_without_text_learns_from_the_text_of_its_species() -> None:
+    """What `instance` targets cannot do: a query whose own key is absent still has the keys of its kind."""
+    vectors = {name: value.requires_grad_() for name, value in random_vectors(3, 0, ("image", "text")).items()}
+    present = full(3) | {"text": torch.tensor([False, True, True])}
+    labels = random_labels(3, 0) | {"taxon_BR": torch.tensor([[1, 5], [1, 5], [1, 6]]), "bin_B": torch.full((3,), -1)}
+    for targets, moved in (("instance", False), ("taxon", True)):
+        head = infonce_head(targets=targets)
+        output = head(vectors, present, labels)
+        assert output.row_loss_b is not None
+        assert bool(torch.isfinite(output.row_loss_b[0])) == moved
+
+
+def test_the_loss_of_each_row_makes_up_the_loss() -> None:
+    head = infonce_head(targets="instance")
+    vectors = random_vectors(7, 0, ("image", "text"))
+    row_loss_b = head(vectors, full(7), random_labels(7, 0)).row_loss_b
+    logits = head.logit_scale.exp() * vectors["image"] @ vectors["text"].T
+    torch.testing.assert_close(row_loss_b, torch.nn.functional.cross_entropy(logits, torch.arange(7), reduction="none"))
+
+
+# A family F with genera G and H, species g1, g2 in G and h1 in H; a record of F alone, one of G alone, one of nothing.
+TREE = {
+    "g1": [1, 2, 4],
+    "g1 too": [1, 2, 4],
+    "g2": [1, 2, 5],
+    "h1": [1, 3, 6],
+    "G": [1, 2, -1],
+    "F": [1, -1, -1],
+    "other": [9, 8, 7],
+    "nothing": [-1, -1, -1],
+}
+
+
+def weights(targets: str) -> tuple[torch.Tensor, torch.Tensor | None]:
+    size = len(TREE)
+    labels = {
+        "taxon_BR": torch.tensor(list(TREE.values())),
+        "bin_B": torch.tensor([0, -1, 0, -1, -1, -1, -1, -1]),
+        "text_B": 100 + torch.arange(size),
+    }
+    present = full(size)
+    table = LabelTable.gather(labels, present)
+    found = relation(table, table.pair("image", "text"), targets, rank_decay=0.1)(slice(0, size))
+    return found.positive_cM, found.ignored_cM
+
+
+def test_rank_targets_are_graded_and_no_record_is_a_negative_of_its_own_lineage() -> None:
+    positive, ignored = weights("rank")
+    names = list(TREE)
+    row = dict(zip(names, positive[0].tolist(), strict=True))
+    assert row == pytest.approx({"g1": 1, "g1 too": 1, "g2": 0.1, "h1": 0.01, "G": 0, "F": 0, "other": 0, "nothing": 0})
+    assert ignored is not None
+    doubtful = {name: {names[i] for i in ignored[place].nonzero()[:, 0].tolist()} for place, name in enumerate(names)}
+    assert doubtful["g1"] == {"G", "F"}
+    assert doubtful["G"] == {"g1", "g1 too", "g2", "F"}
+    assert doubtful["F"] == {"g1", "g1 too", "g2", "h1", "G"}
+    assert doubtful["other"] == doubtful["nothing"] == set()
+    assert torch.equal(positive.diagonal(), torch.ones(len(names)))
+    # The record of genus G is a certain relative of H's species: they share the family, and differ below.
+    assert positive[names.index("G"), names.index("h1")] == pytest.approx(0.01)
+
+
+def test_taxon_targets_join_the_same_deepest_taxon_and_the_same_bin() -> None:
+    positive, ignored = weights("taxon")
+    assert ignored is None
+    assert {tuple(pair) for pair in positive.nonzero().tolist() if pair[0] < pair[1]} == {(0, 1), (0, 2)}
+
+
+def test_classes_by_instance_text_and_deepest_known_taxon() -> None:
     taxon_BR = torch.tensor([[5, 7], [5, 7], [5, -1], [5, -1], [6, 8], [-1, -1], [-1, -1]])
-    labels = {"taxon_BR": taxon_BR, "text_B": torch.tensor([1, 2, 3, 4, 5, 9, 9])}
-    assert positive_labels(labels, "taxon").tolist() == [7, 7, 5, 5, 8, 9, 9]
-    assert positive_labels(labels, "text").tolist() == [1, 2, 3, 4, 5, 9, 9]
-    assert positive_labels(labels, "instance", offset=10).tolist() == list(range(10, 17))
-
-
-def test_label_smoothing_moves_weight_to_all_present_rows() -> None:
-    first, second = embeddings()
-    present = torch.ones(6, dtype=torch.bool)
-    scale = torch.tensor([4.0])
-    loss = InfoNCE("instance", label_smoothing=0.3)(first, second, scale, present_b=present, batch=batch())
-    expected = (
-        functional.cross_entropy(4.0 * first @ second.T, torch.arange(6), label_smoothing=0.3)
-        + functional.cross_entropy(4.0 * second @ first.T, torch.arange(6), label_smoothing=0.3)
-    ) / 2
-    torch.testing.assert_close(loss, expected)
+    labels = {"taxon_BR": taxon_BR, "text_B": torch.tensor([1, 2, 3, 4, 5, 9, 9]), "bin_B": torch.full((7,), -1)}
+    table = LabelTable.gather(labels, full(7))
+    assert classes(table, "taxon").tolist() == [1, 1, 0, 0, 2, 3, 3]
+    assert classes(table, "text").tolist() == [0, 1, 2, 3, 4, 5, 5]
+    assert classes(table, "instance").tolist() == list(range(7))
+    assert classes(table, "rank") is None
 
 
 def test_the_temperature_is_clamped_and_taken_over() -> None:
@@ -108,23 +217,45 @@ def test_the_temperature_is_clamped_and_taken_over() -> None:
     assert head.logit_scale.shape == (1,)
 
 
+def test_a_sigmoid_head_takes_over_only_what_was_trained_with_a_bias() -> None:
+    head = sigmoid_head()
+    head.start_from(math.log(50.0), None)
+    assert head.logit_scale.exp().item() == pytest.approx(10.0)
+    assert head.logit_bias.item() == -10.0
+    head.start_from(math.log(50.0), -12.0)
+    assert head.logit_scale.exp().item() == pytest.approx(50.0)
+    assert head.logit_bias.item() == -12.0
+
+
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("build", "arguments", "message"),
     [
-        ({"targets": "taxa"}, "did you mean 'taxon'"),
-        ({"temperature": 0.0}, "loss.temperature=0.0"),
-        ({"pairs": ["image"]}, "'image' must name two"),
-        ({"max_scale": 0.5}, "loss.max_scale"),
-        ({"label_smoothing": 1.0}, "label_smoothing"),
+        (infonce_head, {"targets": "taxa"}, "did you mean 'taxon'"),
+        (sigmoid_head, {"targets": "taxa"}, "did you mean 'taxon'"),
+        (infonce_head, {"temperature": 0.0}, "loss.temperature=0.0"),
+        (infonce_head, {"pairs": {"image": 1}}, "'image' must name two"),
+        (infonce_head, {"pairs": {"image-text": 1, "text-image": 1}}, "once more"),
+        (infonce_head, {"pairs": {"image-text": -1}}, "must not be negative"),
+        (infonce_head, {"pairs": {"image-text": 0}}, "no pair with a weight above 0"),
+        (infonce_head, {"max_scale": 0.5}, "loss.max_scale"),
+        (infonce_head, {"label_smoothing": 1.0}, "label_smoothing"),
+        (infonce_head, {"label_smoothing": 0.1, "targets": "rank"}, "label_smoothing"),
+        (infonce_head, {"rank_decay": 1.0}, "rank_decay"),
+        (open_clip_head, {"gather_with_grad": False}, "wrong gradient"),
     ],
 )
-def test_bad_settings_are_told(arguments: dict[str, object], message: str) -> None:
+def test_bad_settings_are_told(build, arguments: dict[str, object], message: str) -> None:
     with pytest.raises(ClipbioError, match=message):
-        infonce_head(**arguments)
+        build(**arguments)
+
+
+def test_a_modality_that_is_not_there_is_named() -> None:
+    head = infonce_head(pairs={"image-dna": 1.0})
+    with pytest.raises(ClipbioError, match="needs 'dna', but the batch has image, text"):
+        head(random_vectors(4, 0, ("image", "text")), full(4), random_labels(4, 0))
 
 
 def test_the_plain_loss_refuses_missing_modalities() -> None:
-    first, second = embeddings()
-    here = torch.tensor([True] * 5 + [False])
+    present = full(6) | {"text": torch.tensor([True] * 5 + [False])}
     with pytest.raises(ClipbioError, match="missing modality"):
-        open_clip_head()({"image": first, "text": second}, {"image": here, "text": here}, batch())
+        open_clip_head()(random_vectors(6, 0, ("image", "text")), present, random_labels(6, 0))
