@@ -141,7 +141,7 @@ def _positive_sums(relate: Relate, rows: int, second_MD: Tensor) -> tuple[Tensor
     """Return the sum of weights of positives of each own row and, over all processes, of each column."""
     sum_n = second_MD.new_zeros(rows)
     sum_M = second_MD.new_zeros(len(second_MD))
-    for tile in tiles(rows, len(second_MD)):
+    for tile in tiles(rows, second_MD):
         positive_cM = relate(tile).positive_cM
         sum_n[tile] = positive_cM.sum(1)
         sum_M += positive_cM.sum(0)

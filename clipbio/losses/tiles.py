@@ -21,8 +21,9 @@ from clipbio.distributed import world_size
 
 __all__ = ["Relate", "Weights", "log_sum_exp_terms", "sigmoid_terms", "tiles"]
 
-# Logits of one tile: small enough for the caches of a CPU, large enough for its matrix product.
+# Logits of one tile: small enough for the caches of a CPU, large enough for its matrix product. A GPU wants to be busy.
 TILE_ELEMENTS = 2**20
+GPU_TILE_ELEMENTS = 2**25
 # Stands for minus infinity, whose products with zero would be NaN.
 FLOOR = -1e30
 
@@ -37,9 +38,10 @@ class Weights(NamedTuple):
 Relate = Callable[[slice], Weights]
 
 
-def tiles(rows: int, columns: int) -> Iterator[slice]:
-    """Cut rows so that a tile has about `TILE_ELEMENTS` logits."""
-    size = max(1, min(rows, TILE_ELEMENTS // max(columns, 1)))
+def tiles(rows: int, columns_MD: Tensor) -> Iterator[slice]:
+    """Cut rows so that a tile of logits with all columns has a bounded number of elements."""
+    elements = TILE_ELEMENTS if columns_MD.device.type == "cpu" else GPU_TILE_ELEMENTS
+    size = max(1, min(rows, elements // max(len(columns_MD), 1)))
     for start in range(0, rows, size):
         yield slice(start, min(start + size, rows))
 
@@ -74,7 +76,7 @@ class _LogSumExp(torch.autograd.Function):
         top_M = rows_nD.new_full((len(columns_MD),), FLOOR)
         sum_M = torch.zeros_like(top_M)
         linear = rows_nD.new_zeros(())
-        for tile in tiles(len(rows_nD), len(columns_MD)):
+        for tile in tiles(len(rows_nD), columns_MD):
             logits_cM = (scale * rows_nD[tile]) @ columns_MD.T
             if relate is not None:
                 assert positive_row_n is not None
@@ -110,7 +112,7 @@ class _LogSumExp(torch.autograd.Function):
         row_shift_n = row_weight_n.log() - row_lse_n
         column_shift_M = column_weight_M.log() - column_lse_M
         rows_gradient_nD, columns_gradient_MD = torch.empty_like(rows_nD), torch.zeros_like(columns_MD)
-        for tile in tiles(len(rows_nD), len(columns_MD)):
+        for tile in tiles(len(rows_nD), columns_MD):
             logits_cM = (scale * rows_nD[tile]) @ columns_MD.T
             weights = None if ctx.relate is None else ctx.relate(tile)
             if weights is not None and weights.ignored_cM is not None:
@@ -132,7 +134,7 @@ class _Softplus(torch.autograd.Function):
         ctx: Any, rows_nD: Tensor, columns_MD: Tensor, scale: Tensor, bias: Tensor, relate: Relate | None
     ) -> tuple[Tensor, Tensor]:
         row_n = rows_nD.new_empty(len(rows_nD))
-        for tile in tiles(len(rows_nD), len(columns_MD)):
+        for tile in tiles(len(rows_nD), columns_MD):
             logits_cM = torch.addmm(bias, scale * rows_nD[tile], columns_MD.T)
             if relate is None:
                 row_n[tile] = functional.softplus(logits_cM).sum(1)
@@ -153,7 +155,7 @@ class _Softplus(torch.autograd.Function):
         rows_nD, columns_MD, scale, bias = ctx.saved_tensors
         rows_gradient_nD, columns_gradient_MD = torch.empty_like(rows_nD), torch.zeros_like(columns_MD)
         bias_gradient = torch.zeros_like(bias)
-        for tile in tiles(len(rows_nD), len(columns_MD)):
+        for tile in tiles(len(rows_nD), columns_MD):
             slope_cM = torch.addmm(bias, scale * rows_nD[tile], columns_MD.T)
             weights = None if ctx.relate is None else ctx.relate(tile)
             if weights is not None and weights.ignored_cM is not None:

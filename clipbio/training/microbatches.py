@@ -1,8 +1,8 @@
 """Large batches on small machines: towers run piece by piece, and the loss still sees the whole batch.
 
-One full loss and one backward pass: unlike gradient accumulation, no negative is lost. It is gradient caching (Gao et al.
-2021) by means of `torch.utils.checkpoint`: each piece is encoded without keeping its activations and is encoded once
-more in the backward pass, with the same dropout.
+One full loss and one backward pass: unlike gradient accumulation, no negative is lost. It is gradient caching (Gao et
+al. 2021) by means of `torch.utils.checkpoint`: each piece is encoded without keeping its activations and is encoded
+once more in the backward pass, with the same dropout.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ def _encode(tower: Tower, rows: Tensor, projection: str, size: int | None) -> Te
         return vectors_BD
     if tower.frozen:
         # No activation of the trunk is kept anyway: encoding a second time would buy nothing.
-        features_BF = torch.cat([tower.features(piece) for piece in rows.split(size)])
+        features_BF = torch.cat([tower.features(piece) for piece in torch.split(rows, size)])
         return tower.project(features_BF, projection)
-    return torch.cat([checkpoint(tower, piece, projection, use_reentrant=False) for piece in rows.split(size)])
+    return torch.cat([checkpoint(tower, piece, projection, use_reentrant=False) for piece in torch.split(rows, size)])
 
 
 def warn_of_batch_statistics(model: MultiTower) -> None:
