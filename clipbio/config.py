@@ -122,6 +122,8 @@ def _check_key(config: DictConfig, key: str, name: str) -> None:
             keys = [".".join([*path, str(other)]) for other in node]
             wanted = ".".join([*path, part])
             hint = nearest(wanted, keys) if _is_close(wanted, keys) else _elsewhere(config, part, keys)
+            if path == ["data", "streams"]:
+                hint = f"; a further stream is added with '+{key}=...'"
             raise ClipbioError(f"{wanted} is no setting of '{name}'{hint}")
         path.append(part)
         node = node._get_node(part) if isinstance(node, DictConfig) else None

@@ -20,11 +20,11 @@ def picture(path: Path, colour: tuple[int, ...], size: tuple[int, int] = (48, 40
 
 
 def write_garden(
-    root: Path, *, species: int = 4, per_species: int = 6, splits: tuple[str, ...] = ("train", "test")
+    root: Path, *, species: int = 4, per_species: int = 6, splits: tuple[str, ...] = ("train", "test"), first: int = 0
 ) -> Path:
-    """Write a specimen table of `species` colours with `per_species` pictures each in every split."""
+    """Write a specimen table of `species` colours, numbered from `first`, with `per_species` pictures each per split."""
     rows, descriptions = [], []
-    for number in range(species):
+    for number in range(first, first + species):
         colour = tuple(int(c) for c in np.random.default_rng(number).integers(20, 235, 3))
         genus, epithet = f"Genus{chr(97 + number)}", f"species{chr(97 + number)}"
         descriptions.append({"scientific_name": f"{genus} {epithet}", "description": f"Leaves of colour {number}."})

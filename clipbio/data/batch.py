@@ -20,7 +20,7 @@ from clipbio.seeding import derive_seed
 from clipbio.taxonomy import stable_hash
 from clipbio.text import Rendered, TextRegime, Unnameable
 
-__all__ = ["UNUSABLE", "Batch", "BatchBuilder", "EvaluationBatch", "Skipped", "one_line"]
+__all__ = ["UNUSABLE", "Batch", "BatchBuilder", "EvaluationBatch", "Skipped", "join", "one_line"]
 
 # What a broken file can raise while it is read, rendered and decoded; Pillow's plug-ins raise all of these.
 UNUSABLE = (ShardError, Unnameable, OSError, SyntaxError, ValueError, Image.DecompressionBombError)
@@ -35,7 +35,7 @@ class Skipped(NamedTuple):
 
 
 class Batch(TypedDict):
-    """A share of a global batch; the keys are the same on every process.
+    """A share of the global batch of one projection; the keys are the same on every process.
 
     `inputs` holds uint8 pixels, int64 tokens or float32 trunk features per modality, `present` a mask (B,) for each.
     `taxon_BR` has one column per rank, -1 where unknown. Everything that names a thing is the same number everywhere.
@@ -49,7 +49,7 @@ class Batch(TypedDict):
     text_B: Tensor
     group_B: Tensor
     text_types: list[str]
-    stream: str
+    stream: list[str]
     step: int
     skipped: list[Skipped]
 
@@ -72,7 +72,7 @@ class _Sample:
 
 @dataclass
 class BatchBuilder:
-    """Read, render and stack the specimens of a batch.
+    """Read, render and stack the specimens of one stream in a batch.
 
     A specimen that cannot be used is named and replaced by another one that its place in the run determines: the batch
     stays full, and the same on any number of processes.
@@ -80,7 +80,7 @@ class BatchBuilder:
     Args:
         index: Records of the split that `rows` points into.
         rows: Rows of the index that take part, numbered from 0 by the plan.
-        plan: Order of the run.
+        plan: Order of the stream.
         image: How images become inputs.
         text: How texts become inputs.
         regime: What a specimen is called.
@@ -96,7 +96,7 @@ class BatchBuilder:
     stream: str = "main"
 
     def __call__(self, step: int, places: range) -> Batch:
-        """Return some places of the global batch of a step."""
+        """Return some places of the stream's part of the global batch of a step."""
         skipped: list[Skipped] = []
         samples = [self._sample(draw, step, skipped) for draw in self.plan.draws(step, places)]
         chosen = self.rows[[sample.draw.row for sample in samples]]
@@ -111,13 +111,13 @@ class BatchBuilder:
             text_B=torch.tensor([stable_hash(text) for text in texts]),
             group_B=torch.as_tensor(self.index.group_N[chosen]),
             text_types=[sample.rendered.type for sample in samples],
-            stream=self.stream,
+            stream=[self.stream] * len(samples),
             step=step,
             skipped=skipped,
         )
 
     def texts(self, step: int) -> Iterator[str]:
-        """Yield the texts of a whole global batch without looking at its images."""
+        """Yield the texts of the stream's part of a global batch without looking at its images."""
         for draw in self.plan.draws(step):
             try:
                 yield self._render(self.index.read(int(self.rows[draw.row]), image=False), draw).text
@@ -160,6 +160,26 @@ class BatchBuilder:
             return torch.stack([sample.pixels for sample in samples if sample.pixels is not None])
         digests = [self.index.image_digests[int(self.rows[sample.draw.row])] for sample in samples]
         return self.image.features(digests, [sample.draw.seed for sample in samples])
+
+
+def join(batches: Sequence[Batch]) -> Batch:
+    """Put the rows of several streams under each other."""
+    first = batches[0]
+    if len(batches) == 1:
+        return first
+    return Batch(
+        ids=[id_ for batch in batches for id_ in batch["ids"]],
+        inputs={name: torch.cat([batch["inputs"][name] for batch in batches]) for name in first["inputs"]},
+        present={name: torch.cat([batch["present"][name] for batch in batches]) for name in first["present"]},
+        taxon_BR=torch.cat([batch["taxon_BR"] for batch in batches]),
+        bin_B=torch.cat([batch["bin_B"] for batch in batches]),
+        text_B=torch.cat([batch["text_B"] for batch in batches]),
+        group_B=torch.cat([batch["group_B"] for batch in batches]),
+        text_types=[kind for batch in batches for kind in batch["text_types"]],
+        stream=[name for batch in batches for name in batch["stream"]],
+        step=first["step"],
+        skipped=[item for batch in batches for item in batch["skipped"]],
+    )
 
 
 def one_line(error: Exception) -> str:

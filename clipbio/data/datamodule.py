@@ -5,70 +5,51 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pytorch_lightning as pl
 from torch.utils.data import DataLoader
 
 from clipbio.data.batch import Batch, BatchBuilder, EvaluationBatch
 from clipbio.data.inputs import ImageInput, TextInput
 from clipbio.data.order import BatchPlan
-from clipbio.data.shards import ShardFolder, ShardIndex, resolve, resolve_source
+from clipbio.data.sampling import classes_of
+from clipbio.data.shards import ShardFolder, resolve, resolve_source
 from clipbio.data.sources import Source
+from clipbio.data.splits import SplitRows, splits_of, whole_split, with_pictures, without_pictures
 from clipbio.data.stream import EvaluationStream, TrainStream, loader
+from clipbio.data.streams import (
+    MAIN,
+    PlannedStream,
+    Stream,
+    by_projection,
+    check_divisible,
+    deal,
+    read_streams,
+    stream_seed,
+)
 from clipbio.distributed import World, barrier
 from clipbio.errors import ClipbioError, nearest
-from clipbio.seeding import derive_seed
-from clipbio.text import TextRegime
 
 __all__ = ["SpecimenData", "SplitRows", "Stream"]
 
 log = logging.getLogger(__name__)
 
-IntArray = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class SplitRows:
-    """The specimens of one split: some rows of an index."""
-
-    name: str
-    index: ShardIndex
-    rows: IntArray
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-
-@dataclass(frozen=True)
-class Stream:
-    """One stream of training data.
-
-    Args:
-        text: What its specimens are called.
-        root: Shard folder or specimen table, if not the one of all streams.
-        split: Split that it reads.
-    """
-
-    text: TextRegime
-    root: str | None = None
-    split: str = "train"
-
 
 class SpecimenData(pl.LightningDataModule):
     """Streams of training batches and exact passes over evaluation splits.
 
+    What is evaluated comes from the data's own folder (`root` or `source`, else that of the first stream), and so does
+    `val`. An epoch of the run is one of the first stream.
+
     Args:
-        streams: Training streams by name; this version trains on one, called `main`.
+        streams: Training streams by name, or their settings; see `Stream`.
         root: Shard folder or specimen table.
         source: Source of specimens that are generated instead of read, such as the virtual herbarium.
         cache_dir: Where tables and sources are prepared into shards.
-        batch_size: Global batch, divided equally among the processes.
+        batch_size: Global batch of all streams together, divided equally among the processes.
         evaluation_batch_size: Images per process in evaluation.
         num_workers: Decoding processes, or `auto`: none when everything is cached, else the cores of this process.
         window: Number of shards that are shuffled together.
@@ -82,7 +63,7 @@ class SpecimenData(pl.LightningDataModule):
 
     def __init__(
         self,
-        streams: Mapping[str, Stream],
+        streams: Mapping[str, Stream | Mapping[str, Any]],
         *,
         cache_dir: str,
         batch_size: int,
@@ -98,13 +79,12 @@ class SpecimenData(pl.LightningDataModule):
         worker_context: str | None = None,
     ) -> None:
         super().__init__()
-        if set(streams) != {"main"}:
-            raise ClipbioError(f"data.streams holds {sorted(streams)}: this version trains on one stream called 'main'")
         if not 0.0 < val_share < 1.0:
             raise ClipbioError(f"data.val_share={val_share} must lie between 0 and 1")
-        self.stream = streams["main"]
-        self.root = self.stream.root or root
-        self.source = source
+        self.streams = read_streams(streams)
+        first = next(iter(self.streams.values()))
+        self.root = root or first.root
+        self.source = source or first.source
         self.cache_dir = Path(cache_dir).expanduser()
         self.batch_size = batch_size
         self.evaluation_batch_size = evaluation_batch_size
@@ -123,33 +103,35 @@ class SpecimenData(pl.LightningDataModule):
         self.evaluation_image: ImageInput | None = None
         self.text: TextInput | None = None
         self._consumed = 0
+        self._foreign: dict[str, SplitRows] = {}
 
     # -- what there is ---------------------------------------------------------------------------------------------
 
     @cached_property
     def folder(self) -> ShardFolder:
         """Prepared shards; the main process prepares them, the others wait for it."""
+        if self.root is None and self.source is None:
+            raise ClipbioError("data.root is missing: give a folder with specimens.csv, or a shard folder")
+        return self._prepared(self.root, self.source)
+
+    def _prepared(self, root: str | None, source: Source | None) -> ShardFolder:
+        def resolved() -> ShardFolder:
+            if root is not None:
+                return resolve(root, self.cache_dir)
+            assert source is not None
+            return resolve_source(source, self.cache_dir)
+
         if self.world.is_main:
-            folder = self._resolve()
+            folder = resolved()
             barrier()
             return folder
         barrier()
-        return self._resolve()
-
-    def _resolve(self) -> ShardFolder:
-        if self.root is not None:
-            return resolve(self.root, self.cache_dir)
-        if self.source is None:
-            raise ClipbioError("data.root is missing: give a folder with specimens.csv, or a shard folder")
-        return resolve_source(self.source, self.cache_dir)
+        return resolved()
 
     @cached_property
     def splits(self) -> dict[str, SplitRows]:
         """All splits; `val` is carved out of `train` where the data has none."""
-        found = {name: self._whole(name) for name, samples in self.folder.splits.items() if samples}
-        if "val" not in found and "train" in found:
-            found |= self._carve(found["train"])
-        return found
+        return splits_of(self.folder, val_share=self.val_share, seed=self.split_seed)
 
     def split(self, name: str) -> SplitRows:
         """Return a split by name."""
@@ -157,57 +139,81 @@ class SpecimenData(pl.LightningDataModule):
             raise ClipbioError(f"{self.folder.root} has no split '{name}'{nearest(name, self.splits)}")
         return self.splits[name]
 
-    def _whole(self, name: str) -> SplitRows:
-        index = self.folder.index(name)
-        return SplitRows(name, index, np.arange(len(index.ids), dtype=np.int64))
-
-    def _carve(self, train: SplitRows) -> dict[str, SplitRows]:
-        """Part the groups of `train` by the rank of their hashed number, so that exactly a share becomes `val`."""
-        groups, group_of_row = np.unique(train.index.group_N, return_inverse=True)
-        if len(groups) < 2:
-            return {}
-        hashes = np.array([derive_seed("val", self.split_seed, int(group)) for group in groups])
-        chosen = np.zeros(len(groups), dtype=bool)
-        chosen[np.argsort(hashes)[: max(1, round(self.val_share * len(groups)))]] = True
-        val = chosen[group_of_row]
-        log.info("no split 'val': %d of %d train specimens were carved out for it", val.sum(), len(val))
-        return {
-            "train": SplitRows("train", train.index, train.rows[~val]),
-            "val": SplitRows("val", train.index, train.rows[val]),
-        }
-
     # -- training --------------------------------------------------------------------------------------------------
 
     def plan_run(self, *, seed: int, steps: Callable[[BatchPlan], int], world: World) -> BatchPlan:
-        """Fix the order of the run; `steps` turns the plan (its epochs) into the number of steps."""
+        """Fix the order of the run; `steps` turns the first stream's plan (its epochs) into the number of steps."""
+        check_divisible(self.batch_size, self.streams, world.size)
         self.world = world
         self.seed = seed
-        plan = self.plan
-        self.steps = steps(plan)
-        return plan
+        self.steps = steps(self.plan)
+        return self.plan
 
     @property
-    def train_split(self) -> SplitRows:
-        """The specimens of the training stream."""
-        return self.split(self.stream.split)
-
-    @cached_property
     def plan(self) -> BatchPlan:
-        """Order of the training batches over the train specimens that have an image."""
-        return BatchPlan(
-            self.train_split.index.shard_N[self._train_rows],
-            batch_size=self.batch_size,
-            seed=self.seed,
-            window=self.window,
-        )
+        """Order of the first stream, whose epochs are those of the run."""
+        return next(iter(self.planned.values())).plan
 
     @cached_property
-    def _train_rows(self) -> IntArray:
-        split = self.train_split
-        rows = np.array([row for row in split.rows if split.index.image_digests[row]], dtype=np.int64)
+    def planned(self) -> dict[str, PlannedStream]:
+        """The streams with their data and order."""
+        sizes = deal(self.batch_size, self.streams)
+        return {name: self._planned(name, size) for name, size in sizes.items()}
+
+    def _planned(self, name: str, size: int) -> PlannedStream:
+        stream = self.streams[name]
+        split = self._split_of(name)
+        rows = with_pictures(split)
         if len(rows) < len(split):
-            log.warning("%d of %d train specimens have no image and are left out", len(split) - len(rows), len(split))
-        return rows
+            log.warning("%d of %d %s specimens have no image and are left out", len(split) - len(rows), len(split),
+                        "train" if name == MAIN else f"{name} stream")  # fmt: skip
+        if len(rows) < size and len(self.streams) > 1:
+            raise ClipbioError(
+                f"data.streams.{name} has {len(rows)} train specimens, fewer than its {size} rows of each batch of "
+                f"{self.batch_size}: lower its share or data.batch_size"
+            )
+        plan = BatchPlan(
+            split.index.shard_N[rows],
+            batch_size=size,
+            seed=stream_seed(self.seed, name),
+            window=self.window,
+            sampling=stream.sampling,
+            class_N=None if stream.sampling == "uniform" else classes_of(split.index, rows),
+        )
+        return PlannedStream(name, stream, split, rows, plan)
+
+    def _split_of(self, name: str) -> SplitRows:
+        """Return what a stream reads: of the data's own folder what `val` left over, of another one everything new."""
+        stream = self.streams[name]
+        if not stream.own_data:
+            return self.split(stream.split)
+        folder = self._prepared(stream.root, stream.source)
+        content = folder.manifest.hash
+        if content == self.folder.manifest.hash:
+            return self.split(stream.split)
+        if content not in self._foreign:
+            self._foreign[content] = self._foreign_split(name, folder)
+        return self._foreign[content]
+
+    def _foreign_split(self, name: str, folder: ShardFolder) -> SplitRows:
+        """Leave out what is evaluated: a picture of it is never trained on, in whichever folder it stands."""
+        wanted = self.streams[name].split
+        if not folder.splits.get(wanted):
+            raise ClipbioError(f"data.streams.{name}: {folder.root} has no split '{wanted}'")
+        whole = whole_split(folder, wanted)
+        others = [split for other, split in self.splits.items() if other != "train"]
+        split = without_pictures(whole, others)
+        if len(split) < len(whole):
+            log.warning(
+                "%d of %d specimens of the stream %s are left out: their pictures stand in %s of the data",
+                len(whole) - len(split), len(whole), name, ", ".join(other.name for other in others),
+            )  # fmt: skip
+        return split
+
+    @cached_property
+    def train_parts(self) -> list[SplitRows]:
+        """The specimens of all streams: each set of them once."""
+        return list({id(one.split.index): one.split for one in self.planned.values()}.values())
 
     def attach(self, *, image: ImageInput, evaluation_image: ImageInput, text: TextInput) -> None:
         """Take over how the model wants its inputs."""
@@ -216,22 +222,28 @@ class SpecimenData(pl.LightningDataModule):
         self.text = text
 
     @property
-    def builder(self) -> BatchBuilder:
-        """Make batches of the training stream."""
+    def builders(self) -> dict[str, list[BatchBuilder]]:
+        """Make batches of the streams of each projection."""
+        return {
+            projection: [self._builder(self.planned[name]) for name in names]
+            for projection, names in by_projection(self.streams).items()
+        }
+
+    def _builder(self, one: PlannedStream) -> BatchBuilder:
         if self.image is None or self.text is None:
             raise RuntimeError("attach() the model's inputs first")
-        index = self.train_split.index
-        return BatchBuilder(index, self._train_rows, self.plan, self.image, self.text, self.stream.text)
+        return BatchBuilder(one.split.index, one.rows, one.plan, self.image, self.text, one.stream.regime, one.name)
 
     def texts_of_run(self) -> Iterator[str]:
-        """Yield every text that training will render, whole epochs at a time."""
-        epochs = -(-self.steps // self.plan.batches_per_epoch)
-        for step in range(epochs * self.plan.batches_per_epoch):
-            yield from self.builder.texts(step)
+        """Yield every text that training will render, whole epochs of each stream at a time."""
+        for builder in (one for group in self.builders.values() for one in group):
+            per_epoch = builder.plan.batches_per_epoch
+            for step in range(-(-self.steps // per_epoch) * per_epoch):
+                yield from builder.texts(step)
 
-    def train_dataloader(self) -> DataLoader[Batch]:
-        """Return the stream from the step at which the run stands."""
-        stream = TrainStream(self.builder, world=self.world, start=self._consumed, stop=self.steps)
+    def train_dataloader(self) -> DataLoader[dict[str, Batch]]:
+        """Return the batches by projection from the step at which the run stands."""
+        stream = TrainStream(self.builders, world=self.world, start=self._consumed, stop=self.steps)
         return loader(stream, num_workers=self.num_workers(self.image), context=self.worker_context)
 
     def state_dict(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from clipbio.data.sampling import sample_rows
 from clipbio.errors import ClipbioError
 from clipbio.seeding import derive_seed, rng
 
@@ -49,18 +50,35 @@ class Draw(NamedTuple):
 
 
 class BatchPlan:
-    """Which rows stand in which global batch.
+    """Which rows of a stream stand in which global batch.
 
     Batches are full; what is left at the end of an epoch is dropped, another part in each epoch.
+
+    Args:
+        shard_N: Shard of each row.
+        batch_size: Rows of the stream in each global batch.
+        seed: Seed of the stream.
+        window: Number of shards that are mixed with each other.
+        sampling: `uniform`: each row stands in an epoch once. `sqrt`, `balanced`: as often as its class needs.
+        class_N: Class of each row, for any sampling but `uniform`.
     """
 
     def __init__(
-        self, shard_N: Sequence[int] | npt.NDArray[np.integer], *, batch_size: int, seed: int, window: int = 16
+        self,
+        shard_N: Sequence[int] | npt.NDArray[np.integer],
+        *,
+        batch_size: int,
+        seed: int,
+        window: int = 16,
+        sampling: str = "uniform",
+        class_N: IntArray | None = None,
     ) -> None:
         self.shard_N = np.asarray(shard_N)
         self.batch_size = batch_size
         self.seed = seed
         self.window = window
+        self.sampling = sampling
+        self.class_N = class_N
         if batch_size < 1 or window < 1:
             raise ClipbioError(f"data.batch_size={batch_size} and data.window={window} must both be at least 1")
         if len(self.shard_N) < batch_size:
@@ -103,6 +121,12 @@ class BatchPlan:
 
     def _epoch_order(self, epoch: int) -> IntArray:
         if epoch != self._epoch:
-            self._order = epoch_order(self.shard_N, seed=self.seed, epoch=epoch, window=self.window)
+            self._order = self._drawn(epoch)
             self._epoch = epoch
         return self._order
+
+    def _drawn(self, epoch: int) -> IntArray:
+        if self.sampling == "uniform" or self.class_N is None:
+            return epoch_order(self.shard_N, seed=self.seed, epoch=epoch, window=self.window)
+        rows = sample_rows(self.class_N, sampling=self.sampling, seed=self.seed, epoch=epoch)
+        return rows[epoch_order(self.shard_N[rows], seed=self.seed, epoch=epoch, window=self.window)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,43 +11,48 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from clipbio.data.batch import UNUSABLE, Batch, BatchBuilder, EvaluationBatch, Skipped, one_line
+from clipbio.data.batch import UNUSABLE, Batch, BatchBuilder, EvaluationBatch, Skipped, join, one_line
 from clipbio.data.inputs import ImageInput
 from clipbio.data.shards import ShardIndex
 from clipbio.distributed import World
-from clipbio.errors import ClipbioError
 
 __all__ = ["EvaluationStream", "TrainStream", "loader"]
 
 
-class TrainStream(IterableDataset[Batch]):
-    """The batches of steps `start` to `stop`, of which this process delivers its equal share.
+class TrainStream(IterableDataset[dict[str, Batch]]):
+    """The batches of steps `start` to `stop`, one per projection, of which this process delivers its equal share.
 
-    Worker `w` of `n` delivers every n-th batch, so that the loader, which asks its workers in turn, hands them out in
+    Worker `w` of `n` delivers every n-th step, so that the loader, which asks its workers in turn, hands them out in
     order.
+
+    Args:
+        builders: Per projection the streams whose rows form its batch.
+        world: This process.
+        start: First step.
+        stop: Step behind the last one.
     """
 
-    def __init__(self, builder: BatchBuilder, *, world: World, start: int, stop: int) -> None:
-        batch_size = builder.plan.batch_size
-        if batch_size % world.size:
-            raise ClipbioError(
-                f"data.batch_size={batch_size} is the global batch and cannot be divided by {world.size} processes: "
-                f"take {batch_size - batch_size % world.size or world.size}"
-            )
-        self.builder = builder
+    def __init__(self, builders: Mapping[str, Sequence[BatchBuilder]], *, world: World, start: int, stop: int) -> None:
+        self.builders = builders
+        self.world = world
         self.start = start
         self.stop = stop
-        share = batch_size // world.size
-        self.places = range(world.rank * share, (world.rank + 1) * share)
 
     def __len__(self) -> int:
         """Return the steps of the whole run: a resumed run counts on from where it stood."""
         return self.stop
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[dict[str, Batch]]:
         worker, workers = _worker()
         for step in range(self.start + worker, self.stop, workers):
-            yield self.builder(step, self.places)
+            yield {
+                projection: join([builder(step, self._places(builder)) for builder in builders])
+                for projection, builders in self.builders.items()
+            }
+
+    def _places(self, builder: BatchBuilder) -> range:
+        share = builder.plan.batch_size // self.world.size
+        return range(self.world.rank * share, (self.world.rank + 1) * share)
 
 
 class EvaluationStream(IterableDataset[EvaluationBatch]):

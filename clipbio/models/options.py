@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -21,6 +23,7 @@ class TowerOptions:
 
     `unlocked`: `all`, or how many of the trunk's last groups are trained; 0 freezes it.
     `lr`: the tower's own learning rate.
+    `projections`: names of further projections, each of which begins as a copy of the `default` one.
     `projection`: `pretrained` (the loaded model's own), or a new `linear`, `mlp` or `identity`.
     `hidden`: the hidden width of `mlp`, by default the dimension of the space.
     `dropout`, `input_norm` (`none`, `layer`, `l2`): applied to the features before the projection.
@@ -31,6 +34,7 @@ class TowerOptions:
     unlocked: int | Literal["all"] = "all"
     lr: float | None = None
     projection: str = "pretrained"
+    projections: Sequence[str] = ()
     hidden: int | None = None
     dropout: float = 0.0
     input_norm: str = "none"
@@ -44,6 +48,10 @@ class TowerOptions:
         ):
             if value not in valid:
                 raise ClipbioError(f"model: unknown {key} '{value}'{nearest(value, valid)}")
+        if len({"default", *self.projections}) != 1 + len(self.projections) or any("." in n for n in self.projections):
+            raise ClipbioError(
+                f"model: projections={list(self.projections)} must be distinct names without dots beside 'default'"
+            )
         if self.unlocked != "all" and (type(self.unlocked) is not int or self.unlocked < 0):
             raise ClipbioError(f"model: unlocked is 'all' or a number of groups from 0 on, not '{self.unlocked}'")
         if not 0 <= self.dropout < 1:
@@ -53,9 +61,10 @@ class TowerOptions:
 
     def tower(self, trunk: Trunk, *, dim: int | None, pretrained: nn.Module | None = None, own_dim: int = 0) -> Tower:
         """Put a trunk and a projection together; `pretrained` maps its features to `own_dim`."""
+        default = self._projection(trunk, dim, pretrained, own_dim)
         return Tower(
             trunk,
-            {"default": self._projection(trunk, dim, pretrained, own_dim)},
+            {"default": default, **{name: copy.deepcopy(default) for name in self.projections}},
             unlocked=self.unlocked,
             train_projection=self.train_projection,
             lr=self.lr,

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from clipbio.errors import ClipbioError, nearest
+from clipbio.errors import ClipbioError
 from clipbio.models.projections import Projection
 from clipbio.models.trunks import Trunk
 
@@ -22,7 +22,8 @@ __all__ = ["Tower"]
 class Tower(nn.Module):
     """Encode one modality: trunk features, then one unit vector per named projection.
 
-    `lr` is the tower's own learning rate, for whoever builds the optimiser; None means the common one.
+    A projection that the tower does not have is its `default`: an extra image projection is compared with the one text
+    projection. `lr` is the tower's own learning rate, for whoever builds the optimiser; None means the common one.
     """
 
     def __init__(
@@ -115,11 +116,8 @@ class Tower(nn.Module):
         return self.trunk.fingerprint()
 
     def _projection(self, name: str) -> Projection:
-        if name not in self.projections:
-            raise ClipbioError(
-                f"the {self.modality} tower has no projection '{name}'{nearest(name, self.projections.keys())}"
-            )
-        head = self.projections[name]
+        """Return a projection; a tower without one of that name takes part in it with its `default`."""
+        head = self.projections[name if name in self.projections else "default"]
         assert isinstance(head, Projection)
         return head
 

@@ -22,7 +22,17 @@ from clipbio.training.encoder import TextEncoder
 from clipbio.training.inputs import FeatureCache
 from clipbio.training.validation import Validation
 
-__all__ = ["build_benchmarks", "build_cache", "build_data", "build_model", "device_of", "measure", "thumbnails"]
+__all__ = [
+    "build_benchmarks",
+    "build_cache",
+    "build_data",
+    "build_model",
+    "describe_streams",
+    "device_of",
+    "measure",
+    "print_summary",
+    "thumbnails",
+]
 
 log = logging.getLogger(__name__)
 
@@ -128,3 +138,25 @@ def print_summary(model: MultiTower, data: SpecimenData, console: Console) -> No
         splits.add_row(name, f"{len(split):,}", f"{species:,}")
     console.print(towers)
     console.print(splits)
+    if streams := describe_streams(data):
+        table = Table("stream", "rows per batch", "specimens", "text", "projection", "sampling",
+                      title="streams", title_justify="left")  # fmt: skip
+        for name, values in streams.items():
+            table.add_row(name, *values)
+        console.print(table)
+
+
+def describe_streams(data: SpecimenData) -> dict[str, tuple[str, ...]]:
+    """Return rows per batch, specimens, regime, projection and sampling of each stream, if several are trained on."""
+    if len(data.streams) == 1 or not data.steps:
+        return {}
+    return {
+        name: (
+            f"{one.plan.batch_size:,} of {data.batch_size:,}",
+            f"{len(one.rows):,}",
+            ", ".join(one.stream.regime.types),
+            one.stream.projection,
+            one.stream.sampling,
+        )
+        for name, one in data.planned.items()
+    }

@@ -13,7 +13,7 @@ from clipbio.evaluation.report import write_report
 from clipbio.evaluation.table import console_table
 from clipbio.files import write_json
 from clipbio.models import MultiTower
-from clipbio.tasks.parts import thumbnails
+from clipbio.tasks.parts import describe_streams, thumbnails
 from clipbio.training.loggers import read_history
 from clipbio.training.run import RunFolder
 from clipbio.training.validation import Validation
@@ -47,6 +47,10 @@ def finish_run(
                 "folder": data.root or "the virtual herbarium",
                 **{f"specimens in {name}": len(split) for name, split in data.splits.items()},
                 **skipped,
+            },
+            "Streams": {
+                name: f"{share} rows, {specimens} specimens, {regime}; projection {projection}, {sampling} sampling"
+                for name, (share, specimens, regime, projection, sampling) in describe_streams(data).items()
             },
             "Model": {
                 f"{count.tower} tower": f"{count.total:,} parameters, {count.trainable:,} trained"

@@ -56,13 +56,14 @@ def _place(row: tuple[str, Any]) -> tuple[int, str]:
 
 def _name(config: Any, varied: set[str]) -> str:
     """Name a run by its text regime and by what else was varied; runs that differ in the seed alone are repeats."""
-    text = config["data"]["streams"]["main"]["text"]
+    name, stream = next(iter(config["data"]["streams"].items()))
+    text = stream["text"]
     weights = {name: weight for name, weight in text["weights"].items() if weight}
     regime = next(iter(weights)) if len(weights) == 1 else "mixed"
     others = sorted(
         key
         for key in varied
-        if not key.startswith(("text.", "data.streams.main.text.")) and key.rpartition(".")[2] != "seed"
+        if not key.startswith(("text.", f"data.streams.{name}.text.")) and key.rpartition(".")[2] != "seed"
     )
     return ", ".join([regime, *(f"{key}={_at(config, key)}" for key in others)])
 

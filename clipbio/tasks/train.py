@@ -35,6 +35,7 @@ from clipbio.tasks.results import finish_run
 from clipbio.training.callbacks import GracefulStop, LastCheckpoint, SkippedGuard, StatusFile, Throughput
 from clipbio.training.checkpoints import AtomicCheckpoints, checkpoint_path, load_into, read_checkpoint
 from clipbio.training.durations import Duration, RunLength
+from clipbio.training.heads import build_heads, check_projections, loss_weights
 from clipbio.training.inputs import connect
 from clipbio.training.loggers import JsonLinesLogger
 from clipbio.training.module import ContrastiveModule
@@ -158,6 +159,7 @@ class _Training:
     # -- parts ------------------------------------------------------------------------------------------------------
 
     def _module(self) -> ContrastiveModule:
+        check_projections(self.model, self.data.streams)
         length = self._plan()
         validation_splits = [name for name in self.config["validation"]["splits"] if name in self.data.splits]
         self.splits = _final_splits(self.config, self.data.splits)
@@ -172,33 +174,38 @@ class _Training:
             world=self.world,
             device=self.device,
         )
-        head = instantiate(self.config["loss"], "loss")
-        assert isinstance(head, Head)
-        head.start_from(self.model.initial_logit_scale, self.model.initial_logit_bias)
+        heads = build_heads(self._head, self.data.streams)
         if self.config.get("init"):
             path = checkpoint_path(self.config["init"])
-            load_into(read_checkpoint(path), {"model": self.model, "head": head}, path)
+            load_into(read_checkpoint(path), {"model": self.model, "heads": heads}, path)
         validation = self._validation(validation_splits)
         self.data.validation_splits = tuple(validation_splits) if validation is not None else ()
         # Encoding left it in evaluation mode, and Lightning does not change the mode; frozen parts stay as they are.
         self.model.train()
         return ContrastiveModule(
             self.model,
-            head,
+            heads,
+            loss_weights=loss_weights(self.data.streams),
             recipe=instantiate(self.config["optim"], "optim"),
             length=length,
             validation=validation,
             config=self.config,
         )
 
+    def _head(self) -> Head:
+        head = instantiate(self.config["loss"], "loss")
+        assert isinstance(head, Head)
+        head.start_from(self.model.initial_logit_scale, self.model.initial_logit_bias)
+        return head
+
     def _plan(self) -> RunLength:
         duration = Duration.parse(self.config["duration"], "duration")
 
         def steps(plan: Any) -> int:
-            return max(1, duration.steps(RunLength(plan.batch_size, plan.batches_per_epoch)))
+            return max(1, duration.steps(RunLength(self.data.batch_size, plan.batches_per_epoch)))
 
         plan = self.data.plan_run(seed=int(self.config["seed"]), steps=steps, world=self.world)
-        return RunLength(plan.batch_size, plan.batches_per_epoch, self.data.steps)
+        return RunLength(self.data.batch_size, plan.batches_per_epoch, self.data.steps)
 
     def _validation(self, names: list[str]) -> Validation | None:
         benchmarks = build_benchmarks(self.config, self.config["validation"]["benchmarks"])
@@ -245,7 +252,7 @@ class _Training:
             LearningRateMonitor("step"),
             StatusFile(folder.path / "status.json"),
             SkippedGuard(
-                total=len(self.data.train_split),
+                total=sum(map(len, self.data.train_parts)),
                 max_share=self.data.max_skipped_share,
                 path=folder.path / "skipped.jsonl",
             ),

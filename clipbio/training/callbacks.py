@@ -6,6 +6,7 @@ import json
 import logging
 import signal
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from clipbio.training.loggers import read_history
 __all__ = ["GracefulStop", "LastCheckpoint", "SampleLog", "SkippedGuard", "StatusFile", "Throughput"]
 
 log = logging.getLogger(__name__)
+
+Batches = Mapping[str, Batch]
 
 
 class Throughput(Callback):
@@ -44,12 +47,12 @@ class Throughput(Callback):
         self._waited += time.perf_counter() - self._ended
 
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batches, batch_idx: int
     ) -> None:
         """Log at the logging steps."""
         now = time.perf_counter()
         self._ended = now
-        self._samples += len(batch["ids"]) * trainer.world_size
+        self._samples += sum(len(part["ids"]) for part in batch.values()) * trainer.world_size
         if trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             elapsed = max(now - self._since, 1e-9)
             values = {"train/samples_per_second": self._samples / elapsed, "train/data_wait": self._waited / elapsed}
@@ -69,7 +72,7 @@ class SkippedGuard(Callback):
     """Count and name the specimens that could not be used; stop the run when they are too many.
 
     Args:
-        total: Number of train specimens.
+        total: Number of train specimens of all streams.
         max_share: Share of them above which the run stops.
         path: File to which each skipped specimen is written once.
     """
@@ -85,10 +88,11 @@ class SkippedGuard(Callback):
         self.skipped = {line["id"]: line["reason"] for line in read_history(self.path)}
 
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batches, batch_idx: int
     ) -> None:
         """Take note of what the batch left out; decide at logging steps, all processes together."""
-        new = {item.id: item.reason for item in batch["skipped"] if item.id not in self.skipped}
+        found = {item.id: item.reason for part in batch.values() for item in part["skipped"]}
+        new = {id_: reason for id_, reason in found.items() if id_ not in self.skipped}
         self.skipped |= new
         for id_, reason in new.items():
             log.warning("skipped %s: %s", id_, reason)
@@ -108,7 +112,7 @@ class SkippedGuard(Callback):
 
 
 class SampleLog(Callback):
-    """Write which specimens stood in each step, one file per process.
+    """Write which specimens of which streams stood in each step, one file per process.
 
     Args:
         folder: Where `rank-N.jsonl` goes.
@@ -118,11 +122,17 @@ class SampleLog(Callback):
         self.folder = Path(folder)
 
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batches, batch_idx: int
     ) -> None:
         """Append the ids of this process's share."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        line = {"step": batch["step"], "ids": batch["ids"], "loss": float(outputs["loss"])}
+        parts = list(batch.values())
+        line = {
+            "step": parts[0]["step"],
+            "ids": [id_ for part in parts for id_ in part["ids"]],
+            "streams": [name for part in parts for name in part["stream"]],
+            "loss": float(outputs["loss"]),
+        }
         with (self.folder / f"rank-{trainer.global_rank}.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
@@ -188,7 +198,7 @@ class GracefulStop(Checkpoint):
         log.warning("%s: saving a checkpoint after this step; Ctrl-C again stops at once", signal.Signals(number).name)
 
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batches, batch_idx: int
     ) -> None:
         """Stop all processes at the same step once one of them was asked to."""
         asked = self.signal is not None

@@ -60,7 +60,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint of ours.
 
     Raises:
-        ClipbioError: The file is damaged, is none of ours, or comes from a later version.
+        ClipbioError: The file is damaged, is none of ours, or comes from another version.
     """
     try:
         # Mapped, so that a large optimiser state is not read when only weights are wanted.
@@ -71,7 +71,11 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise ClipbioError(f"{path} is no checkpoint of clipbio; weights of other programs go to model.pretrained")
     version = checkpoint["clipbio"]["format"]
     if version > CHECKPOINT_FORMAT:
-        raise ClipbioError(f"{path} has format {version}, this version reads up to {CHECKPOINT_FORMAT}: update clipbio")
+        raise ClipbioError(f"{path} has format {version}, this version reads {CHECKPOINT_FORMAT}: update clipbio")
+    if version < CHECKPOINT_FORMAT:
+        raise ClipbioError(
+            f"{path} has format {version} of an earlier version, this one reads {CHECKPOINT_FORMAT}: train it again"
+        )
     return dict(checkpoint)
 
 

@@ -115,7 +115,7 @@ def _fill(
 
     parts = [(data.split(name).index, data.split(name).rows, False) for name in splits]
     if training and image.store is not None:
-        parts.append((data.train_split.index, data.train_split.rows, True))
+        parts += [(split.index, split.rows, True) for split in data.train_parts]
     if evaluation_image.store is not None:
         workers = data.num_workers(None)
         fill_images(image, evaluation_image.store, parts, encode, world=world, num_workers=workers)

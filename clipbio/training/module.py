@@ -8,11 +8,11 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
-from torch import Tensor
+from torch import Tensor, nn
 
 from clipbio.data.batch import Batch, EvaluationBatch
 from clipbio.errors import ClipbioError, nearest
-from clipbio.losses import Head
+from clipbio.losses import Head, HeadOutput
 from clipbio.models import MultiTower
 from clipbio.seeding import derive_seed
 from clipbio.training.durations import RunLength
@@ -21,7 +21,7 @@ from clipbio.training.validation import Validation
 
 __all__ = ["CHECKPOINT_FORMAT", "ContrastiveModule"]
 
-CHECKPOINT_FORMAT = 1
+CHECKPOINT_FORMAT = 2
 
 
 class ContrastiveModule(pl.LightningModule):
@@ -29,7 +29,8 @@ class ContrastiveModule(pl.LightningModule):
 
     Args:
         model: Towers by modality.
-        head: Turns embeddings into a loss.
+        heads: By projection, what turns embeddings into a loss.
+        loss_weights: Factor of the loss of each projection in their sum; it is not normalised.
         recipe: Makes optimiser and schedule.
         length: Batch arithmetic of the run.
         validation: Evaluates on validation splits, if there are any.
@@ -39,8 +40,9 @@ class ContrastiveModule(pl.LightningModule):
     def __init__(
         self,
         model: MultiTower,
-        head: Head,
+        heads: nn.ModuleDict,
         *,
+        loss_weights: Mapping[str, float],
         recipe: AdamWRecipe,
         length: RunLength,
         validation: Validation | None,
@@ -48,24 +50,31 @@ class ContrastiveModule(pl.LightningModule):
     ) -> None:
         super().__init__()
         self.model = model
-        self.head = head
+        self.heads = heads
+        self.loss_weights = loss_weights
         self.recipe = recipe
         self.length = length
         self.validation = validation
         self.config = config
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the loss of this process's share of a global batch."""
+    def training_step(self, batch: dict[str, Batch], batch_idx: int) -> dict[str, Any]:
+        """Return the loss of this process's share of a global batch: the weighted sum over projections."""
         # Dropout belongs to the step and the process, so that seeds differ and a continued run draws the same.
         torch.manual_seed(derive_seed(int(self.config["seed"]), "step", self.global_step, self.global_rank))
-        embeddings = self.model(batch["inputs"])
-        labels = {name: batch[name] for name in ("taxon_BR", "bin_B", "text_B", "group_B")}
-        output = self.head(embeddings, batch["present"], labels)
-        if self.logs_now:
-            values = {"train/loss": output.loss.detach()} | {f"train/{k}": v for k, v in output.report.items()}
-            self.log_dict(values, prog_bar=True, sync_dist=True, batch_size=len(batch["ids"]))
-        loss: Tensor = output.loss
-        return loss
+        embeddings: dict[str, dict[str, Tensor]] = {}
+        outputs: dict[str, HeadOutput] = {}
+        for projection, part in batch.items():
+            embeddings[projection] = self.model(part["inputs"], projection)
+            labels = {name: part[name] for name in ("taxon_BR", "bin_B", "text_B", "group_B")}
+            outputs[projection] = self.heads[projection](embeddings[projection], part["present"], labels)
+        loss = torch.stack([self.loss_weights[name] * output.loss for name, output in outputs.items()]).sum()
+        if not self.logs_now:
+            return {"loss": loss, "embeddings": {}, "row_loss": {}}
+        size = sum(len(part["ids"]) for part in batch.values())
+        self.log_dict(_report(loss, outputs), prog_bar=True, sync_dist=True, batch_size=size)
+        detached = {name: {key: one.detach() for key, one in parts.items()} for name, parts in embeddings.items()}
+        row_loss = {name: output.row_loss_b for name, output in outputs.items() if output.row_loss_b is not None}
+        return {"loss": loss, "embeddings": detached, "row_loss": row_loss}
 
     @property
     def logs_now(self) -> bool:
@@ -75,12 +84,14 @@ class ContrastiveModule(pl.LightningModule):
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Keep the temperature in its bounds, as CLIP does after each step, and before a checkpoint is written."""
         super().optimizer_step(*args, **kwargs)
-        self.head.clamp()
+        for head in self.heads.values():
+            assert isinstance(head, Head)
+            head.clamp()
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return AdamW and a schedule that is stepped once per optimiser step."""
         parts = [(name, tower, tower.lr) for name, tower in self.model.towers.items()]
-        optimizer, scheduler = self.recipe.build([*parts, ("head", self.head, None)], self.length)  # type: ignore[list-item]
+        optimizer, scheduler = self.recipe.build([*parts, ("head", self.heads, None)], self.length)  # type: ignore[list-item]
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     # -- validation ------------------------------------------------------------------------------------------------
@@ -112,3 +123,14 @@ class ContrastiveModule(pl.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the format's version and the config, as plain containers."""
         checkpoint["clipbio"] = {"format": CHECKPOINT_FORMAT, "config": dict(self.config)}
+
+
+def _report(loss: Tensor, outputs: Mapping[str, HeadOutput]) -> dict[str, Tensor]:
+    """Name what is logged; where there are several projections, theirs are told apart by a suffix."""
+    values = {"train/loss": loss.detach()}
+    for projection, output in outputs.items():
+        suffix = "" if projection == "default" else f"/{projection}"
+        values |= {f"train/{key}{suffix}": value for key, value in output.report.items()}
+        if len(outputs) > 1:
+            values[f"train/loss/{projection}"] = output.loss.detach()
+    return values

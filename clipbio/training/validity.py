@@ -9,6 +9,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from clipbio.data.streams import check_streams
 from clipbio.errors import ClipbioError, nearest
 from clipbio.training.durations import Duration
 
@@ -39,6 +40,7 @@ def check_config(config: Config) -> None:
         raise ClipbioError(f"checkpoint.mode='{_at(config, 'checkpoint.mode')}' must be max or min")
     if not isinstance(config["seed"], int):
         raise ClipbioError(f"seed={config['seed']} must be a whole number")
+    _check_streams(config)
     _check_splits(config)
     _check_trainer(config)
     _check_root(config)
@@ -53,6 +55,13 @@ def check_config(config: Config) -> None:
         )
 
 
+def _check_streams(config: Config) -> None:
+    streams = _at(config, "data.streams")
+    if not isinstance(streams, Mapping) or not all(one is None or isinstance(one, Mapping) for one in streams.values()):
+        raise ClipbioError("data.streams must hold settings by name, such as +data.streams.replay.root=FOLDER")
+    check_streams(streams)
+
+
 def _check_splits(config: Config) -> None:
     """Keep test data out of training and out of the choice of a checkpoint."""
     splits = _at(config, "validation.splits")
@@ -64,9 +73,6 @@ def _check_splits(config: Config) -> None:
     final = _at(config, "evaluate_splits")
     if final is not None and not isinstance(final, list):
         raise ClipbioError(f"evaluate_splits={final} must be a list, such as [test,unseen], or null")
-    for name, stream in (_at(config, "data.streams") or {}).items():
-        if stream.get("split", "train") != "train":
-            raise ClipbioError(f"data.streams.{name}.split={stream['split']}: training reads the split train alone")
 
 
 def _check_trainer(config: Config) -> None:
@@ -78,7 +84,8 @@ def _check_trainer(config: Config) -> None:
 
 def _check_root(config: Config) -> None:
     roots = {"data.root": _at(config, "data.root")}
-    roots |= {f"data.streams.{name}.root": one.get("root") for name, one in (_at(config, "data.streams") or {}).items()}
+    streams = _at(config, "data.streams")
+    roots |= {f"data.streams.{name}.root": one.get("root") for name, one in streams.items() if one}
     for key, root in roots.items():
         if root is not None and not Path(root).expanduser().exists():
             raise ClipbioError(f"{key}={root} does not exist")

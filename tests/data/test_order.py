@@ -69,6 +69,12 @@ def test_a_substitute_is_another_place_of_the_same_epoch() -> None:
     assert len(set(found)) > 1
 
 
+def test_the_order_of_published_runs_stays() -> None:
+    plan = BatchPlan(shards_of([7, 5, 8]), batch_size=6, seed=3)
+    assert plan.rows(4).tolist() == [2, 9, 3, 13, 8, 17]
+    assert plan.draws(4)[2] == (3, 800400874557594023, 8497359787969808498)
+
+
 def test_a_batch_larger_than_the_data_is_refused() -> None:
     with pytest.raises(ClipbioError, match=r"data\.batch_size=31 is larger than the 30"):
         BatchPlan(shards_of([30]), batch_size=31, seed=0)

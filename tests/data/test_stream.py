@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from clipbio.data.datamodule import SpecimenData, Stream
+from clipbio.data.datamodule import SpecimenData
 from clipbio.data.inputs import ImageInput, TextInput
 from clipbio.data.transforms import Augmentation, ImageTransform
 from clipbio.distributed import World
@@ -17,6 +18,7 @@ from clipbio.models.trunks import ImageSpec
 from clipbio.text import TextRegime
 
 MakeGarden = Callable[..., Path]
+MIXED = TextRegime({"common": 1, "taxonomic": 1, "description": 1})
 SPEC = ImageSpec(size=(16, 16), mean=(0.5,) * 3, std=(0.5,) * 3)
 
 
@@ -33,10 +35,12 @@ def data_of(
     workers: int = 0,
     seed: int = 0,
     context: str | None = None,
+    batch_size: int = 12,
+    streams: dict[str, Any] | None = None,
 ) -> SpecimenData:
-    regime = TextRegime({"common": 1, "taxonomic": 1, "description": 1})
+    streams = {"main": {"text": MIXED}} if streams is None else streams
     data = SpecimenData(
-        {"main": Stream(regime)}, root=str(root), cache_dir=str(tmp_path / "cache"), batch_size=12, num_workers=workers,
+        streams, root=str(root), cache_dir=str(tmp_path / "cache"), batch_size=batch_size, num_workers=workers,
         worker_context=context, max_skipped_share=0.5,
     )  # fmt: skip
     data.plan_run(seed=seed, steps=lambda plan: 2 * plan.batches_per_epoch + 1, world=world or World())
@@ -48,7 +52,7 @@ def data_of(
 def seen(data: SpecimenData) -> list[tuple[int, list[str], torch.Tensor, torch.Tensor]]:
     return [
         (batch["step"], batch["ids"], batch["inputs"]["image"], batch["inputs"]["text"])
-        for batch in data.train_dataloader()
+        for batch in (batches["default"] for batches in data.train_dataloader())
     ]
 
 
@@ -124,7 +128,8 @@ def test_evaluation_sees_each_specimen_exactly_once(
     broken.write_bytes(broken.read_bytes()[:-300])
     pieces = []
     for rank in range(size):
-        data = data_of(garden, tmp_path, world=World(rank=rank, size=size, local_size=size), workers=workers)
+        world = World(rank=rank, size=size, local_size=size)
+        data = data_of(garden, tmp_path, world=world, workers=workers, batch_size=2 * size)
         collector = Collector("test", data.split("test").rows)
         pieces.append(embed(mean_colour, data.evaluation_loader("test"), collector, device=torch.device("cpu")))
     joined = Collector("test", data.split("test").rows)
@@ -172,10 +177,7 @@ def test_individuals_are_never_parted(make_garden: MakeGarden, tmp_path: Path) -
     assert len(splits["val"]) % 5 == 0
 
 
-def test_unknown_splits_and_streams_are_told(make_garden: MakeGarden, tmp_path: Path) -> None:
+def test_unknown_splits_are_told(make_garden: MakeGarden, tmp_path: Path) -> None:
     garden = make_garden()
     with pytest.raises(ClipbioError, match="no split 'tset'; did you mean 'test'"):
         data_of(garden, tmp_path).split("tset")
-    with pytest.raises(ClipbioError, match="trains on one stream"):
-        SpecimenData({"main": Stream(TextRegime({"common": 1})), "replay": Stream(TextRegime({"common": 1}))},
-                     cache_dir=str(tmp_path), batch_size=2)  # fmt: skip

@@ -202,8 +202,22 @@ def test_model_refuses_what_it_does_not_know(pixels):
     model = MultiTower({"image": image_tower(), "text": text_tower()})
     with pytest.raises(ClipbioError, match="no imago tower; did you mean 'image'"):
         model({"imago": pixels})
-    with pytest.raises(ClipbioError, match="no projection 'defualt'; did you mean 'default'"):
-        model({"image": pixels}, "defualt")
+
+
+def test_further_projections_begin_as_copies_and_a_tower_without_them_uses_its_default(pixels):
+    model = MultiTower({"image": image_tower(projections=["replay"], dropout=0.1), "text": text_tower()}).eval()
+    inputs = {"image": pixels, "text": encode(["a", "b"], 6)}
+    one, other = model(inputs), model(inputs, "replay")
+    assert all(torch.equal(one[name], other[name]) for name in inputs)
+    with torch.no_grad():
+        model.tower("image").projections["replay"].body.weight.neg_()
+    changed = model(inputs, "replay")
+    assert torch.equal(changed["image"], -one["image"])
+    assert torch.equal(changed["text"], one["text"])
+    assert torch.equal(model(inputs)["image"], one["image"])
+    for names in (["default"], ["a", "a"], ["a.b"]):
+        with pytest.raises(ClipbioError, match="must be distinct names"):
+            TowerOptions(projections=names)
 
 
 def test_towers_must_share_one_space():

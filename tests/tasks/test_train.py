@@ -55,7 +55,7 @@ def test_checkpoints_load_without_unpickling_and_know_their_config(finished: Fin
     folder, _, _ = finished
     checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
     assert checkpoint["global_step"] == 12
-    assert checkpoint["clipbio"]["format"] == 1
+    assert checkpoint["clipbio"]["format"] == 2
     assert checkpoint["clipbio"]["config"]["data"]["batch_size"] == 8
 
 

@@ -1,12 +1,14 @@
 """Cached features: what is asked for is there, equals what the trunk gives, and is encoded once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
 from clipbio.config import compose, plain
+from clipbio.data.batch import Batch
+from clipbio.data.datamodule import SpecimenData
 from clipbio.data.transforms import Augmentation
 from clipbio.distributed import World
 from clipbio.tasks.parts import build_data, build_model
@@ -30,6 +32,10 @@ def connected(garden: Path, tmp_path: Path, *, cached: bool, views: int = 0, aug
     return model.eval(), data, encoder
 
 
+def batches_of(data: SpecimenData) -> Iterator[Batch]:
+    return (batches["default"] for batches in data.train_dataloader())
+
+
 @pytest.mark.parametrize("views", [0, 2])
 def test_cached_batches_give_the_embeddings_of_the_whole_model(
     views: int, make_garden: MakeGarden, tmp_path: Path
@@ -40,7 +46,7 @@ def test_cached_batches_give_the_embeddings_of_the_whole_model(
     # Uncached, but with the same numbered views.
     _, plain_data, _ = connected(garden, tmp_path, cached=False, views=views, augmentation=augmentation)
     plain_data.image.views = views
-    for one, other in zip(cached.train_dataloader(), plain_data.train_dataloader(), strict=True):
+    for one, other in zip(batches_of(cached), batches_of(plain_data), strict=True):
         assert one["ids"] == other["ids"]
         assert one["inputs"]["image"].is_floating_point()
         assert other["inputs"]["image"].dtype == torch.uint8
@@ -74,7 +80,7 @@ def test_random_augmentation_without_views_runs_the_trunk_and_says_so(
     monkeypatch.setattr("logging.Logger.propagate", True, raising=False)
     with caplog.at_level("WARNING"):
         _, data, _ = connected(make_garden(), tmp_path, cached=True, augmentation=Augmentation(scale=(0.5, 0.9)))
-    assert next(iter(data.train_dataloader()))["inputs"]["image"].dtype == torch.uint8
+    assert next(batches_of(data))["inputs"]["image"].dtype == torch.uint8
     assert next(iter(data.evaluation_loader("test")))["image"].is_floating_point()
     assert "data.views=8 would cache" in caplog.text
 
@@ -84,7 +90,7 @@ def test_views_of_another_augmentation_are_other_views(make_garden: MakeGarden, 
     batches = []
     for scale in ((0.5, 0.9), (0.2, 0.3), (0.5, 0.9)):
         _, data, _ = connected(garden, tmp_path, cached=True, views=2, augmentation=Augmentation(scale=scale))
-        batches.append(next(iter(data.train_dataloader()))["inputs"]["image"])
+        batches.append(next(batches_of(data))["inputs"]["image"])
     assert torch.equal(batches[0], batches[2])
     assert not torch.equal(batches[0], batches[1])
 

@@ -1,0 +1,79 @@
+"""The splits of a shard folder as rows of its index, with `val` carved out of `train` where the data has none."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from clipbio.data.shards import ShardFolder, ShardIndex
+from clipbio.seeding import derive_seed
+
+__all__ = ["SplitRows", "splits_of", "whole_split", "with_pictures", "without_pictures"]
+
+log = logging.getLogger(__name__)
+
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class SplitRows:
+    """The specimens of one split: some rows of an index."""
+
+    name: str
+    index: ShardIndex
+    rows: IntArray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def splits_of(folder: ShardFolder, *, val_share: float, seed: int) -> dict[str, SplitRows]:
+    """Return all splits that hold something.
+
+    Args:
+        folder: Prepared shards.
+        val_share: Share of the train groups that becomes `val` where there is none.
+        seed: Decides which groups.
+    """
+    found = {name: whole_split(folder, name) for name, samples in folder.splits.items() if samples}
+    if "val" not in found and "train" in found:
+        found |= _carve(found["train"], val_share, seed)
+    return found
+
+
+def whole_split(folder: ShardFolder, name: str) -> SplitRows:
+    """Return a split as the data has it."""
+    index = folder.index(name)
+    return SplitRows(name, index, np.arange(len(index.ids), dtype=np.int64))
+
+
+def _carve(train: SplitRows, share: float, seed: int) -> dict[str, SplitRows]:
+    """Part the groups of `train` by the rank of their hashed number, so that exactly a share becomes `val`."""
+    groups, group_of_row = np.unique(train.index.group_N, return_inverse=True)
+    if len(groups) < 2:
+        return {}
+    hashes = np.array([derive_seed("val", seed, int(group)) for group in groups])
+    chosen = np.zeros(len(groups), dtype=bool)
+    chosen[np.argsort(hashes)[: max(1, round(share * len(groups)))]] = True
+    val = chosen[group_of_row]
+    log.info("no split 'val': %d of %d train specimens were carved out for it", val.sum(), len(val))
+    return {
+        "train": SplitRows("train", train.index, train.rows[~val]),
+        "val": SplitRows("val", train.index, train.rows[val]),
+    }
+
+
+def with_pictures(split: SplitRows) -> IntArray:
+    """Return the rows that have an image."""
+    return np.array([row for row in split.rows if split.index.image_digests[row]], dtype=np.int64)
+
+
+def without_pictures(split: SplitRows, others: Iterable[SplitRows]) -> SplitRows:
+    """Leave out the specimens whose picture, byte for byte, stands in one of the other splits."""
+    known = {digest for other in others for row in other.rows if (digest := other.index.image_digests[row])}
+    kept = np.array([split.index.image_digests[row] not in known for row in split.rows], dtype=bool)
+    return SplitRows(split.name, split.index, split.rows[kept])
