@@ -19,7 +19,7 @@ def options(group: str) -> list[str]:
 
 
 def overrides_for(experiment: str) -> list[str]:
-    return [] if experiment == "quickstart" else GIVEN
+    return [] if experiment in ("quickstart", "replay", "captions") else GIVEN
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
@@ -78,6 +78,7 @@ def test_the_other_commands_compose(name: str) -> None:
         ("+validation.evry=3", "did you mean 'validation.every'"),
         ("++checkpoint.monitr=x", "did you mean 'checkpoint.monitor'"),
         ("a b c", "override not understood"),
+        ("data.streams.replay.root=x", "a further stream is added with '+data.streams.replay.root=...'"),
     ],
 )
 def test_wrong_overrides_name_the_nearest_valid_one(override: str, message: str) -> None:
@@ -97,6 +98,8 @@ def test_wrong_overrides_name_the_nearest_valid_one(override: str, message: str)
         "+trainer.max_time=1",
         "+optim.momentum=0.9",
         "init=x",
+        "+data.streams.replay.root=x",
+        "+text@data.streams.replay.text=common",
     ],
 )
 def test_right_overrides_and_sweeps_pass(override: str) -> None:
@@ -132,6 +135,9 @@ def test_an_error_of_a_constructor_arrives_as_it_is() -> None:
         ("validation.splits=val", "must be a list"),
         ("evaluate_splits=test", "must be a list"),
         ("data.streams.main.split=test", "training reads the split train alone"),
+        ("+data.streams.replay.rot=x", "data.streams.replay.rot is no setting of a stream; did you mean 'root'"),
+        ("+data.streams.replay.root=nowhere", "data.streams.replay.root=nowhere does not exist"),
+        ("+data.streams.replay=x", "data.streams must hold settings by name"),
         ("seed=zero", "seed=zero must be a whole number"),
         ("validation.every=0 steps", "must be more than nothing"),
     ],

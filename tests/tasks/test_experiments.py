@@ -1,11 +1,13 @@
 """Every shipped experiment runs: a few steps through every part, on small data."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from runs import here
+import torch
+from runs import here, lines
 
 SHORT = ("debug=fast", "progress=false", "benchmark.zero_shot.bootstrap=20", "benchmark.retrieval.bootstrap=20")
 
@@ -39,6 +41,36 @@ def test_the_quickstart_runs_on_a_small_herbarium(tmp_path: Path, capsys: pytest
     assert metrics["zero_shot/unseen/description/top1/chance"] == pytest.approx(0.2)
 
 
+@pytest.mark.parametrize(("experiment", "batch_size", "sizes"), [
+    ("replay", 16, {"main": 14, "replay": 2}), ("captions", 12, {"main": 10, "captions": 2}),
+])  # fmt: skip
+def test_the_experiments_with_two_streams_run(
+    experiment: str, batch_size: int, sizes: dict[str, int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = ("data.source.num_species=8", "data.source.num_unseen=4", "data.source.specimens_per_species=6")
+    if experiment == "replay":
+        small += ("data.streams.replay.source.num_species=6", "data.streams.replay.source.specimens_per_species=4")
+    status, out, err = here(
+        capsys, "train", f"experiment={experiment}", *small, f"data.batch_size={batch_size}", *SHORT,
+        f"run_dir={tmp_path / 'run'}", f"cache_dir={tmp_path / 'cache'}", "optim.warmup=1 steps", "callbacks=sample_log",
+    )  # fmt: skip
+    assert status == 0, err
+    assert f"{sizes['main']} of {batch_size}" in out
+    steps = lines(tmp_path / "run" / "samples" / "rank-0.jsonl")
+    assert [Counter(step["streams"]) for step in steps] == [sizes] * 4
+    logged = [line for line in lines(tmp_path / "run" / "metrics.jsonl") if "train/loss" in line]
+    for line in logged:
+        assert line["train/loss"] == pytest.approx(
+            line["train/loss/default"] + line[f"train/loss/{experiment}"], rel=1e-5
+        )
+    shared = [line["train/logit_scale"] == line[f"train/logit_scale/{experiment}"] for line in logged]
+    assert all(shared) if experiment == "replay" else not all(shared)
+    weights = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    one, other = (weights[f"model.towers.image.projections.{name}.body.weight"] for name in ("default", experiment))
+    assert not torch.equal(one, other)
+    assert "projection " + experiment in (tmp_path / "run" / "report.md").read_text()
+
+
 def test_the_open_clip_loss_overfits_one_batch(
     make_garden: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -49,6 +81,5 @@ def test_the_open_clip_loss_overfits_one_batch(
         "evaluate_splits=[]", f"run_dir={tmp_path / 'run'}", f"cache_dir={tmp_path / 'cache'}",
     )  # fmt: skip
     assert status == 0, err
-    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
-    losses = [line["train/loss"] for line in lines if "train/loss" in line]
+    losses = [line["train/loss"] for line in lines(tmp_path / "run" / "metrics.jsonl") if "train/loss" in line]
     assert losses[-1] < 0.5 * losses[0]
