@@ -37,7 +37,7 @@ def test_every_part_of_every_experiment_is_built(experiment: str, tmp_path: Path
     built["model"] = instantiate(config["model"], "model", load_weights=False)
     built |= {name: instantiate(part, name) for name, part in config["benchmark"].items()}
     assert set(built["model"].modalities) == {"image", "text"}
-    assert built["loss"].pairs == (("image", "text"),)
+    assert list(built["loss"].pairs) == [("image", "text")]
     assert built["data"].batch_size == config["data"]["batch_size"]
     assert all(part is not None for part in built.values())
 

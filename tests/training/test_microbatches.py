@@ -5,6 +5,7 @@ import logging
 
 import pytest
 import torch
+
 from clipbio.losses import infonce_head, sigmoid_head
 from clipbio.models import openclip
 from clipbio.training.microbatches import encode, warn_of_batch_statistics
