@@ -4,13 +4,15 @@ The projection is found in a ViT (`proj`), a text transformer (`text_projection`
 classifier that timm puts at the end) and a transformers text tower (`proj`). Where pooling and projection are one
 module, as in the attention pool of the ResNets and of SigLIP's image tower, features are what open_clip gives and the
 projection is the identity.
+
+Shape suffixes: B batch, L tokens, W width, F features.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from clipbio.errors import ClipbioError
 from clipbio.models.adapter import (
@@ -29,6 +31,9 @@ __all__ = ["OpenClipImage", "OpenClipText", "image_parts", "text_parts"]
 
 Groups = list[list[nn.Parameter]]
 
+# A GPU compiles and tunes for each length that it meets: there, lengths are rounded up to few.
+_LENGTH_STEP = 16
+
 
 class OpenClipImage(ImageTrunk):
     """An image tower of open_clip without its projection."""
@@ -43,7 +48,50 @@ class OpenClipImage(ImageTrunk):
 
 
 class OpenClipText(TextTrunk):
-    """A text tower of open_clip without its projection."""
+    """A text tower of open_clip without its projection.
+
+    Where attention is causal and the feature is taken at the end-of-text token, what follows that token decides
+    nothing: columns behind the last one of a batch are cut, and features and gradients stay as they are.
+    """
+
+    def __init__(self, encoder: nn.Module, **settings: Any) -> None:
+        super().__init__(encoder, **settings)
+        self._trims = _reads_no_further_than_its_end(encoder)
+        if isinstance(encoder, TextTransformer):
+            encoder.transformer.register_forward_pre_hook(_fit_mask, with_kwargs=True)
+
+    def forward(self, tokens_BL: Tensor) -> Tensor:
+        """Return features_BF of tokens."""
+        return super().forward(self.trim(tokens_BL) if self._trims else tokens_BL)
+
+    def trim(self, tokens_BL: Tensor) -> Tensor:
+        """Cut the columns behind the last end-of-text token of the batch."""
+        if tokens_BL.numel() == 0:
+            return tokens_BL
+        eos: Any = self.encoder.eos_id
+        # As open_clip finds it: its own vocabulary ends with the end-of-text token.
+        is_end_BL = (tokens_BL == eos).int() if self.encoder.pool_type == "eos" else tokens_BL
+        length = int(is_end_BL.argmax(dim=1).max()) + 1
+        step = 1 if tokens_BL.device.type == "cpu" else _LENGTH_STEP
+        return tokens_BL[:, : -(-length // step) * step]
+
+
+def _reads_no_further_than_its_end(encoder: nn.Module) -> bool:
+    return (
+        isinstance(encoder, TextTransformer)
+        and encoder.attn_mask is not None
+        and encoder.cls_emb is None
+        and encoder.pool_type in ("argmax", "eos")
+    )
+
+
+def _fit_mask(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Cut the causal mask to the length of x_BLW: open_clip hands over the one of its full context."""
+    mask_LL = kwargs.get("attn_mask")
+    if isinstance(mask_LL, Tensor) and mask_LL.ndim == 2:
+        length = args[0].shape[1]
+        kwargs = {**kwargs, "attn_mask": mask_LL[:length, :length]}
+    return args, kwargs
 
 
 def image_parts(loaded: Loaded) -> tuple[OpenClipImage, nn.Module]:
