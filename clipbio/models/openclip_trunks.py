@@ -25,7 +25,7 @@ from clipbio.models.adapter import (
 )
 from clipbio.models.projections import linear_from
 from clipbio.models.timm_trunk import timm_groups
-from clipbio.models.trunks import ImageTrunk, TextTrunk, block_groups
+from clipbio.models.trunks import ImageTrunk, TextTrunk, block_groups, recompute_blocks
 
 __all__ = ["OpenClipImage", "OpenClipText", "image_parts", "text_parts"]
 
@@ -45,6 +45,12 @@ class OpenClipImage(ImageTrunk):
         if isinstance(self.encoder, ModifiedResNet):
             return _resnet_groups(self.encoder)
         return block_groups(self.encoder)
+
+    def checkpoint_activations(self) -> None:
+        """Compute the activations of blocks again in the backward pass."""
+        if isinstance(self.encoder, ModifiedResNet):  # it would ignore the wish in silence, as TimmModel may
+            raise ClipbioError("model.image.gradient_checkpointing: the ResNets of open_clip cannot do it")
+        recompute_blocks(self.encoder.trunk if isinstance(self.encoder, TimmModel) else self.encoder, self.modality)
 
 
 class OpenClipText(TextTrunk):
@@ -92,6 +98,11 @@ def _fit_mask(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) 
         length = args[0].shape[1]
         kwargs = {**kwargs, "attn_mask": mask_LL[:length, :length]}
     return args, kwargs
+
+    def checkpoint_activations(self) -> None:
+        """Compute the activations of blocks again in the backward pass."""
+        inner = self.encoder.transformer if isinstance(self.encoder, HFTextEncoder) else self.encoder
+        recompute_blocks(inner, self.modality)
 
 
 def image_parts(loaded: Loaded) -> tuple[OpenClipImage, nn.Module]:

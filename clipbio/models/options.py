@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from torch import nn
 
 from clipbio.errors import ClipbioError, nearest
+from clipbio.models.lora import LoraOptions
 from clipbio.models.projections import INPUT_NORMS, PROJECTIONS, Projection, build_projection
 from clipbio.models.tower import Tower
 from clipbio.models.trunks import Trunk
@@ -29,6 +30,10 @@ class TowerOptions:
     `dropout`, `input_norm` (`none`, `layer`, `l2`): applied to the features before the projection.
     `identity_start`: a square `linear` projection begins as the identity.
     `train_projection`: False freezes the projection too.
+    `lora`: options of low-rank adapters (see `LoraOptions`). The unlocked part of the trunk is then trained through
+        adapters, and none of its own weights.
+    `gradient_checkpointing`: compute activations of the trunk's blocks again in the backward pass instead of keeping
+        them.
     """
 
     unlocked: int | Literal["all"] = "all"
@@ -40,6 +45,8 @@ class TowerOptions:
     input_norm: str = "none"
     identity_start: bool = False
     train_projection: bool = True
+    lora: Mapping[str, Any] | None = None
+    gradient_checkpointing: bool = False
 
     def __post_init__(self) -> None:
         for key, value, valid in (
@@ -58,17 +65,28 @@ class TowerOptions:
             raise ClipbioError(f"model: dropout lies in [0, 1), not {self.dropout}")
         if self.lr is not None and not self.lr > 0:
             raise ClipbioError(f"model: lr is above 0, not {self.lr}")
+        if self.unlocked == 0:
+            for key, given in (("lora", self.lora), ("gradient_checkpointing", self.gradient_checkpointing)):
+                if given:
+                    raise ClipbioError(
+                        f"model: {key} has no effect on a frozen trunk; give unlocked=all or a number of groups"
+                    )
 
     def tower(self, trunk: Trunk, *, dim: int | None, pretrained: nn.Module | None = None, own_dim: int = 0) -> Tower:
         """Put a trunk and a projection together; `pretrained` maps its features to `own_dim`."""
         default = self._projection(trunk, dim, pretrained, own_dim)
-        return Tower(
+        tower = Tower(
             trunk,
             {"default": default, **{name: copy.deepcopy(default) for name in self.projections}},
             unlocked=self.unlocked,
             train_projection=self.train_projection,
             lr=self.lr,
         )
+        if self.lora is not None:
+            tower.adapt(LoraOptions.of(self.lora))
+        if self.gradient_checkpointing:
+            trunk.checkpoint_activations()
+        return tower
 
     def _projection(self, trunk: Trunk, dim: int | None, pretrained: nn.Module | None, own_dim: int) -> Projection:
         dropout, norm = self.dropout, self.input_norm

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clipbio.errors import ClipbioError
+from clipbio.models.lora import LoraOptions, add_adapters
 from clipbio.models.projections import Projection
 from clipbio.models.trunks import Trunk
 
@@ -66,6 +67,13 @@ class Tower(nn.Module):
             trainable = trainable & {id(parameter) for group in last for parameter in group}
         for parameter in self.trunk.parameters():
             parameter.requires_grad_(id(parameter) in trainable)
+        self.train(self.training)
+
+    def adapt(self, options: LoraOptions) -> None:
+        """Train what is unlocked of the trunk through low-rank adapters alone."""
+        trained = [parameter for parameter in self.trunk.parameters() if parameter.requires_grad]
+        add_adapters(self.trunk.encoder, options, trained)
+        self._originally_trainable = {id(one) for one in self.trunk.parameters() if one.requires_grad}
         self.train(self.training)
 
     def _last_groups(self, count: int) -> list[list[nn.Parameter]]:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from clipbio.errors import ClipbioError
 from clipbio.models.tokenizer import Tokenizer
 
-__all__ = ["ImageSpec", "ImageTrunk", "TextTrunk", "Trunk", "block_groups"]
+__all__ = ["ImageSpec", "ImageTrunk", "TextTrunk", "Trunk", "block_groups", "recompute_blocks"]
 
 # Part of every fingerprint: raise it when the same weights begin to give other features.
 FEATURE_VERSION = 1
@@ -59,6 +59,10 @@ class Trunk(nn.Module):
     def groups(self) -> list[list[nn.Parameter]]:
         """Return the parameters from input to output, in the steps by which a trunk is unlocked."""
         return block_groups(self.encoder)
+
+    def checkpoint_activations(self) -> None:
+        """Compute the activations of blocks again in the backward pass instead of keeping them."""
+        recompute_blocks(self.encoder, self.modality)
 
     def identity(self) -> dict[str, Any]:
         """Return what beside the weights decides the features, in plain JSON values."""
@@ -126,6 +130,21 @@ class TextTrunk(Trunk):
     def identity(self) -> dict[str, Any]:
         """Return what beside the weights decides the features: also the tokenizer."""
         return super().identity() | {"tokenizer": self.tokenizer.identity}
+
+
+def recompute_blocks(module: Any, modality: str) -> None:
+    """Switch gradient checkpointing on, by whichever name a library gives it."""
+    try:
+        if hasattr(module, "set_grad_checkpointing"):  # open_clip and timm
+            module.set_grad_checkpointing(True)
+        elif hasattr(module, "activation_checkpointing_enable"):  # transformers from 5 on
+            module.activation_checkpointing_enable({"use_reentrant": False})
+        else:
+            module.gradient_checkpointing_enable({"use_reentrant": False})
+    except (AssertionError, AttributeError, NotImplementedError, ValueError) as error:
+        raise ClipbioError(
+            f"model.{modality}.gradient_checkpointing: {type(module).__name__} cannot do it; set it to false"
+        ) from error
 
 
 def block_groups(encoder: nn.Module) -> list[list[nn.Parameter]]:

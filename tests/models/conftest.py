@@ -1,5 +1,15 @@
 import pytest
+import torch
 from small_models import save_bert, save_openclip
+
+from clipbio.models import TimmImage, TowerOptions, TransformersText, openclip
+
+OPENCLIP = {
+    "openclip_image": ("vit", "image"),
+    "openclip_text": ("vit", "text"),
+    "openclip_timm": ("timm_linear", "image"),
+    "openclip_hugging_face": ("hugging_face_text", "text"),
+}
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +29,23 @@ def openclip_folder(tmp_path_factory):
 @pytest.fixture(scope="session")
 def bert_folder(tmp_path_factory):
     return save_bert(tmp_path_factory.mktemp("bert") / "small")
+
+
+@pytest.fixture
+def make_tower(openclip_folder, bert_folder):
+    """A function that builds a tower of one of `small_models.KINDS`, with the same weights each time."""
+
+    def make(kind, **options):
+        torch.manual_seed(0)
+        if kind in ("openclip_timm", "convolutions") and options.get("lora"):
+            options["lora"] = options["lora"] | {"targets": ["conv_pw", "conv_pwl"]}
+        if kind in OPENCLIP:
+            name, modality = OPENCLIP[kind]
+            return openclip(str(openclip_folder(name)), **{modality: TowerOptions(**options)}).tower(modality)
+        if kind == "bert":
+            return TransformersText(weights=str(bert_folder), **options).build(dim=8)
+        if kind == "convolutions":
+            return TimmImage(name="test_efficientnet", image_size=32, **options).build(dim=8)
+        return TimmImage(name="test_vit", **options).build(dim=8)
+
+    return make

@@ -121,3 +121,15 @@ def save_openclip(folder, name):
         {k: v.contiguous().clone() for k, v in model.state_dict().items()}, folder / "open_clip_model.safetensors"
     )
     return config
+
+
+# One tower of each library and kind, as the fixture `make_tower` builds them.
+KINDS = ["openclip_image", "openclip_text", "openclip_timm", "openclip_hugging_face", "timm", "convolutions", "bert"]
+
+
+def inputs_of(tower, count=3):
+    """Pixels or tokens, the same each time."""
+    if tower.modality == "text":
+        return tower.trunk.tokenizer(["a cab.", "photo of a bad dab", "b"][:count])
+    generator = torch.Generator().manual_seed(5)
+    return torch.randint(0, 256, (count, 3, *tower.trunk.spec.size), dtype=torch.uint8, generator=generator)
