@@ -16,6 +16,7 @@ __all__ = ["main", "run"]
 VERBS = {
     "train": ("train a model, evaluate it and write a report", "clipbio.tasks.train:train"),
     "evaluate": ("run benchmarks on a run, a checkpoint or a pretrained model", "clipbio.tasks.evaluate:evaluate"),
+    "export": ("write the weights of a run as one file, adapters merged", "clipbio.tasks.export:export_weights"),
     "prepare": ("turn a specimen table into shards with a manifest", "clipbio.tasks.prepare:prepare_shards"),
     "check": ("verify a shard folder, or a specimen table, and say what is wrong", "clipbio.tasks.check:check_data"),
     "lint": ("report truncated, colliding and constant texts of a regime", "clipbio.tasks.lint:lint_texts"),

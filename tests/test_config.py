@@ -59,10 +59,15 @@ def test_every_choice_of_every_group_composes(group: str, choice: str) -> None:
     check_config(config)
 
 
-@pytest.mark.parametrize("name", ["evaluate", "prepare", "check", "lint"])
+@pytest.mark.parametrize("name", ["evaluate", "export", "prepare", "check", "lint"])
 def test_the_other_commands_compose(name: str) -> None:
-    needed = {"prepare": ["source.root=x", "out=y"], "check": ["root=x"], "lint": ["data.root=x"], "evaluate": []}
-    check_signatures(plain(compose(name, needed[name])))
+    needed = {
+        "prepare": ["source.root=x", "out=y"],
+        "check": ["root=x"],
+        "lint": ["data.root=x"],
+        "export": ["checkpoint=x", "out=y"],
+    }
+    check_signatures(plain(compose(name, needed.get(name, []))))
 
 
 @pytest.mark.parametrize(
@@ -151,6 +156,32 @@ def test_values_are_checked_before_anything_is_loaded(override: str, message: st
 def test_impossible_augmentation_is_told(override: str) -> None:
     with pytest.raises(ClipbioError, match=override.partition("=")[0]):
         instantiate(compose("train", [override])["augmentation"], "augmentation")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["trainer.precision=16-mixed"], "precision=16-mixed needs a GPU: on a CPU take bf16-mixed"),
+        (["trainer.precision=16-true"], "precision=16-true needs a GPU"),
+        (["compile=yes please"], "compile=yes please must be true, false or options"),
+        (["compile={moed: default}"], "did you mean 'mode'"),
+    ],
+)
+def test_precision_and_compile_are_checked_before_anything_is_loaded(overrides: list[str], message: str) -> None:
+    with pytest.raises(ClipbioError, match=message):
+        check_config(plain(compose("train", overrides)))
+
+
+def test_fp16_is_left_to_a_gpu() -> None:
+    check_config(plain(compose("train", ["trainer=gpu", "trainer.precision=16-mixed", "compile={mode: default}"])))
+
+
+def test_how_it_runs_may_change_between_attempts() -> None:
+    one, other = (
+        plain(compose("train", overrides))
+        for overrides in ([], ["compile=true", "model.image.gradient_checkpointing=true"])
+    )
+    assert config_difference(one, other) == []
 
 
 def test_a_changed_precision_is_another_run_but_another_machine_is_not() -> None:

@@ -71,7 +71,7 @@ def _evaluate(config: Config, folder: RunFolder, world: World, started: float) -
     _open(folder, config, world)
     model = build_model(config, load_weights=checkpoint is None)
     if checkpoint is not None and path is not None:
-        load_into(checkpoint, {"model": model}, path)
+        load_into(checkpoint, {"model": model}, path, weights=str(config["weights"]))
     encoder = connect(
         model, data, cache=build_cache(config), augmentation=None, splits=splits, world=world, device=device
     )

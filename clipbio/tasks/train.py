@@ -13,7 +13,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback, LearningRateMonitor, ModelCheckpoint
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from rich.console import Console
 
 from clipbio.config import check_signatures, instantiate
@@ -32,8 +32,9 @@ from clipbio.tasks.parts import (
     print_summary,
 )
 from clipbio.tasks.results import finish_run
-from clipbio.training.callbacks import GracefulStop, LastCheckpoint, SkippedGuard, StatusFile, Throughput
+from clipbio.training.callbacks import GracefulStop, LastCheckpoint, LearningRates, SkippedGuard, StatusFile, Throughput
 from clipbio.training.checkpoints import AtomicCheckpoints, checkpoint_path, load_into, read_checkpoint
+from clipbio.training.compiling import compile_trunks
 from clipbio.training.durations import Duration, RunLength
 from clipbio.training.heads import build_heads, check_projections, loss_weights
 from clipbio.training.inputs import connect
@@ -144,10 +145,12 @@ class _Training:
         self.model = build_model(self.config, load_weights=checkpoint is None)
         if checkpoint is not None:
             # Before anything is encoded: frozen weights decide the features.
-            load_into(checkpoint, {"model": self.model}, self.folder.last)
+            load_into(checkpoint, {"model": self.model}, self.folder.last, weights="trained")
             self.resumed_at = int(checkpoint["global_step"])
             log.info("resumed at step %d from %s", self.resumed_at, self.folder.last)
             self.console.print(f"resumed at step {self.resumed_at} from {self.folder.last}")
+        elif self.config.get("init"):
+            self._start_from(checkpoint_path(self.config["init"]), "model", self.model)
         if self.world.is_main:
             self.folder.forget_after(self.resumed_at or 0)
         module = self._module()
@@ -155,6 +158,9 @@ class _Training:
         trainer = self._trainer(module)
         self._fit(trainer, module)
         return self._evaluate(trainer)
+
+    def _start_from(self, path: Path, name: str, module: torch.nn.Module) -> None:
+        load_into(read_checkpoint(path), {name: module}, path, adopt=True)
 
     # -- parts ------------------------------------------------------------------------------------------------------
 
@@ -175,11 +181,11 @@ class _Training:
             device=self.device,
         )
         heads = build_heads(self._head, self.data.streams)
-        if self.config.get("init"):
-            path = checkpoint_path(self.config["init"])
-            load_into(read_checkpoint(path), {"model": self.model, "heads": heads}, path)
+        if self.config.get("init") and self.resumed_at is None:
+            self._start_from(checkpoint_path(self.config["init"]), "heads", heads)
         validation = self._validation(validation_splits)
         self.data.validation_splits = tuple(validation_splits) if validation is not None else ()
+        compile_trunks(self.model, self.config["compile"])
         # Encoding left it in evaluation mode, and Lightning does not change the mode; frozen parts stay as they are.
         self.model.train()
         return ContrastiveModule(
@@ -249,7 +255,7 @@ class _Training:
         every = self._steps_of("checkpoint.every", config["checkpoint"]["every"], module.length)
         callbacks: list[Callback] = [
             Throughput(),
-            LearningRateMonitor("step"),
+            LearningRates(),
             StatusFile(folder.path / "status.json"),
             SkippedGuard(
                 total=sum(map(len, self.data.train_parts)),

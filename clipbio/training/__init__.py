@@ -1,8 +1,9 @@
 """The training shell: LightningModule, optimiser, callbacks and the run folder."""
 
+from clipbio.training.averaging import WeightAverage
 from clipbio.training.callbacks import SampleLog
 from clipbio.training.loggers import JsonLinesLogger, wandb_logger
 from clipbio.training.module import ContrastiveModule
 from clipbio.training.optimizer import AdamWRecipe
 
-__all__ = ["AdamWRecipe", "ContrastiveModule", "JsonLinesLogger", "SampleLog", "wandb_logger"]
+__all__ = ["AdamWRecipe", "ContrastiveModule", "JsonLinesLogger", "SampleLog", "WeightAverage", "wandb_logger"]

@@ -20,7 +20,7 @@ from clipbio.errors import ClipbioError
 from clipbio.files import write_json
 from clipbio.training.loggers import read_history
 
-__all__ = ["GracefulStop", "LastCheckpoint", "SampleLog", "SkippedGuard", "StatusFile", "Throughput"]
+__all__ = ["GracefulStop", "LastCheckpoint", "LearningRates", "SampleLog", "SkippedGuard", "StatusFile", "Throughput"]
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +66,20 @@ class Throughput(Callback):
     def _reset(self, now: float) -> None:
         self._ended = self._since = now
         self._waited, self._samples = 0.0, 0
+
+
+class LearningRates(Callback):
+    """Log the learning rate of each part of the model: with layer decay that of its output, the highest one."""
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Log the rates of the coming step, where it is one that is logged."""
+        rates: dict[str, float] = {}
+        for group in (group for optimizer in trainer.optimizers for group in optimizer.param_groups):
+            key = f"lr/{group['name'].partition('/')[0]}"
+            rates[key] = max(rates.get(key, 0.0), group["lr"])
+        pl_module.log_dict(rates)
 
 
 class SkippedGuard(Callback):

@@ -12,13 +12,15 @@ import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch import Tensor, nn
 
-from clipbio.errors import ClipbioError
+from clipbio.errors import ClipbioError, nearest
+from clipbio.models.lora import adopt_plain, has_adapters
 from clipbio.training.module import CHECKPOINT_FORMAT
 from clipbio.training.run import RunFolder
 
-__all__ = ["AtomicCheckpoints", "checkpoint_path", "load_into", "read_checkpoint"]
+__all__ = ["AtomicCheckpoints", "checkpoint_path", "chosen_weights", "load_into", "read_checkpoint"]
 
 Checkpoint = dict[str, Any]
+WEIGHTS = ("auto", "averaged", "trained")
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
@@ -79,18 +81,56 @@ def read_checkpoint(path: Path) -> Checkpoint:
     return dict(checkpoint)
 
 
-def load_into(checkpoint: Mapping[str, Any], modules: Mapping[str, nn.Module], path: Path) -> None:
+def chosen_weights(checkpoint: Mapping[str, Any], weights: str, path: Path) -> dict[str, Tensor]:
+    """Return weights by their name in the training module.
+
+    Args:
+        checkpoint: A checkpoint of ours.
+        weights: `trained`, `averaged` (those of callbacks=ema), or `auto`: those with which the run was validated.
+        path: Where it comes from, for messages.
+    """
+    if weights not in WEIGHTS:
+        raise ClipbioError(f"weights='{weights}' is unknown{nearest(weights, WEIGHTS)}")
+    averaged = checkpoint.get("averaged")
+    if weights == "averaged" and averaged is None:
+        raise ClipbioError(f"weights=averaged, but {path} holds no averages: the run had no callbacks=ema, or not yet")
+    if averaged is None or weights == "trained" or (weights == "auto" and not averaged["validated"]):
+        return dict(checkpoint["state_dict"])
+    return {**checkpoint["state_dict"], **averaged["weights"]}
+
+
+def load_into(
+    checkpoint: Mapping[str, Any],
+    modules: Mapping[str, nn.Module],
+    path: Path,
+    *,
+    weights: str = "auto",
+    adopt: bool = False,
+) -> None:
     """Load the weights of a checkpoint into modules by their name in the training module.
+
+    Args:
+        checkpoint: A checkpoint of ours.
+        modules: Modules by name.
+        path: Where it comes from, for messages.
+        weights: See `chosen_weights`.
+        adopt: A model with adapters may take the weights of one without; its adapters stay as they are.
 
     Raises:
         ClipbioError: The weights belong to another model.
     """
+    chosen = chosen_weights(checkpoint, weights, path)
     for name, module in modules.items():
         prefix = f"{name}."
-        state: dict[str, Tensor] = {
-            key.removeprefix(prefix): value for key, value in checkpoint["state_dict"].items() if key.startswith(prefix)
-        }
+        state = {key.removeprefix(prefix): value for key, value in chosen.items() if key.startswith(prefix)}
+        if adopt:
+            state = adopt_plain(module.state_dict(), state)
         problem = _mismatch(module.state_dict(), state)
+        if has_adapters(state) and not has_adapters(module.state_dict()):
+            raise ClipbioError(
+                f"{path} has adapters, the model has none: merge them with "
+                f"'python -m clipbio export checkpoint={path} out=FILE'"
+            )
         if problem:
             raise ClipbioError(f"{path} is a checkpoint of another model: {problem}; check the settings under model=")
         module.load_state_dict(state)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from torch import nn
@@ -10,6 +10,7 @@ from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from clipbio.errors import ClipbioError, nearest
+from clipbio.models import Tower
 from clipbio.training.durations import Duration, RunLength
 from clipbio.training.schedule import SCHEDULES, multiplier
 
@@ -18,25 +19,54 @@ __all__ = ["AdamWRecipe", "parameter_groups"]
 Group = dict[str, object]
 
 
-def parameter_groups(parts: Iterable[tuple[str, nn.Module, float]], *, weight_decay: float) -> list[Group]:
+def parameter_groups(
+    parts: Iterable[tuple[str, nn.Module, float]], *, weight_decay: float, layer_decay: float = 1.0
+) -> list[Group]:
     """Return optimiser groups: per part with its own learning rate, with and without weight decay.
 
-    Norms, biases, the temperature and everything else with fewer than two dimensions are not decayed.
+    Norms, biases, the temperature and everything else with fewer than two dimensions are not decayed. With
+    `layer_decay` a tower is cut by depth: its projections keep the rate, each group of its trunk has that of the one
+    above it times `layer_decay`. Depth 0 is the output.
 
     Args:
-        parts: Name, module and learning rate; only trainable parameters are taken.
+        parts: Name, module and learning rate; only trainable parameters are taken, each of them once.
         weight_decay: Decay of the others.
+        layer_decay: Factor from each depth to the next, 1 for one rate per part.
     """
     groups: list[Group] = []
+    seen: set[int] = set()
     for name, module, lr in parts:
-        trainable = [parameter for parameter in module.parameters() if parameter.requires_grad]
-        decayed = [parameter for parameter in trainable if parameter.ndim >= 2]
-        chosen = {id(parameter) for parameter in decayed}
-        plain = [parameter for parameter in trainable if id(parameter) not in chosen]
-        for suffix, members, decay in (("", decayed, weight_decay), ("/no_decay", plain, 0.0)):
-            if members:
-                groups.append({"name": name + suffix, "params": members, "lr": lr, "weight_decay": decay})
+        layered = layer_decay != 1 and isinstance(module, Tower)
+        for depth, members in enumerate(_by_depth(module) if layered else [list(module.parameters())]):
+            new = [one for one in dict.fromkeys(members) if one.requires_grad and id(one) not in seen]
+            seen |= {id(one) for one in new}
+            label = f"{name}/depth_{depth:02}" if layered else name
+            groups += _by_decay(label, new, lr * layer_decay**depth if layered else lr, weight_decay)
     return groups
+
+
+def _by_depth(tower: nn.Module) -> list[list[nn.Parameter]]:
+    """Return the parameters of a tower from output to input."""
+    assert isinstance(tower, Tower)
+    try:
+        groups = [] if tower.frozen else tower.trunk.groups()
+    except ClipbioError as error:
+        raise ClipbioError(
+            f"optim.layer_decay: the {tower.modality} trunk has no order of layers; set it to 1"
+        ) from error
+    depths = [list(tower.projections.parameters()), *reversed(groups)]
+    # What a trunk counts to no group is nearest to the input; the others are taken before.
+    return [*depths[:-1], [*depths[-1], *tower.parameters()]]
+
+
+def _by_decay(name: str, members: Sequence[nn.Parameter], lr: float, weight_decay: float) -> list[Group]:
+    decayed = [parameter for parameter in members if parameter.ndim >= 2]
+    plain = [parameter for parameter in members if parameter.ndim < 2]
+    return [
+        {"name": name + suffix, "params": chosen, "lr": lr, "weight_decay": decay}
+        for suffix, chosen, decay in (("", decayed, weight_decay), ("/no_decay", plain, 0.0))
+        if chosen
+    ]
 
 
 @dataclass(frozen=True)
@@ -51,6 +81,7 @@ class AdamWRecipe:
         schedule: `cosine`, `linear` or `constant`.
         warmup: Duration of linear warm-up.
         floor: Share of the learning rate kept at the end.
+        layer_decay: Factor on the learning rate from each group of a trunk to the one before it; 1 switches it off.
     """
 
     lr: float
@@ -60,12 +91,15 @@ class AdamWRecipe:
     schedule: str = "cosine"
     warmup: str = "0 steps"
     floor: float = 0.0
+    layer_decay: float = 1.0
 
     def __post_init__(self) -> None:
         if self.lr <= 0:
             raise ClipbioError(f"optim.lr={self.lr} must be positive")
         if self.schedule not in SCHEDULES:
             raise ClipbioError(f"optim.schedule='{self.schedule}' is unknown{nearest(self.schedule, SCHEDULES)}")
+        if not 0 < self.layer_decay <= 1:
+            raise ClipbioError(f"optim.layer_decay={self.layer_decay} must lie above 0 and be at most 1")
         Duration.parse(self.warmup, "optim.warmup")
 
     def warmup_steps(self, length: RunLength) -> int:
@@ -87,6 +121,7 @@ class AdamWRecipe:
         groups = parameter_groups(
             [(name, module, self.lr if lr is None else lr) for name, module, lr in parts],
             weight_decay=self.weight_decay,
+            layer_decay=self.layer_decay,
         )
         if not groups:
             raise ClipbioError("nothing is trained: every tower is frozen and no projection is learnt")

@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 
 from clipbio.data.streams import check_streams
 from clipbio.errors import ClipbioError, nearest
+from clipbio.training.compiling import compile_options
 from clipbio.training.durations import Duration
 
 __all__ = ["check_config"]
@@ -43,6 +44,8 @@ def check_config(config: Config) -> None:
     _check_streams(config)
     _check_splits(config)
     _check_trainer(config)
+    _check_precision(config)
+    compile_options(_at(config, "compile"))
     _check_root(config)
     _check_weights(_at(config, "model"), "model")
     init = config.get("init")
@@ -80,6 +83,12 @@ def _check_trainer(config: Config) -> None:
     for key in config["trainer"]:
         if key not in known:
             raise ClipbioError(f"trainer.{key} is no setting of the trainer{nearest(str(key), sorted(known))}")
+
+
+def _check_precision(config: Config) -> None:
+    accelerator, precision = config["trainer"]["accelerator"], str(config["trainer"]["precision"])
+    if accelerator == "cpu" and precision.startswith("16"):
+        raise ClipbioError(f"trainer.precision={precision} needs a GPU: on a CPU take bf16-mixed or 32-true")
 
 
 def _check_root(config: Config) -> None:

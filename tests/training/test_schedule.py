@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clipbio.errors import ClipbioError
+from clipbio.models import Tower, Trunk, build_projection
 from clipbio.training.durations import Duration, RunLength
 from clipbio.training.optimizer import AdamWRecipe, parameter_groups
 from clipbio.training.schedule import SCHEDULES, multiplier
@@ -83,6 +84,66 @@ def test_each_part_follows_the_schedule_at_its_own_rate() -> None:
     rates = {group["name"]: group["lr"] for group in optimizer.param_groups}
     assert rates["image"] == pytest.approx(0.0005)
     assert rates["text"] == pytest.approx(0.005)
+
+
+def tower(unlocked: int | str = "all", projection: bool = True) -> Tower:
+    """Three groups of one linear layer with bias each, and a projection."""
+    trunk = Trunk(torch.nn.Module(), width=4, config={})
+    trunk.encoder.blocks = torch.nn.ModuleList(torch.nn.Linear(4, 4) for _ in range(3))
+    trunk.modality = "image"
+    trunk.groups = lambda: [list(block.parameters()) for block in trunk.encoder.blocks]
+    head = build_projection("linear", 4, dim=2)
+    return Tower(trunk, {"default": head}, unlocked=unlocked, train_projection=projection)
+
+
+def test_layer_decay_lowers_the_rate_from_output_to_input() -> None:
+    groups = parameter_groups([("image", tower(), 0.1)], weight_decay=0.5, layer_decay=0.5)
+    found = {group["name"]: (group["lr"], group["weight_decay"]) for group in groups}
+    assert found == {
+        "image/depth_00": (0.1, 0.5),
+        "image/depth_01": (0.05, 0.5),
+        "image/depth_01/no_decay": (0.05, 0.0),
+        "image/depth_02": (0.025, 0.5),
+        "image/depth_02/no_decay": (0.025, 0.0),
+        "image/depth_03": (0.0125, 0.5),
+        "image/depth_03/no_decay": (0.0125, 0.0),
+    }
+    rates = {id(one): group["lr"] for group in groups for one in group["params"]}
+    blocks = tower().trunk.encoder.blocks
+    assert len(rates) == 2 * len(blocks) + 1
+
+
+def test_layer_decay_leaves_frozen_groups_and_other_parts_alone() -> None:
+    head = torch.nn.Linear(2, 2, bias=False)
+    image = tower(unlocked=1)
+    groups = parameter_groups([("image", image, 0.1), ("head", head, 0.1)], weight_decay=0.0, layer_decay=0.5)
+    assert [group["name"] for group in groups] == [
+        "image/depth_00", "image/depth_01", "image/depth_01/no_decay", "head",
+    ]  # fmt: skip
+    assert groups[1]["params"] == [image.trunk.encoder.blocks[2].weight]
+    frozen = parameter_groups([("image", tower(unlocked=0), 0.1)], weight_decay=0.0, layer_decay=0.5)
+    assert [group["name"] for group in frozen] == ["image/depth_00"]
+
+
+@pytest.mark.parametrize("layer_decay", [1.0, 0.5])
+def test_shared_parameters_stand_in_one_group(layer_decay: float) -> None:
+    first, second = tower(), tower()
+    first.trunk.encoder.blocks[0].weight = first.trunk.encoder.blocks[2].weight
+    second.trunk.encoder.blocks[1].weight = first.trunk.encoder.blocks[2].weight
+    parts = [("image", first, 0.1), ("text", second, 0.1)]
+    groups = parameter_groups(parts, weight_decay=0.0, layer_decay=layer_decay)
+    taken = [id(one) for group in groups for one in group["params"]]
+    assert len(taken) == len(set(taken)) == 12
+    AdamWRecipe(lr=0.1, layer_decay=layer_decay).build(parts, LENGTH)
+
+
+def test_bad_layer_decay_and_trunks_without_layers_are_told() -> None:
+    with pytest.raises(ClipbioError, match=r"optim\.layer_decay=1\.5"):
+        AdamWRecipe(lr=0.1, layer_decay=1.5)
+    trunk = Trunk(torch.nn.Linear(4, 4), width=4, config={})
+    plain = Tower(trunk, {"default": build_projection("linear", 4, dim=2)})
+    with pytest.raises(ClipbioError, match="no order of layers; set it to 1"):
+        AdamWRecipe(lr=0.1, layer_decay=0.5).build([("image", plain, None)], LENGTH)
 
 
 def test_nothing_to_train_is_told() -> None:
