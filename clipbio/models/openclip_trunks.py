@@ -70,6 +70,11 @@ class OpenClipText(TextTrunk):
         """Return features_BF of tokens."""
         return super().forward(self.trim(tokens_BL) if self._trims else tokens_BL)
 
+    def checkpoint_activations(self) -> None:
+        """Compute the activations of blocks again in the backward pass."""
+        inner = self.encoder.transformer if isinstance(self.encoder, HFTextEncoder) else self.encoder
+        recompute_blocks(inner, self.modality)
+
     def trim(self, tokens_BL: Tensor) -> Tensor:
         """Cut the columns behind the last end-of-text token of the batch."""
         if tokens_BL.numel() == 0:
@@ -98,11 +103,6 @@ def _fit_mask(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) 
         length = args[0].shape[1]
         kwargs = {**kwargs, "attn_mask": mask_LL[:length, :length]}
     return args, kwargs
-
-    def checkpoint_activations(self) -> None:
-        """Compute the activations of blocks again in the backward pass."""
-        inner = self.encoder.transformer if isinstance(self.encoder, HFTextEncoder) else self.encoder
-        recompute_blocks(inner, self.modality)
 
 
 def image_parts(loaded: Loaded) -> tuple[OpenClipImage, nn.Module]:
