@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ __all__ = ["AtomicCheckpoints", "checkpoint_path", "chosen_weights", "load_into"
 
 Checkpoint = dict[str, Any]
 WEIGHTS = ("auto", "averaged", "trained")
+_NAMED_PART = re.compile(r"(\bprojections\.|^heads\.)[^.]+\.")
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
@@ -114,7 +116,8 @@ def load_into(
         modules: Modules by name.
         path: Where it comes from, for messages.
         weights: See `chosen_weights`.
-        adopt: A model with adapters may take the weights of one without; its adapters stay as they are.
+        adopt: A model with adapters may take the weights of one without; its adapters stay as they are. A projection or
+            head that the checkpoint lacks takes those of `default`.
 
     Raises:
         ClipbioError: The weights belong to another model.
@@ -124,7 +127,7 @@ def load_into(
         prefix = f"{name}."
         state = {key.removeprefix(prefix): value for key, value in chosen.items() if key.startswith(prefix)}
         if adopt:
-            state = adopt_plain(module.state_dict(), state)
+            state = adopt_plain(module.state_dict(), _with_copies(prefix, module.state_dict(), state))
         problem = _mismatch(module.state_dict(), state)
         if has_adapters(state) and not has_adapters(module.state_dict()):
             raise ClipbioError(
@@ -134,6 +137,12 @@ def load_into(
         if problem:
             raise ClipbioError(f"{path} is a checkpoint of another model: {problem}; check the settings under model=")
         module.load_state_dict(state)
+
+
+def _with_copies(prefix: str, own: Iterable[str], given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Let projections and heads that are missing begin as copies of the default ones, as in a new model."""
+    origins = {key: _NAMED_PART.sub(r"\1default.", prefix + key).removeprefix(prefix) for key in own}
+    return {key: given[origin] for key, origin in origins.items() if origin in given} | dict(given)
 
 
 def _mismatch(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:

@@ -71,7 +71,8 @@ class ContrastiveModule(pl.LightningModule):
         if not self.logs_now:
             return {"loss": loss, "embeddings": {}, "row_loss": {}}
         size = sum(len(part["ids"]) for part in batch.values())
-        self.log_dict(_report(loss, outputs), prog_bar=True, sync_dist=True, batch_size=size)
+        self.log("train/loss", loss.detach(), prog_bar=True, sync_dist=True, batch_size=size)
+        self.log_dict(_report(outputs), prog_bar=len(outputs) == 1, sync_dist=True, batch_size=size)
         detached = {name: {key: one.detach() for key, one in parts.items()} for name, parts in embeddings.items()}
         row_loss = {name: output.row_loss_b for name, output in outputs.items() if output.row_loss_b is not None}
         return {"loss": loss, "embeddings": detached, "row_loss": row_loss}
@@ -125,9 +126,9 @@ class ContrastiveModule(pl.LightningModule):
         checkpoint["clipbio"] = {"format": CHECKPOINT_FORMAT, "config": dict(self.config)}
 
 
-def _report(loss: Tensor, outputs: Mapping[str, HeadOutput]) -> dict[str, Tensor]:
+def _report(outputs: Mapping[str, HeadOutput]) -> dict[str, Tensor]:
     """Name what is logged; where there are several projections, theirs are told apart by a suffix."""
-    values = {"train/loss": loss.detach()}
+    values: dict[str, Tensor] = {}
     for projection, output in outputs.items():
         suffix = "" if projection == "default" else f"/{projection}"
         values |= {f"train/{key}{suffix}": value for key, value in output.report.items()}

@@ -60,6 +60,7 @@ def module_of(given: dict[str, Stream], model: MultiTower) -> ContrastiveModule:
         length=RunLength(8, 2, 4), validation=None, config={"seed": 0},
     )  # fmt: skip
     module.logged = {}
+    module.log = lambda name, value, **_: module.logged.update({name: value})
     module.log_dict = lambda values, **_: module.logged.update(values)
     return module
 

@@ -17,10 +17,13 @@ from clipbio.training.inputs import FeatureCache, connect
 MakeGarden = Callable[..., Path]
 
 
-def connected(garden: Path, tmp_path: Path, *, cached: bool, views: int = 0, augmentation: Augmentation | None = None):
+def connected(
+    garden: Path, tmp_path: Path, *, cached: bool, views: int = 0, augmentation: Augmentation | None = None,
+    more: tuple[str, ...] = (),
+):  # fmt: skip
     config = plain(compose("train", [
         "model=tiny", "model.image.unlocked=0", "model.text.unlocked=0", "data=table", f"data.root={garden}",
-        f"cache_dir={tmp_path / 'cache'}", "data.batch_size=8", f"data.views={views}", "data.num_workers=0",
+        f"cache_dir={tmp_path / 'cache'}", "data.batch_size=8", f"data.views={views}", "data.num_workers=0", *more,
     ]))  # fmt: skip
     data, model = build_data(config, World()), build_model(config, load_weights=True)
     data.plan_run(seed=0, steps=lambda plan: 3, world=World())
@@ -54,6 +57,27 @@ def test_cached_batches_give_the_embeddings_of_the_whole_model(
             ours, theirs = model(one["inputs"]), model(other["inputs"])
         for modality in ours:
             torch.testing.assert_close(ours[modality], theirs[modality], atol=1e-5, rtol=1e-5)
+
+
+def test_the_inputs_of_all_streams_are_cached(make_garden: MakeGarden, tmp_path: Path) -> None:
+    more = (
+        f"+data.streams.replay.root={make_garden('other', species=2, per_species=5, first=4)}",
+        "+data.streams.replay.projection=replay",
+        "+text@data.streams.replay.text=description",
+        "model.image.projections=[replay]",
+    )
+    garden = make_garden()
+    model, cached, _ = connected(garden, tmp_path, cached=True, more=more)
+    _, uncached, _ = connected(garden, tmp_path, cached=False, more=more)
+    for one, other in zip(cached.train_dataloader(), uncached.train_dataloader(), strict=True):
+        assert list(one) == ["default", "replay"]
+        for projection, batch in one.items():
+            assert batch["ids"] == other[projection]["ids"]
+            assert all(value.is_floating_point() for value in batch["inputs"].values())
+            with torch.inference_mode():
+                ours, theirs = model(batch["inputs"], projection), model(other[projection]["inputs"], projection)
+            for modality in ours:
+                torch.testing.assert_close(ours[modality], theirs[modality], atol=1e-5, rtol=1e-5)
 
 
 def test_nothing_is_encoded_twice_and_no_picture_is_decoded(

@@ -1,0 +1,44 @@
+"""Checkpoints: of which version they must be, and what a new projection takes from an old run."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from clipbio.errors import ClipbioError
+from clipbio.training.checkpoints import load_into, read_checkpoint
+from clipbio.training.module import CHECKPOINT_FORMAT
+
+
+@pytest.mark.parametrize(("version", "message"), [(CHECKPOINT_FORMAT - 1, "train it again"), (99, "update clipbio")])
+def test_a_checkpoint_of_another_version_is_refused(version: int, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "other.ckpt"
+    torch.save({"clipbio": {"format": version, "config": {}}, "state_dict": {}}, path)
+    with pytest.raises(ClipbioError, match=f"other.ckpt has format {version}.*{message}"):
+        read_checkpoint(path)
+
+
+def parts(*names: str) -> dict[str, nn.Module]:
+    model = nn.ModuleDict({"projections": nn.ModuleDict({name: nn.Linear(2, 3) for name in names})})
+    return {"model": model, "heads": nn.ModuleDict({name: nn.Linear(1, 1) for name in names})}
+
+
+def test_a_projection_that_a_run_lacks_starts_from_its_default_one() -> None:
+    old, new = parts("default"), parts("default", "replay")
+    checkpoint = {
+        "state_dict": {f"{name}.{key}": value for name, part in old.items() for key, value in part.state_dict().items()}
+    }
+    with pytest.raises(ClipbioError, match=r"lacks 2 weights such as projections\.replay"):
+        load_into(checkpoint, new, Path("run"))
+    load_into(checkpoint, new, Path("run"), adopt=True)
+    for name in ("default", "replay"):
+        assert torch.equal(new["model"]["projections"][name].weight, old["model"]["projections"]["default"].weight)
+        assert torch.equal(new["heads"][name].weight, old["heads"]["default"].weight)
+
+
+def test_other_missing_weights_stay_missing() -> None:
+    old, new = parts("default"), {"model": nn.ModuleDict({"trunk": nn.Linear(2, 3)})}
+    checkpoint = {"state_dict": {f"model.{key}": value for key, value in old["model"].state_dict().items()}}
+    with pytest.raises(ClipbioError, match="lacks 2 weights such as trunk"):
+        load_into(checkpoint, new, Path("run"), adopt=True)
