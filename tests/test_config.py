@@ -133,7 +133,7 @@ def test_an_error_of_a_constructor_arrives_as_it_is() -> None:
         ("data.batch_size=0", "data.batch_size=0 must be"),
         ("checkpoint.mode=best", "checkpoint.mode='best'"),
         ("init=nowhere/run", "init=nowhere/run does not exist"),
-        ("+trainer.accumulate_grad_batches=4", "adds no negatives"),
+        ("+trainer.accumulate_grad_batches=4", "never meet as negatives"),
         ("+trainer.max_step=4", "trainer.max_step is no setting of the trainer"),
         ("+trainer.max_steps=4", "trainer.max_steps is no setting of the trainer"),
         ("validation.splits=[val,test]", "never chosen on test"),

@@ -97,6 +97,7 @@ class SpecimenData(pl.LightningDataModule):
         self.worker_context = worker_context
         self.world = World()
         self.steps = 0
+        self.batches_per_step = 1
         self.seed = 0
         self.validation_splits: tuple[str, ...] = ()
         self.image: ImageInput | None = None
@@ -141,13 +142,24 @@ class SpecimenData(pl.LightningDataModule):
 
     # -- training --------------------------------------------------------------------------------------------------
 
-    def plan_run(self, *, seed: int, steps: Callable[[BatchPlan], int], world: World) -> BatchPlan:
-        """Fix the order of the run; `steps` turns the first stream's plan (its epochs) into the number of steps."""
+    def plan_run(
+        self, *, seed: int, steps: Callable[[BatchPlan], int], world: World, batches_per_step: int = 1
+    ) -> BatchPlan:
+        """Fix the order of the run; `steps` turns the first stream's plan (its epochs) into the number of steps.
+
+        A step takes one global batch, or several where gradients are accumulated.
+        """
         check_divisible(self.batch_size, self.streams, world.size)
         self.world = world
         self.seed = seed
         self.steps = steps(self.plan)
+        self.batches_per_step = batches_per_step
         return self.plan
+
+    @property
+    def batches(self) -> int:
+        """Number of global batches of the run."""
+        return self.steps * self.batches_per_step
 
     @property
     def plan(self) -> BatchPlan:
@@ -238,17 +250,17 @@ class SpecimenData(pl.LightningDataModule):
         """Yield every text that training will render, whole epochs of each stream at a time."""
         for builder in (one for group in self.builders.values() for one in group):
             per_epoch = builder.plan.batches_per_epoch
-            for step in range(-(-self.steps // per_epoch) * per_epoch):
+            for step in range(-(-self.batches // per_epoch) * per_epoch):
                 yield from builder.texts(step)
 
     def train_dataloader(self) -> DataLoader[dict[str, Batch]]:
         """Return the batches by projection from the step at which the run stands."""
-        stream = TrainStream(self.builders, world=self.world, start=self._consumed, stop=self.steps)
+        stream = TrainStream(self.builders, world=self.world, start=self._consumed, stop=self.batches)
         return loader(stream, num_workers=self.num_workers(self.image), context=self.worker_context)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the position in the stream."""
-        return {"batches_consumed": self.trainer.global_step if self.trainer else 0}
+        return {"batches_consumed": self.trainer.global_step * self.batches_per_step if self.trainer else 0}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue at the position of a checkpoint, without reading what was consumed before."""

@@ -39,6 +39,7 @@ from clipbio.training.durations import Duration, RunLength
 from clipbio.training.heads import build_heads, check_projections, loss_weights
 from clipbio.training.inputs import connect
 from clipbio.training.loggers import JsonLinesLogger
+from clipbio.training.microbatches import warn_of_batch_statistics
 from clipbio.training.module import ContrastiveModule
 from clipbio.training.progress import RunProgressBar
 from clipbio.training.run import RunFolder, provenance
@@ -186,6 +187,8 @@ class _Training:
         validation = self._validation(validation_splits)
         self.data.validation_splits = tuple(validation_splits) if validation is not None else ()
         compile_trunks(self.model, self.config["compile"])
+        if self.config["micro_batch_size"] is not None:
+            warn_of_batch_statistics(self.model)
         # Encoding left it in evaluation mode, and Lightning does not change the mode; frozen parts stay as they are.
         self.model.train()
         return ContrastiveModule(
@@ -206,12 +209,15 @@ class _Training:
 
     def _plan(self) -> RunLength:
         duration = Duration.parse(self.config["duration"], "duration")
+        accumulated = int(self.config["trainer"].get("accumulate_grad_batches", 1))
+        size = self.data.batch_size * accumulated
 
         def steps(plan: Any) -> int:
-            return max(1, duration.steps(RunLength(self.data.batch_size, plan.batches_per_epoch)))
+            return max(1, duration.steps(RunLength(size, plan.batches_per_epoch / accumulated)))
 
-        plan = self.data.plan_run(seed=int(self.config["seed"]), steps=steps, world=self.world)
-        return RunLength(self.data.batch_size, plan.batches_per_epoch, self.data.steps)
+        seed = int(self.config["seed"])
+        plan = self.data.plan_run(seed=seed, steps=steps, world=self.world, batches_per_step=accumulated)
+        return RunLength(size, plan.batches_per_epoch / accumulated, self.data.steps)
 
     def _validation(self, names: list[str]) -> Validation | None:
         benchmarks = build_benchmarks(self.config, self.config["validation"]["benchmarks"])
@@ -238,7 +244,7 @@ class _Training:
             num_nodes=max(1, self.world.size // self.world.local_size),
             max_steps=steps,
             max_epochs=-1,
-            val_check_interval=max(1, steps // count),
+            val_check_interval=max(1, steps // count) * self.data.batches_per_step,
             check_val_every_n_epoch=None,
             num_sanity_val_steps=0,
             log_every_n_steps=int(self.config["log_every"]),

@@ -53,7 +53,7 @@ class Throughput(Callback):
         now = time.perf_counter()
         self._ended = now
         self._samples += sum(len(part["ids"]) for part in batch.values()) * trainer.world_size
-        if trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+        if _completes_step(trainer, batch_idx) and trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             elapsed = max(now - self._since, 1e-9)
             values = {"train/samples_per_second": self._samples / elapsed, "train/data_wait": self._waited / elapsed}
             pl_module.log_dict(values, prog_bar=True)
@@ -142,7 +142,7 @@ class SampleLog(Callback):
         self.folder.mkdir(parents=True, exist_ok=True)
         parts = list(batch.values())
         line = {
-            "step": parts[0]["step"],
+            "step": parts[0]["step"] // trainer.accumulate_grad_batches,
             "ids": [id_ for part in parts for id_ in part["ids"]],
             "streams": [name for part in parts for name in part["stream"]],
             "loss": float(outputs["loss"]),
@@ -170,7 +170,7 @@ class LastCheckpoint(Checkpoint):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Save where no validation follows."""
-        if not _validates(trainer):
+        if _completes_step(trainer, batch_idx) and not _validates(trainer):
             self._save(trainer)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -184,8 +184,13 @@ class LastCheckpoint(Checkpoint):
 
 def _validates(trainer: pl.Trainer) -> bool:
     """Tell whether a validation follows this step."""
-    interval = int(trainer.val_check_batch or 1)
+    interval = max(1, int(trainer.val_check_batch or 1) // trainer.accumulate_grad_batches)
     return bool(trainer.enable_validation) and trainer.global_step % interval == 0
+
+
+def _completes_step(trainer: pl.Trainer, batch_idx: int) -> bool:
+    """Tell whether the optimiser stepped on this batch: with accumulated gradients it does so on every n-th."""
+    return (batch_idx + 1) % trainer.accumulate_grad_batches == 0
 
 
 class GracefulStop(Checkpoint):
@@ -215,6 +220,8 @@ class GracefulStop(Checkpoint):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batches, batch_idx: int
     ) -> None:
         """Stop all processes at the same step once one of them was asked to."""
+        if not _completes_step(trainer, batch_idx):
+            return
         asked = self.signal is not None
         if trainer.world_size > 1:
             asked = trainer.strategy.reduce_boolean_decision(asked, all=False)

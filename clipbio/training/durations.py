@@ -15,10 +15,10 @@ _FORM = re.compile(r"\s*(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>steps?|epochs?|samp
 
 @dataclass(frozen=True, slots=True)
 class RunLength:
-    """What durations are measured against."""
+    """What durations are measured against: samples of one optimiser step, such steps in an epoch and in the run."""
 
     batch_size: int
-    batches_per_epoch: int
+    batches_per_epoch: float
     total_steps: int | None = None
 
 

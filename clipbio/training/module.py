@@ -16,6 +16,7 @@ from clipbio.losses import Head, HeadOutput
 from clipbio.models import MultiTower
 from clipbio.seeding import derive_seed
 from clipbio.training.durations import RunLength
+from clipbio.training.microbatches import encode
 from clipbio.training.optimizer import AdamWRecipe
 from clipbio.training.validation import Validation
 
@@ -60,19 +61,21 @@ class ContrastiveModule(pl.LightningModule):
     def training_step(self, batch: dict[str, Batch], batch_idx: int) -> dict[str, Any]:
         """Return the loss of this process's share of a global batch: the weighted sum over projections."""
         # Dropout belongs to the step and the process, so that seeds differ and a continued run draws the same.
-        torch.manual_seed(derive_seed(int(self.config["seed"]), "step", self.global_step, self.global_rank))
+        number = next(iter(batch.values()))["step"]
+        torch.manual_seed(derive_seed(int(self.config["seed"]), "step", number, self.global_rank))
+        size = self.config["micro_batch_size"]
         embeddings: dict[str, dict[str, Tensor]] = {}
         outputs: dict[str, HeadOutput] = {}
         for projection, part in batch.items():
-            embeddings[projection] = self.model(part["inputs"], projection)
+            embeddings[projection] = encode(self.model, part["inputs"], projection=projection, size=size)
             labels = {name: part[name] for name in ("taxon_BR", "bin_B", "text_B", "group_B")}
             outputs[projection] = self.heads[projection](embeddings[projection], part["present"], labels)
         loss = torch.stack([self.loss_weights[name] * output.loss for name, output in outputs.items()]).sum()
         if not self.logs_now:
             return {"loss": loss, "embeddings": {}, "row_loss": {}}
-        size = sum(len(part["ids"]) for part in batch.values())
-        self.log("train/loss", loss.detach(), prog_bar=True, sync_dist=True, batch_size=size)
-        self.log_dict(_report(outputs), prog_bar=len(outputs) == 1, sync_dist=True, batch_size=size)
+        rows = sum(len(part["ids"]) for part in batch.values())
+        self.log("train/loss", loss.detach(), prog_bar=True, sync_dist=True, batch_size=rows)
+        self.log_dict(_report(outputs), prog_bar=len(outputs) == 1, sync_dist=True, batch_size=rows)
         detached = {name: {key: one.detach() for key, one in parts.items()} for name, parts in embeddings.items()}
         row_loss = {name: output.row_loss_b for name, output in outputs.items() if output.row_loss_b is not None}
         return {"loss": loss, "embeddings": detached, "row_loss": row_loss}

@@ -51,10 +51,21 @@ def check_config(config: Config) -> None:
     init = config.get("init")
     if init and not Path(init).expanduser().exists():
         raise ClipbioError(f"init={init} does not exist")
-    if int(config["trainer"].get("accumulate_grad_batches", 1)) > 1:
+    _check_batches(config)
+
+
+def _check_batches(config: Config) -> None:
+    size = _at(config, "micro_batch_size")
+    if size is not None and (type(size) is not int or size < 1):
+        raise ClipbioError(f"micro_batch_size={size} must be a whole number of at least 1, or null")
+    accumulated = config["trainer"].get("accumulate_grad_batches", 1)
+    if type(accumulated) is not int or accumulated < 1:
+        raise ClipbioError(f"trainer.accumulate_grad_batches={accumulated} must be a whole number of at least 1")
+    if accumulated > 1 and not _at(config, "force_accumulation"):
         raise ClipbioError(
-            "trainer.accumulate_grad_batches averages small contrastive losses and adds no negatives: "
-            "use a larger data.batch_size instead"
+            "trainer.accumulate_grad_batches averages the losses of small batches, whose specimens never meet as "
+            "negatives: set data.batch_size to the large batch and micro_batch_size to what fits, "
+            "or force_accumulation=true if you mean it"
         )
 
 

@@ -57,7 +57,7 @@ def part(names: list[str], seed: int) -> dict[str, Any]:
 def module_of(given: dict[str, Stream], model: MultiTower) -> ContrastiveModule:
     module = ContrastiveModule(
         model, build_heads(infonce_head, given), loss_weights=loss_weights(given), recipe=AdamWRecipe(lr=0.1),
-        length=RunLength(8, 2, 4), validation=None, config={"seed": 0},
+        length=RunLength(8, 2, 4), validation=None, config={"seed": 0, "micro_batch_size": None},
     )  # fmt: skip
     module.logged = {}
     module.log = lambda name, value, **_: module.logged.update({name: value})
