@@ -18,7 +18,7 @@ from clipbio.data.order import BatchPlan
 from clipbio.data.sampling import classes_of
 from clipbio.data.shards import ShardFolder, resolve, resolve_source
 from clipbio.data.sources import Source
-from clipbio.data.splits import SplitRows, splits_of, whole_split, with_pictures, without_pictures
+from clipbio.data.splits import SplitRows, common_species, splits_of, whole_split, with_pictures, without_pictures
 from clipbio.data.stream import EvaluationStream, TrainStream, loader
 from clipbio.data.streams import (
     MAIN,
@@ -104,6 +104,7 @@ class SpecimenData(pl.LightningDataModule):
         self.evaluation_image: ImageInput | None = None
         self.text: TextInput | None = None
         self._consumed = 0
+        self.manifests: dict[str, str] = {}
         self._foreign: dict[str, SplitRows] = {}
 
     # -- what there is ---------------------------------------------------------------------------------------------
@@ -200,7 +201,7 @@ class SpecimenData(pl.LightningDataModule):
         if not stream.own_data:
             return self.split(stream.split)
         folder = self._prepared(stream.root, stream.source)
-        content = folder.manifest.hash
+        content = self.manifests[name] = folder.manifest.hash
         if content == self.folder.manifest.hash:
             return self.split(stream.split)
         if content not in self._foreign:
@@ -220,6 +221,8 @@ class SpecimenData(pl.LightningDataModule):
                 "%d of %d specimens of the stream %s are left out: their pictures stand in %s of the data",
                 len(whole) - len(split), len(whole), name, ", ".join(other.name for other in others),
             )  # fmt: skip
+        if common := common_species(split, [other for other in others if other.name.endswith("unseen")]):
+            log.warning("the stream %s shows %d species of unseen: they are no longer unseen", name, common)
         return split
 
     @cached_property

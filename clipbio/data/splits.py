@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from clipbio.data.shards import ShardFolder, ShardIndex
 from clipbio.seeding import derive_seed
 
-__all__ = ["SplitRows", "splits_of", "whole_split", "with_pictures", "without_pictures"]
+__all__ = ["SplitRows", "common_species", "splits_of", "whole_split", "with_pictures", "without_pictures"]
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +70,16 @@ def _carve(train: SplitRows, share: float, seed: int) -> dict[str, SplitRows]:
 def with_pictures(split: SplitRows) -> IntArray:
     """Return the rows that have an image."""
     return np.array([row for row in split.rows if split.index.image_digests[row]], dtype=np.int64)
+
+
+def common_species(split: SplitRows, others: Sequence[SplitRows]) -> int:
+    """Count the species of a split that stand in one of the others too."""
+    if not others:
+        return 0
+    own, theirs = (
+        np.concatenate([part.index.taxon_NR[part.rows, -1] for part in parts]) for parts in ([split], others)
+    )
+    return int((np.intersect1d(own, theirs) >= 0).sum())
 
 
 def without_pictures(split: SplitRows, others: Iterable[SplitRows]) -> SplitRows:

@@ -372,8 +372,13 @@ class _Training:
             "error": error,
         }
         manifest = self.data.folder.manifest.hash if state == "finished" else None
+        streams = self.data.manifests if state == "finished" else {}
         values = provenance(
-            seed=self.config["seed"], world_size=self.world.size, data_manifest=manifest, exit_status=code
+            seed=self.config["seed"],
+            world_size=self.world.size,
+            data_manifest=manifest,
+            stream_manifests=streams,
+            exit_status=code,
         )
         write_json(self.folder.path / "run.json", {**values, "attempts": [*self.attempts, attempt]})
 

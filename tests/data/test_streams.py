@@ -1,5 +1,7 @@
 """Several streams: how the batch is dealt, what each may show, and the same run for any number of processes."""
 
+import csv
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -211,6 +213,43 @@ def test_evaluated_pictures_are_not_trained_on_from_another_folder(
     shown = {planned.split.index.image_digests[int(row)] for row in planned.rows}
     assert len(shown) == 36
     assert not shown & known
+
+
+def test_species_that_are_no_longer_unseen_are_told(
+    make_garden: MakeGarden, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    garden = make_garden(species=4, per_species=10, splits=("train", "test", "unseen"))
+    other = write_garden(tmp_path / "other", species=4, per_species=5, first=2)
+    with caplog.at_level("WARNING"):
+        data_of(garden, tmp_path, streams={"main": {"text": MIXED}, "replay": {"root": str(other)}})
+    assert "the stream replay shows 2 species of unseen: they are no longer unseen" in caplog.text
+
+
+def test_a_stream_evens_out_its_species(make_garden: MakeGarden, tmp_path: Path) -> None:
+    garden = make_garden(species=4, per_species=10, splits=("train", "val"))
+    with (garden / "specimens.csv").open(encoding="utf-8") as file:
+        rows = [row | {"label": ""} for row in csv.DictReader(file)]
+    few = {"train-1-0", "train-1-1", "train-1-2", "train-1-3", "train-2-0", "train-3-0"}
+    rows = [
+        row
+        for row in rows
+        if row["split"] == "val" or row["specimen_id"].startswith("train-0") or row["specimen_id"] in few
+    ]
+    for row in (row for row in rows if row["specimen_id"] in ("train-2-0", "train-3-0")):
+        row |= dict.fromkeys(("kingdom", "family", "genus", "species", "common_name"), "") | {
+            "label": row["specimen_id"]
+        }
+    with (garden / "specimens.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    streams = {"main": {"text": TextRegime({"label": 1}), "sampling": "balanced"}}
+    data = data_of(garden, tmp_path, batch_size=4, streams=streams)
+    one = data.planned["main"]
+    shown = [one.split.index.ids[int(one.rows[row])] for batch in range(4) for row in one.plan.rows(batch)]
+    assert len(one.rows) == 16
+    # Ten, four, and two labels without any rank: four times each.
+    assert Counter(id_[:7] for id_ in shown) == {f"train-{number}": 4 for number in range(4)}
 
 
 def test_a_stream_smaller_than_its_share_is_refused(two_roots: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ def test_a_run_of_two_streams_continues_and_is_evaluated_without_its_second_fold
     assert status == 0, err
     steps = lines(folder / "samples" / "rank-0.jsonl")
     assert [Counter(step["streams"]) for step in steps] == [{"main": 4, "replay": 4}] * 6
+    assert list(json.loads((folder / "run.json").read_text())["stream_manifests"]) == ["replay"]
     status, _, err = here(
         capsys, "train", *overrides, f"run_dir={tmp_path / 'next'}", f"init={folder}", "duration=1 steps",
     )  # fmt: skip
