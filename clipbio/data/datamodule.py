@@ -259,7 +259,14 @@ class SpecimenData(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader[dict[str, Batch]]:
         """Return the batches by projection from the step at which the run stands."""
         stream = TrainStream(self.builders, world=self.world, start=self._consumed, stop=self.batches)
-        return loader(stream, num_workers=self.num_workers(self.image), context=self.worker_context)
+        workers = self.num_workers(self.image)
+        return loader(stream, num_workers=workers, context=self.worker_context, batch_bytes=self._batch_bytes())
+
+    def _batch_bytes(self) -> int:
+        """Return the size of the pixels of this process's share of a batch."""
+        assert self.image is not None
+        height, width = self.image.transform.spec.size
+        return 3 * height * width * self.batch_size // self.world.size
 
     def state_dict(self) -> dict[str, Any]:
         """Return the position in the stream."""

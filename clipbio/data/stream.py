@@ -18,6 +18,9 @@ from clipbio.distributed import World
 
 __all__ = ["EvaluationStream", "TrainStream", "loader"]
 
+# What a worker may hold in finished batches.
+_AHEAD_BYTES = 2**28
+
 
 class TrainStream(IterableDataset[dict[str, Batch]]):
     """The batches of steps `start` to `stop`, one per projection, of which this process delivers its equal share.
@@ -108,8 +111,10 @@ def _worker() -> tuple[int, int]:
     return (0, 1) if info is None else (info.id, info.num_workers)
 
 
-def loader(stream: IterableDataset[Any], *, num_workers: int, context: str | None = None) -> DataLoader[Any]:
-    """Return a loader over a stream that makes its own batches."""
+def loader(
+    stream: IterableDataset[Any], *, num_workers: int, context: str | None = None, batch_bytes: int = 0
+) -> DataLoader[Any]:
+    """Return a loader over a stream that makes its own batches; of large ones fewer are made ahead."""
     return DataLoader(
         stream,
         batch_size=None,
@@ -117,7 +122,7 @@ def loader(stream: IterableDataset[Any], *, num_workers: int, context: str | Non
         pin_memory=torch.cuda.is_available(),
         worker_init_fn=_settle_worker,
         multiprocessing_context=context if num_workers else None,
-        prefetch_factor=4 if num_workers else None,
+        prefetch_factor=max(1, min(4, _AHEAD_BYTES // max(batch_bytes, 1))) if num_workers else None,
     )
 
 

@@ -10,6 +10,7 @@ import torch
 
 from clipbio.data.datamodule import SpecimenData
 from clipbio.data.inputs import ImageInput, TextInput
+from clipbio.data.stream import TrainStream, loader
 from clipbio.data.transforms import Augmentation, ImageTransform
 from clipbio.distributed import World
 from clipbio.errors import ClipbioError
@@ -181,3 +182,9 @@ def test_unknown_splits_are_told(make_garden: MakeGarden, tmp_path: Path) -> Non
     garden = make_garden()
     with pytest.raises(ClipbioError, match="no split 'tset'; did you mean 'test'"):
         data_of(garden, tmp_path).split("tset")
+
+
+@pytest.mark.parametrize(("batch_bytes", "ahead"), [(0, 4), (2**20, 4), (2**27, 2), (2**30, 1)])
+def test_fewer_batches_are_made_ahead_where_they_are_large(batch_bytes: int, ahead: int) -> None:
+    stream = TrainStream({}, world=World(), start=0, stop=0)
+    assert loader(stream, num_workers=1, batch_bytes=batch_bytes).prefetch_factor == ahead
