@@ -172,6 +172,12 @@ def test_precision_and_compile_are_checked_before_anything_is_loaded(overrides: 
         check_config(plain(compose("train", overrides)))
 
 
+def test_callbacks_may_stand_together() -> None:
+    config = plain(compose("train", ["callbacks=[sample_log,ema,early_stopping]", "callbacks.ema.decay=0.5"]))
+    assert set(config["callbacks"]) == {"sample_log", "ema", "early_stopping"}
+    assert instantiate(config["callbacks"]["ema"], "callbacks.ema").decay == 0.5
+
+
 def test_fp16_is_left_to_a_gpu() -> None:
     check_config(plain(compose("train", ["trainer=gpu", "trainer.precision=16-mixed", "compile={mode: default}"])))
 

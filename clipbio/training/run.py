@@ -31,7 +31,7 @@ _VOLATILE = ("resume", "run_dir", "name", "cache_dir", "logger", "progress", "lo
              "data.cache_dir", "data.worker_context", "overwrite", "compile", "model.image.gradient_checkpointing",
              "model.text.gradient_checkpointing")  # fmt: skip
 _PACKAGES = ("torch", "torchvision", "pytorch-lightning", "open_clip_torch", "timm", "transformers", "webdataset",
-             "hydra-core", "numpy", "pillow")  # fmt: skip
+             "hydra-core", "numpy", "pillow", "peft")  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,18 @@ def test_fused_attention_equals_attention_with_added_weights(make_tower):
         torch.testing.assert_close(adapted(inputs), plain(inputs), atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("kind", ["openclip_image", "timm"])
+def test_compiled_adapters_give_the_same_embeddings_and_gradients(make_tower, kind):
+    plain, compiled = (with_trained_adapters(make_tower(kind, lora=LORA)) for _ in range(2))
+    compiled.trunk.encoder.compile(backend="eager")
+    for tower in (plain, compiled):
+        tower(inputs_of(tower))[:, 0].sum().backward()
+    with torch.no_grad():
+        torch.testing.assert_close(compiled(inputs_of(plain)), plain(inputs_of(plain)), atol=1e-6, rtol=0)
+    gradients = [[one.grad for one in tower.parameters() if one.requires_grad] for tower in (plain, compiled)]
+    torch.testing.assert_close(*gradients, atol=1e-6, rtol=1e-4)
+
+
 def test_unlocked_says_which_groups_get_adapters(make_tower):
     tower = make_tower("openclip_image", lora=LORA, unlocked=1)
     blocks = tower.trunk.encoder.transformer.resblocks
