@@ -125,9 +125,18 @@ class AdamWRecipe:
         )
         if not groups:
             raise ClipbioError("nothing is trained: every tower is frozen and no projection is learnt")
-        optimizer = AdamW(groups, lr=self.lr, betas=(self.betas[0], self.betas[1]), eps=self.eps)
+        fused = True if _on_cpu(groups) else None
+        optimizer = AdamW(groups, lr=self.lr, betas=(self.betas[0], self.betas[1]), eps=self.eps, fused=fused)
+        if fused:
+            # Lightning refuses to clip for optimisers that unscale gradients themselves: no scaler runs on a CPU.
+            optimizer._step_supports_amp_scaling = False
         warmup = self.warmup_steps(length)
         return optimizer, LambdaLR(
             optimizer,
             lambda step: multiplier(step, schedule=self.schedule, warmup=warmup, total=total, floor=self.floor),
         )
+
+
+def _on_cpu(groups: Iterable[Group]) -> bool:
+    """Tell whether one pass over memory can do the step: on a GPU PyTorch's own choice is as fast."""
+    return all(one.device.type == "cpu" for group in groups for one in group["params"])  # type: ignore[attr-defined]

@@ -151,3 +151,28 @@ def test_nothing_to_train_is_told() -> None:
     with pytest.raises(ClipbioError, match="nothing is trained"):
         AdamWRecipe(lr=0.1).build([("image", frozen, None)], LENGTH)
     assert math.isfinite(LENGTH.total_steps or 0)
+
+
+def test_the_fused_step_on_a_cpu_is_that_of_plain_adamw() -> None:
+    parts = [torch.nn.Linear(5, 4) for _ in range(2)]
+    parts[1].load_state_dict(parts[0].state_dict())
+    ours, _ = AdamWRecipe(lr=0.1, schedule="constant").build([("part", parts[0], None)], LENGTH)
+    groups = parameter_groups([("part", parts[1], 0.1)], weight_decay=0.2)
+    plain = torch.optim.AdamW(groups, lr=0.1, betas=(0.9, 0.98), eps=1e-6, fused=False)
+    assert ours.defaults["fused"] is True
+    for optimizer, part in ((ours, parts[0]), (plain, parts[1])):
+        for seed in range(3):
+            part.weight.grad = torch.randn(4, 5, generator=torch.Generator().manual_seed(seed))
+            part.bias.grad = torch.ones(4)
+            optimizer.step()
+    torch.testing.assert_close(parts[0].weight, parts[1].weight, rtol=1e-5, atol=1e-7)
+
+
+def test_gradients_of_a_fused_step_are_clipped_in_any_precision() -> None:
+    from pytorch_lightning.plugins.precision import MixedPrecision
+
+    part = torch.nn.Linear(2, 2)
+    optimizer, _ = AdamWRecipe(lr=0.1).build([("part", part, None)], LENGTH)
+    part.weight.grad = torch.full((2, 2), 10.0)
+    MixedPrecision("bf16-mixed", "cpu").clip_gradients(optimizer, 1.0)
+    assert float(part.weight.grad.norm()) == pytest.approx(1.0, rel=1e-4)
