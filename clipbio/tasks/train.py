@@ -43,6 +43,7 @@ from clipbio.training.microbatches import warn_of_batch_statistics
 from clipbio.training.module import ContrastiveModule
 from clipbio.training.progress import RunProgressBar
 from clipbio.training.run import RunFolder, provenance
+from clipbio.training.strategy import ShardedStrategy, WholeValidation
 from clipbio.training.validation import Validation
 from clipbio.training.validity import check_config
 
@@ -60,6 +61,7 @@ _MEANT = (
     ".*treespec.*is deprecated.*",
     ".*Checkpoint directory .* exists and is not empty.*",
     ".*resuming from a checkpoint that ended.*",
+    ".*FSDP2-wrapped module .* returned a view tensor.*",
 )
 
 
@@ -102,8 +104,10 @@ def _check_world(config: Config, world: World) -> None:
             f"trainer.strategy={strategy} needs one process per device: start them with "
             "'torchrun --nproc_per_node N train.py ...' (or srun)"
         )
-    if strategy == "fsdp":
-        raise ClipbioError("trainer=fsdp is not supported yet: evaluation needs whole towers; take trainer=ddp")
+    if strategy == "fsdp" and trainer["precision"] not in ("32-true", "bf16-mixed"):
+        raise ClipbioError(
+            f"trainer=fsdp cannot train with trainer.precision={trainer['precision']}: take bf16-mixed or 32-true"
+        )
 
 
 class _Training:
@@ -112,6 +116,7 @@ class _Training:
     def __init__(self, config: Config, world: World) -> None:
         self.config = config
         self.world = world
+        self.sharded = config["trainer"]["strategy"] == "fsdp"
         self.folder = RunFolder(Path(config["run_dir"]).expanduser())
         self.console = Console(quiet=not world.is_main)
         self.device = device_of(str(config["trainer"]["accelerator"]), world)
@@ -237,9 +242,10 @@ class _Training:
         loggers = [JsonLinesLogger(self.folder.metrics_log)]
         loggers += [instantiate(item, f"logger.{name}") for name, item in (self.config["logger"] or {}).items()]
         settings = {key: value for key, value in self.config["trainer"].items() if key != "_target_"}
-        devices = settings.pop("devices")
+        devices, strategy = settings.pop("devices"), settings.pop("strategy")
         return pl.Trainer(
             **settings,
+            strategy=ShardedStrategy(self.world.size) if self.sharded else strategy,
             devices=self.world.local_size if self.world.size > 1 else devices,
             num_nodes=max(1, self.world.size // self.world.local_size),
             max_steps=steps,
@@ -260,6 +266,7 @@ class _Training:
         folder, config = self.folder, self.config
         every = self._steps_of("checkpoint.every", config["checkpoint"]["every"], module.length)
         callbacks: list[Callback] = [
+            *([WholeValidation()] if self.sharded else []),
             Throughput(),
             LearningRates(),
             StatusFile(folder.path / "status.json"),
@@ -311,6 +318,10 @@ class _Training:
     def _evaluate(self, trainer: pl.Trainer) -> dict[str, float]:
         barrier()
         path = checkpoint_path(self.folder.path)
+        if self.sharded:
+            # Evaluation runs unequal numbers of batches and texts on the processes: that takes whole towers.
+            self.model = build_model(self.config, load_weights=False)
+            self.encoder.tower = self.model.tower("text")
         load_into(read_checkpoint(path), {"model": self.model}, path)
         benchmarks = build_benchmarks(self.config)
         if not benchmarks or not self.splits:

@@ -14,6 +14,7 @@ from clipbio.data.batch import Batch, EvaluationBatch
 from clipbio.errors import ClipbioError, nearest
 from clipbio.losses import Head, HeadOutput
 from clipbio.models import MultiTower
+from clipbio.models.sharding import shard
 from clipbio.seeding import derive_seed
 from clipbio.training.durations import RunLength
 from clipbio.training.microbatches import encode
@@ -57,6 +58,12 @@ class ContrastiveModule(pl.LightningModule):
         self.length = length
         self.validation = validation
         self.config = config
+
+    def configure_model(self) -> None:
+        """Shard everything over the processes where the strategy asks for it."""
+        if self.device_mesh is not None:
+            towers = [self.model.tower(name) for name in self.model.modalities]
+            shard(towers, self.heads.values(), self.device_mesh["data_parallel"])
 
     def training_step(self, batch: dict[str, Batch], batch_idx: int) -> dict[str, Any]:
         """Return the loss of this process's share of a global batch: the weighted sum over projections."""
