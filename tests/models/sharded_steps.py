@@ -10,13 +10,14 @@ from clipbio.distributed import gather_objects, join_world, leave_world
 from clipbio.losses import infonce_head
 from clipbio.models import MultiTower, TimmImage, openclip
 from clipbio.models.sharding import assemble, make_whole, shard, shard_again, split_like
+from clipbio.training.microbatches import encode
 
-MODELS = ("vit", "resnet", "timm_mlp", "channels_last", "half_frozen")
+MODELS = ("vit", "resnet", "timm_mlp", "channels_last", "half_frozen", "twice", "pieces")
 ROWS, STEPS = 8, 3
 
 
 def build(name: str, folder: Path) -> MultiTower:
-    """Build the same model on every process; `half_frozen` and `channels_last` are variants of `vit`."""
+    """Build the same model on every process; names without a folder are variants of `vit`."""
     model = openclip(str(folder / (name if (folder / name).exists() else "vit")))
     if name == "channels_last":
         torch.manual_seed(0)
@@ -51,7 +52,7 @@ def steps(name: str, folder: Path, *, sharded: bool) -> dict:
     for step in range(STEPS):
         if step == 1:
             record["vectors"] = _evaluate(modules, run=rank == 0)
-        _loss(model, head, step, rank=rank, size=size).backward()
+        _loss(name, model, head, step, rank=rank, size=size).backward()
         if step == 0:
             gradients = {key: p.grad.clone() for key, p in modules.named_parameters() if p.grad is not None}
             record["gradients"] = assemble(gradients, keep=True)
@@ -70,9 +71,14 @@ def steps(name: str, folder: Path, *, sharded: bool) -> dict:
     return record
 
 
-def _loss(model: MultiTower, head: torch.nn.Module, step: int, *, rank: int, size: int) -> torch.Tensor:
+def _loss(name: str, model: MultiTower, head: torch.nn.Module, step: int, *, rank: int, size: int) -> torch.Tensor:
     share = slice(rank * ROWS // size, (rank + 1) * ROWS // size)
-    embeddings = model({key: value[share] for key, value in inputs(model, step).items()})
+    batch = {key: value[share] for key, value in inputs(model, step).items()}
+    embeddings = encode(model, batch, size=3 if name == "pieces" else None)
+    if name == "twice":
+        # As with a second projection: more than one forward pass of a tower before the backward pass.
+        again = model({key: value.flip(0) for key, value in batch.items()})
+        embeddings = {key: (value + again[key].flip(0)) / 2 for key, value in embeddings.items()}
     ids, present = torch.arange(ROWS)[share], torch.ones(ROWS // size, dtype=torch.bool)
     labels = {"taxon_BR": ids[:, None].expand(-1, 7), "bin_B": ids, "text_B": ids, "group_B": ids}
     return head(embeddings, {"image": present, "text": present}, labels).loss
