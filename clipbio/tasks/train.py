@@ -104,10 +104,16 @@ def _check_world(config: Config, world: World) -> None:
             f"trainer.strategy={strategy} needs one process per device: start them with "
             "'torchrun --nproc_per_node N train.py ...' (or srun)"
         )
-    if strategy == "fsdp" and trainer["precision"] not in ("32-true", "bf16-mixed"):
-        raise ClipbioError(
-            f"trainer=fsdp cannot train with trainer.precision={trainer['precision']}: take bf16-mixed or 32-true"
-        )
+    if strategy == "fsdp":
+        _check_sharded(config)
+
+
+def _check_sharded(config: Config) -> None:
+    precision = config["trainer"]["precision"]
+    if precision not in ("32-true", "bf16-mixed"):
+        raise ClipbioError(f"trainer=fsdp cannot train with trainer.precision={precision}: take bf16-mixed or 32-true")
+    if config["compile"]:
+        raise ClipbioError("compile cannot be combined with trainer=fsdp, which gathers weights inside a trunk: false")
 
 
 class _Training:

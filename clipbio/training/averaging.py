@@ -7,11 +7,11 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
-from pytorch_lightning.strategies import FSDPStrategy
 from torch import Tensor
 
 from clipbio.errors import ClipbioError
 from clipbio.training.durations import Duration
+from clipbio.training.strategy import ShardedStrategy
 
 __all__ = ["WeightAverage"]
 
@@ -49,7 +49,7 @@ class WeightAverage(Callback):
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Refuse sharded weights."""
-        if isinstance(trainer.strategy, FSDPStrategy):
+        if isinstance(trainer.strategy, ShardedStrategy):
             raise ClipbioError("callbacks=ema cannot average weights that trainer=fsdp shards; take trainer=ddp")
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

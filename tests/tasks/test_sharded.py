@@ -73,3 +73,14 @@ def test_a_stopped_run_continues_sharded_and_on_one_process(
     status, _, err = here(capsys, "train", *overrides, every, f"run_dir={base / 'alone'}", "resume=must")
     assert status == 0, err
     assert losses(base / "alone") == pytest.approx(losses(undisturbed), rel=1e-4)
+
+
+@pytest.mark.parametrize("setting", ["compile=true", "trainer.precision=16-mixed"])
+def test_what_sharding_cannot_do_is_refused(setting: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, err = here(
+        capsys, "train", *SMALL, f"data.root={tmp_path}", f"run_dir={tmp_path / 'run'}", *SHARDED, "trainer.devices=1",
+        setting,
+    )  # fmt: skip
+    assert status == 2
+    assert setting.partition("=")[0] in err
+    assert "trainer=fsdp" in err

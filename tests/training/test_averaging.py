@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.strategies import FSDPStrategy
 from torch import nn
 
 from clipbio.errors import ClipbioError
@@ -15,6 +14,7 @@ from clipbio.training.averaging import WeightAverage, averaged_tensors
 from clipbio.training.callbacks import LastCheckpoint
 from clipbio.training.checkpoints import AtomicCheckpoints, chosen_weights, load_into, read_checkpoint
 from clipbio.training.durations import RunLength
+from clipbio.training.strategy import ShardedStrategy
 
 STEPS = 8
 
@@ -146,7 +146,7 @@ def test_a_checkpoint_without_averages_has_none_to_give(tmp_path: Path) -> None:
 
 
 def test_sharded_weights_and_bad_settings_are_refused() -> None:
-    trainer: Any = SimpleNamespace(strategy=FSDPStrategy())
+    trainer: Any = SimpleNamespace(strategy=ShardedStrategy(2))
     with pytest.raises(ClipbioError, match="callbacks=ema cannot average weights that trainer=fsdp shards"):
         WeightAverage().setup(trainer, Probe(), "fit")
     with pytest.raises(ClipbioError, match=r"callbacks\.ema\.decay=1\.0"):
