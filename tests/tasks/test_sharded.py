@@ -75,7 +75,7 @@ def test_a_stopped_run_continues_sharded_and_on_one_process(
     assert losses(base / "alone") == pytest.approx(losses(undisturbed), rel=1e-4)
 
 
-@pytest.mark.parametrize("setting", ["compile=true", "trainer.precision=16-mixed"])
+@pytest.mark.parametrize("setting", ["compile=true", "trainer.precision=64-true"])
 def test_what_sharding_cannot_do_is_refused(setting: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, _, err = here(
         capsys, "train", *SMALL, f"data.root={tmp_path}", f"run_dir={tmp_path / 'run'}", *SHARDED, "trainer.devices=1",
