@@ -14,6 +14,7 @@ from clipbio.training.averaging import WeightAverage, averaged_tensors
 from clipbio.training.callbacks import LastCheckpoint
 from clipbio.training.checkpoints import AtomicCheckpoints, chosen_weights, load_into, read_checkpoint
 from clipbio.training.durations import RunLength
+from clipbio.training.module import CHECKPOINT_FORMAT
 from clipbio.training.strategy import ShardedStrategy
 
 STEPS = 8
@@ -49,7 +50,7 @@ class Probe(pl.LightningModule):
         return torch.optim.SGD(self.trained.parameters(), lr=0.1)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["clipbio"] = {"format": 1, "config": {}}
+        checkpoint["clipbio"] = {"format": CHECKPOINT_FORMAT, "config": {}}
 
 
 def data() -> torch.utils.data.DataLoader[torch.Tensor]:
