@@ -121,7 +121,7 @@ def _check_key(config: DictConfig, key: str, name: str) -> None:
         if isinstance(node, DictConfig) and part not in list(node):
             keys = [".".join([*path, str(other)]) for other in node]
             wanted = ".".join([*path, part])
-            hint = nearest(wanted, keys) if _is_close(wanted, keys) else _elsewhere(config, part, keys)
+            hint = _elsewhere(config, part) or nearest(wanted, keys)
             if path == ["data", "streams"]:
                 hint = f"; a further stream is added with '+{key}=...'"
             raise ClipbioError(f"{wanted} is no setting of '{name}'{hint}")
@@ -147,14 +147,10 @@ def _is_judged_later(config: DictConfig, key: str) -> bool:
     return False
 
 
-def _is_close(word: str, words: Sequence[str]) -> bool:
-    return "did you mean" in nearest(word, words)
-
-
-def _elsewhere(config: DictConfig, part: str, siblings: Sequence[str]) -> str:
-    """Suggest a key of that name in another place of the config."""
+def _elsewhere(config: DictConfig, part: str) -> str:
+    """Suggest a key of that very name in another place of the config, if there is one."""
     found = [path for path in _paths(config) if path.rpartition(".")[2] == part]
-    return f"; did you mean '{found[0]}'?" if found else nearest(part, siblings)
+    return f"; did you mean '{found[0]}'?" if found else ""
 
 
 def _paths(config: DictConfig, prefix: str = "") -> Iterator[str]:
