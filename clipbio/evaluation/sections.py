@@ -44,6 +44,11 @@ _PANELS = (
     ("Learning rate", "", False, r"(.*[/_-])?(lr|learning_rate)([/_-].*)?"),
     ("Samples per second", "samples / s", True, r".*samples_per_second"),
     ("Waiting for data", "% of the time", True, r".*data_wait[a-z_]*"),
+    ("Loss by type of text", "", False, r"monitor/loss/.*"),
+    ("Repeated in a batch", "% of the rows", True, r"monitor/duplicates/.*"),
+    ("Effective rank", "dimensions", True, r"monitor/effective_rank/.*"),
+    ("Gap between modalities", "distance of the means", True, r"monitor/gap/.*"),
+    ("Length before normalising", "", True, r"monitor/norm/.*"),
 )
 
 
@@ -112,6 +117,8 @@ def curves(history: Sequence[Mapping[str, object]], album: Album) -> list[tuple[
 
 def _curve_name(key: str) -> str:
     parts = key.split("/")
+    if parts[0] == "monitor":
+        return "/".join(parts[2:])
     return f"{parts[1]}: {label(parts[2])}" if len(parts) >= 4 else key
 
 

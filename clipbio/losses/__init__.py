@@ -1,6 +1,7 @@
 """Losses over named embeddings. Nothing here knows what a modality is."""
 
 from clipbio.losses.builders import infonce_head, open_clip_head, sigmoid_head
+from clipbio.losses.classification import TaxonClassifier
 from clipbio.losses.gather import gather, gather_labels
 from clipbio.losses.head import ContrastiveHead, Head, HeadOutput
 from clipbio.losses.infonce import InfoNCE
@@ -16,6 +17,7 @@ __all__ = [
     "InfoNCE",
     "PlainClip",
     "Sigmoid",
+    "TaxonClassifier",
     "gather",
     "gather_labels",
     "infonce_head",

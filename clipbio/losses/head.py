@@ -37,8 +37,8 @@ class Head(nn.Module):
 
     modalities: tuple[str, ...] = ()
 
-    def prepare(self, taxon_NR: Tensor) -> None:
-        """Learn the labels of all train specimens before training; most heads need nothing."""
+    def prepare(self, taxon_NR: Tensor, *, dim: int) -> None:
+        """Learn the labels of all train specimens, and the length of embeddings; most heads need nothing."""
 
     def start_from(self, logit_scale: float | None, logit_bias: float | None = None) -> None:
         """Take over the temperature of a pretrained model; heads without one ignore it."""

@@ -9,12 +9,24 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from torch import nn
 
-from clipbio.config import check_signatures
+from clipbio.config import check_signatures, instantiate
 from clipbio.distributed import World, barrier, broadcast, join_world, leave_world
 from clipbio.errors import ClipbioError
+from clipbio.evaluation.benchmark import Benchmark
 from clipbio.files import write_json
-from clipbio.tasks.parts import build_benchmarks, build_cache, build_data, build_model, device_of, measure
+from clipbio.losses import TaxonClassifier
+from clipbio.tasks.parts import (
+    build_benchmarks,
+    build_cache,
+    build_data,
+    build_model,
+    check_texts,
+    device_of,
+    head_benchmarks,
+    measure,
+)
 from clipbio.tasks.results import finish_run
 from clipbio.training.checkpoints import checkpoint_path, load_into, read_checkpoint
 from clipbio.training.inputs import connect
@@ -58,7 +70,7 @@ def _evaluate(config: Config, folder: RunFolder, world: World, started: float) -
     path = checkpoint_path(config["checkpoint"]) if config["checkpoint"] else None
     checkpoint = read_checkpoint(path) if path is not None else None
     config = _complete(config, checkpoint["clipbio"]["config"] if checkpoint is not None else {})
-    check_signatures({key: config[key] for key in ("model", "data", "benchmark")})
+    check_signatures({key: config.get(key) for key in ("model", "data", "benchmark")})
     device = device_of(str(config["trainer"]["accelerator"]), world)
     data = build_data(config, world)
     if config["splits"] is not None and not isinstance(config["splits"], list):
@@ -76,6 +88,8 @@ def _evaluate(config: Config, folder: RunFolder, world: World, started: float) -
         model, data, cache=build_cache(config), augmentation=None, splits=splits, world=world, device=device
     )
     benchmarks = build_benchmarks(config)
+    if checkpoint is not None and path is not None:
+        benchmarks |= _trained_benchmarks(checkpoint, benchmarks, path, str(config["weights"]))
     validation = measure(model, data, splits=splits, benchmarks=benchmarks, encoder=encoder, device=device)
     if world.is_main:
         facts = {"wall time": f"{time.time() - started:.0f} s", "processes": world.size}
@@ -95,6 +109,21 @@ def _evaluate(config: Config, folder: RunFolder, world: World, started: float) -
         folder.write_status("finished")
     barrier()
     return validation.result.metrics
+
+
+def _trained_benchmarks(
+    checkpoint: Mapping[str, Any], benchmarks: Mapping[str, Benchmark], path: Path, weights: str
+) -> dict[str, Benchmark]:
+    """Return what the head of a checkpoint can be asked, if it is a classifier."""
+    head = instantiate(checkpoint["clipbio"]["config"]["loss"], "loss")
+    if not isinstance(head, TaxonClassifier):
+        return {}
+    check_texts(head, benchmarks)
+    name = "heads.default"
+    state = checkpoint["state_dict"]
+    head.prepare_like({key.removeprefix(f"{name}."): value for key, value in state.items() if key.startswith(name)})
+    load_into(checkpoint, {name: head}, path, weights=weights)
+    return head_benchmarks(nn.ModuleDict({"default": head}))
 
 
 def _complete(config: Config, trained: Config) -> dict[str, Any]:

@@ -10,13 +10,18 @@ from typing import Any
 import torch
 from rich.console import Console
 from rich.table import Table
+from torch import nn
 
 from clipbio.config import instantiate
 from clipbio.data.datamodule import SpecimenData
 from clipbio.distributed import World
 from clipbio.errors import ClipbioError, nearest
 from clipbio.evaluation.benchmark import Benchmark
+from clipbio.evaluation.classification import Classification
 from clipbio.evaluation.embed import embed
+from clipbio.evaluation.retrieval import Retrieval
+from clipbio.evaluation.zero_shot import ZeroShot
+from clipbio.losses import Head, TaxonClassifier
 from clipbio.models import MultiTower
 from clipbio.training.encoder import TextEncoder
 from clipbio.training.inputs import FeatureCache
@@ -27,8 +32,11 @@ __all__ = [
     "build_cache",
     "build_data",
     "build_model",
+    "check_texts",
     "describe_streams",
     "device_of",
+    "freeze_unused",
+    "head_benchmarks",
     "measure",
     "print_summary",
     "thumbnails",
@@ -65,6 +73,36 @@ def build_benchmarks(config: Config, names: Sequence[str] | None = None) -> dict
             )
     chosen = configs if names is None else names
     return {name: instantiate(configs[name], f"benchmark.{name}") for name in chosen}
+
+
+def head_benchmarks(heads: nn.ModuleDict) -> dict[str, Benchmark]:
+    """Return what the head of the default projection can be asked by itself, if it classifies."""
+    head = dict(heads.items()).get("default")
+    return {"classification": Classification(head.answers)} if isinstance(head, TaxonClassifier) else {}
+
+
+def check_texts(head: Head, benchmarks: Mapping[str, Benchmark]) -> None:
+    """Refuse benchmarks that compare images with texts where the loss trains no text.
+
+    Raises:
+        ClipbioError: There are such benchmarks.
+    """
+    names = [name for name, one in benchmarks.items() if isinstance(one, ZeroShot | Retrieval)]
+    if names and "text" not in head.modalities:
+        raise ClipbioError(
+            f"the loss trains no text, and {' and '.join(names)} would compare images with it: take "
+            "experiment=cross_entropy, or 'benchmark=[]' 'validation.benchmarks=[]' "
+            "checkpoint.monitor=classification/val/species/top1"
+        )
+
+
+def freeze_unused(model: MultiTower, heads: nn.ModuleDict) -> None:
+    """Freeze the towers that no loss reads: they would have no gradient, which DDP does not allow."""
+    read = {name for head in heads.values() if isinstance(head, Head) for name in head.modalities}
+    for name in model.modalities:
+        if name not in read:
+            log.info("the loss reads %s: the %s tower is not trained", " and ".join(sorted(read)), name)
+            model.tower(name).requires_grad_(False)
 
 
 def build_cache(config: Config) -> FeatureCache:

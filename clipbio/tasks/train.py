@@ -27,7 +27,10 @@ from clipbio.tasks.parts import (
     build_cache,
     build_data,
     build_model,
+    check_texts,
     device_of,
+    freeze_unused,
+    head_benchmarks,
     measure,
     print_summary,
 )
@@ -181,6 +184,7 @@ class _Training:
         length = self._plan()
         validation_splits = [name for name in self.config["validation"]["splits"] if name in self.data.splits]
         self.splits = _final_splits(self.config, self.data.splits)
+        self.heads = build_heads(self._head, self.data.streams)
         augmentation = instantiate(self.config["augmentation"], "augmentation")
         assert isinstance(augmentation, Augmentation)
         self.encoder = connect(
@@ -192,9 +196,10 @@ class _Training:
             world=self.world,
             device=self.device,
         )
-        heads = build_heads(self._head, self.data.streams)
-        if self.config.get("init") and self.resumed_at is None:
-            self._start_from(checkpoint_path(self.config["init"]), "heads", heads)
+        freeze_unused(self.model, self.heads)
+        # Classes belong to the data that a classifier was trained on.
+        if self.config.get("init") and self.resumed_at is None and not head_benchmarks(self.heads):
+            self._start_from(checkpoint_path(self.config["init"]), "heads", self.heads)
         validation = self._validation(validation_splits)
         self.data.validation_splits = tuple(validation_splits) if validation is not None else ()
         compile_trunks(self.model, self.config["compile"])
@@ -204,7 +209,7 @@ class _Training:
         self.model.train()
         return ContrastiveModule(
             self.model,
-            heads,
+            self.heads,
             loss_weights=loss_weights(self.data.streams),
             recipe=instantiate(self.config["optim"], "optim"),
             length=length,
@@ -215,6 +220,10 @@ class _Training:
     def _head(self) -> Head:
         head = instantiate(self.config["loss"], "loss")
         assert isinstance(head, Head)
+        asked = build_benchmarks(self.config) | build_benchmarks(self.config, self.config["validation"]["benchmarks"])
+        check_texts(head, asked)
+        taxa = [torch.from_numpy(split.index.taxon_NR[split.rows]) for split in self.data.train_parts]
+        head.prepare(torch.cat(taxa), dim=self.model.dim)
         head.start_from(self.model.initial_logit_scale, self.model.initial_logit_bias)
         return head
 
@@ -232,6 +241,7 @@ class _Training:
 
     def _validation(self, names: list[str]) -> Validation | None:
         benchmarks = build_benchmarks(self.config, self.config["validation"]["benchmarks"])
+        benchmarks |= head_benchmarks(self.heads)
         if not names or not benchmarks:
             return None
         return Validation(
@@ -297,6 +307,8 @@ class _Training:
         callbacks += [LastCheckpoint(folder.last, every=every), GracefulStop(folder.last)]
         if config["progress"]:
             callbacks.append(RunProgressBar(leave=True))
+        if config["monitors"]:
+            callbacks.append(instantiate(config["monitors"], "monitors"))
         extra = config["callbacks"] or {}
         return callbacks + [instantiate(item, f"callbacks.{name}") for name, item in extra.items() if item]
 
@@ -327,9 +339,11 @@ class _Training:
         if self.sharded:
             # Evaluation runs unequal numbers of batches and texts on the processes: that takes whole towers.
             self.model = build_model(self.config, load_weights=False)
+            self.heads = build_heads(self._head, self.data.streams)
             self.encoder.tower = self.model.tower("text")
-        load_into(read_checkpoint(path), {"model": self.model}, path)
-        benchmarks = build_benchmarks(self.config)
+        own = head_benchmarks(self.heads)
+        load_into(read_checkpoint(path), {"model": self.model} | ({"heads": self.heads} if own else {}), path)
+        benchmarks = build_benchmarks(self.config) | own
         if not benchmarks or not self.splits:
             return {}
         validation = measure(

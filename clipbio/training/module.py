@@ -74,9 +74,12 @@ class ContrastiveModule(pl.LightningModule):
         embeddings: dict[str, dict[str, Tensor]] = {}
         outputs: dict[str, HeadOutput] = {}
         for projection, part in batch.items():
-            embeddings[projection] = encode(self.model, part["inputs"], projection=projection, size=size)
+            head = self.heads[projection]
+            assert isinstance(head, Head)
+            inputs = {name: value for name, value in part["inputs"].items() if name in head.modalities}
+            embeddings[projection] = encode(self.model, inputs, projection=projection, size=size)
             labels = {name: part[name] for name in ("taxon_BR", "bin_B", "text_B", "group_B")}
-            outputs[projection] = self.heads[projection](embeddings[projection], part["present"], labels)
+            outputs[projection] = head(embeddings[projection], part["present"], labels)
         loss = torch.stack([self.loss_weights[name] * output.loss for name, output in outputs.items()]).sum()
         if not self.logs_now:
             return {"loss": loss, "embeddings": {}, "row_loss": {}}

@@ -46,6 +46,8 @@ def test_losses_temperature_and_learning_rate_are_logged_and_fall(finished: Fini
     folder, _, _ = finished
     names = set().union(*(line.keys() for line in lines(folder / "metrics.jsonl")))
     assert {"train/loss", "train/logit_scale", "train/samples_per_second", "train/data_wait"} <= names
+    watched = {"duplicates/text", "duplicates/taxon", "effective_rank/image", "gap/image-text", "norm/text"}
+    assert {f"monitor/{name}" for name in watched} <= names
     values = losses(folder)
     assert len(values) == 12
     assert sum(values[-3:]) < sum(values[:3])
