@@ -75,21 +75,19 @@ class Taxon:
 
     @property
     def rank_keys(self) -> tuple[int, ...]:
-        """Return one key per rank: a hash of the lineage down to it, -1 where that rank is not known.
+        """Return one key per rank, -1 where that rank is not known: a hash of rank, kingdom and name.
 
-        The last one is the identity of the species within a table.
+        Names are unique within a kingdom by the codes of nomenclature. The ranks between take no part, so that a record
+        which leaves one of them out keeps the keys of the others. The last key is that of the species.
         """
         return _rank_keys(self)
 
     @property
     def key(self) -> int:
-        """Return the identity of the species across tables, which may fill the ranks between differently.
+        """Return the key of the deepest known rank, without any rank -1.
 
-        It hashes kingdom and binomial, so that the plant and the animal of one name stay apart. Without a species it is
-        the key of the deepest known rank, without any rank -1.
+        The plant and the animal of one name stay apart.
         """
-        if self.scientific_name:
-            return stable_hash("species", self.kingdom, self.genus, self.species)
         return next((key for key in reversed(self.rank_keys) if key != -1), -1)
 
 
@@ -111,5 +109,8 @@ def _clean(raw: tuple[str, ...]) -> Taxon:
 
 @lru_cache(maxsize=65536)
 def _rank_keys(taxon: Taxon) -> tuple[int, ...]:
-    known = (*(bool(name) for name in taxon.ranks[:-1]), bool(taxon.scientific_name))
-    return tuple(stable_hash(*taxon.ranks[: i + 1]) if is_known else -1 for i, is_known in enumerate(known))
+    names: list[tuple[str, ...]] = [(name,) if name else () for name in taxon.ranks[:-1]]
+    names.append((taxon.genus, taxon.species) if taxon.scientific_name else ())
+    return tuple(
+        stable_hash(rank, taxon.kingdom, *name) if name else -1 for rank, name in zip(RANKS, names, strict=True)
+    )

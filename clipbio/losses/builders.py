@@ -21,7 +21,7 @@ def infonce_head(
     label_smoothing: float = 0.0,
     temperature: float | None = None,
     learn_temperature: bool = True,
-    max_scale: float = 100.0,
+    max_scale: float | None = 100.0,
     pairs: Mapping[str, float] = IMAGE_TEXT,
 ) -> ContrastiveHead:
     """Return a head with `InfoNCE`; the arguments are those of the two classes."""
@@ -41,7 +41,7 @@ def sigmoid_head(
     temperature: float | None = None,
     bias: float = -10.0,
     learn_temperature: bool = True,
-    max_scale: float = 100.0,
+    max_scale: float | None = None,
     pairs: Mapping[str, float] = IMAGE_TEXT,
 ) -> ContrastiveHead:
     """Return a head with `Sigmoid`; it starts from temperature 0.1 and bias -10, as SigLIP does."""
@@ -62,7 +62,7 @@ def open_clip_head(
     gather_with_grad: bool = True,
     temperature: float | None = None,
     learn_temperature: bool = True,
-    max_scale: float = 100.0,
+    max_scale: float | None = 100.0,
     pairs: Mapping[str, float] = IMAGE_TEXT,
 ) -> ContrastiveHead:
     """Return a head with open_clip's own loss."""

@@ -46,6 +46,9 @@ class Head(nn.Module):
     def clamp(self) -> None:
         """Put parameters back into their bounds after a step."""
 
+    def settle(self) -> None:
+        """Let explicit settings win over weights of another run that were loaded."""
+
     @abstractmethod
     def forward(
         self, embeddings: Mapping[str, Tensor], present: Mapping[str, Tensor], labels: Mapping[str, Tensor]
@@ -67,7 +70,7 @@ class ContrastiveHead(Head):
         pairs: Weight of each pair, such as `image-text`; the weighted terms are added.
         temperature: Initial temperature; a pretrained model brings its own unless this is given.
         learn_temperature: Whether temperature and bias are trained.
-        max_scale: Upper bound of the inverse temperature; 100 as in CLIP.
+        max_scale: Upper bound of the inverse temperature; 100 as in CLIP, None for no bound.
         default_temperature: Where neither the config nor a pretrained model gives one.
         bias: Initial bias of losses that have one.
     """
@@ -79,20 +82,23 @@ class ContrastiveHead(Head):
         pairs: Mapping[str, float],
         temperature: float | None = None,
         learn_temperature: bool = True,
-        max_scale: float = 100.0,
+        max_scale: float | None = 100.0,
         default_temperature: float = 0.07,
         bias: float | None = None,
     ) -> None:
         super().__init__()
-        if temperature is not None and not 0.0 < temperature <= 10.0:
-            raise ClipbioError(f"loss.temperature={temperature} must lie in (0, 10]")
-        if max_scale < 1.0:
-            raise ClipbioError(f"loss.max_scale={max_scale} must be at least 1")
+        if max_scale is not None and max_scale < 1.0:
+            raise ClipbioError(f"loss.max_scale={max_scale} must be at least 1, or null")
+        lowest = 0.0 if max_scale is None else 1 / max_scale
+        if temperature is not None and not (0 < temperature <= 1 and temperature >= lowest * (1 - 1e-9)):
+            raise ClipbioError(
+                f"loss.temperature={temperature} must lie between 1 / loss.max_scale ({lowest:g}) and 1, as it is kept"
+            )
         self.loss = loss
         self.max_scale = max_scale
         self.pairs = _pairs(pairs)
         self.modalities = tuple(dict.fromkeys(name for pair in self.pairs for name in pair))
-        self._given = temperature is not None
+        self._given = temperature
         # One dimension, not zero: sharded training cannot hold a scalar parameter.
         self.logit_scale = nn.Parameter(
             torch.full((1,), -math.log(temperature or default_temperature)), requires_grad=learn_temperature
@@ -107,7 +113,7 @@ class ContrastiveHead(Head):
 
         A loss with a bias takes over only from a model that was trained with one: the two belong together.
         """
-        if logit_scale is None or self._given or (self.logit_bias is not None and logit_bias is None):
+        if logit_scale is None or self._given is not None or (self.logit_bias is not None and logit_bias is None):
             return
         with torch.no_grad():
             self.logit_scale.fill_(logit_scale)
@@ -118,7 +124,14 @@ class ContrastiveHead(Head):
     @torch.no_grad()
     def clamp(self) -> None:
         """Keep the inverse temperature between 1 and `max_scale`, as CLIP does after each step."""
-        self.logit_scale.clamp_(0.0, math.log(self.max_scale))
+        self.logit_scale.clamp_(0.0, None if self.max_scale is None else math.log(self.max_scale))
+
+    @torch.no_grad()
+    def settle(self) -> None:
+        """Put back a temperature that the config gives, and its bounds, after weights of another run were loaded."""
+        if self._given is not None:
+            self.logit_scale.fill_(-math.log(self._given))
+        self.clamp()
 
     def forward(
         self, embeddings: Mapping[str, Tensor], present: Mapping[str, Tensor], labels: Mapping[str, Tensor]

@@ -32,8 +32,6 @@ class InfoNCE(nn.Module):
         rank_decay: Weight that each rank above the species loses as a positive, for `rank`.
     """
 
-    has_bias = False
-
     def __init__(self, targets: str = "taxon", *, label_smoothing: float = 0.0, rank_decay: float = 0.1) -> None:
         super().__init__()
         check_targets(targets, rank_decay)

@@ -20,8 +20,6 @@ class PlainClip(nn.Module):
         gather_with_grad: Gradients flow to the processes that embeddings came from.
     """
 
-    has_bias = False
-
     def __init__(self, *, local_loss: bool = True, gather_with_grad: bool = True) -> None:
         super().__init__()
         if local_loss and not gather_with_grad:

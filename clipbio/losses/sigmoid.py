@@ -27,8 +27,6 @@ class Sigmoid(nn.Module):
         rank_decay: Weight that each rank above the species loses as a positive, for `rank`.
     """
 
-    has_bias = True
-
     def __init__(self, targets: str = "taxon", *, rank_decay: float = 0.1) -> None:
         super().__init__()
         check_targets(targets, rank_decay)

@@ -15,6 +15,7 @@ from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
+from clipbio.errors import ClipbioError
 from clipbio.models.tower import Tower
 
 __all__ = ["assemble", "make_whole", "shard", "shard_again", "split_like"]
@@ -26,7 +27,15 @@ def shard(towers: Iterable[Tower], heads: Iterable[nn.Module], mesh: DeviceMesh)
         # Projections apart from the trunk: a tower runs either of them alone where features are cached.
         for unit in (*_blocks(tower.trunk), tower.trunk, *tower.projections.values()):
             _shard_unit(unit, mesh)
+    seen: set[int] = set()
     for head in heads:
+        own = {id(parameter) for parameter in head.parameters()}
+        if seen & own:
+            raise ClipbioError(
+                "trainer=fsdp cannot shard a temperature that several projections share: set "
+                "data.streams.NAME.own_temperature=true, or take trainer=ddp"
+            )
+        seen |= own
         _shard_unit(head, mesh)
 
 

@@ -36,10 +36,10 @@ from clipbio.tasks.parts import (
 )
 from clipbio.tasks.results import finish_run
 from clipbio.training.callbacks import GracefulStop, LastCheckpoint, LearningRates, SkippedGuard, StatusFile, Throughput
-from clipbio.training.checkpoints import AtomicCheckpoints, checkpoint_path, load_into, read_checkpoint
+from clipbio.training.checkpoints import AtomicCheckpoints, checkpoint_path, load_into, read_checkpoint, start_heads
 from clipbio.training.compiling import compile_trunks
 from clipbio.training.durations import Duration, RunLength
-from clipbio.training.heads import build_heads, check_projections, loss_weights
+from clipbio.training.heads import build_heads, check_modalities, check_projections, loss_weights
 from clipbio.training.inputs import connect
 from clipbio.training.loggers import JsonLinesLogger
 from clipbio.training.microbatches import warn_of_batch_statistics
@@ -165,7 +165,8 @@ class _Training:
             log.info("resumed at step %d from %s", self.resumed_at, self.folder.last)
             self.console.print(f"resumed at step {self.resumed_at} from {self.folder.last}")
         elif self.config.get("init"):
-            self._start_from(checkpoint_path(self.config["init"]), "model", self.model)
+            path = checkpoint_path(self.config["init"])
+            load_into(read_checkpoint(path), {"model": self.model}, path, adopt=True)
         if self.world.is_main:
             self.folder.forget_after(self.resumed_at or 0)
         module = self._module()
@@ -173,9 +174,6 @@ class _Training:
         trainer = self._trainer(module)
         self._fit(trainer, module)
         return self._evaluate(trainer)
-
-    def _start_from(self, path: Path, name: str, module: torch.nn.Module) -> None:
-        load_into(read_checkpoint(path), {name: module}, path, adopt=True)
 
     # -- parts ------------------------------------------------------------------------------------------------------
 
@@ -185,6 +183,7 @@ class _Training:
         validation_splits = [name for name in self.config["validation"]["splits"] if name in self.data.splits]
         self.splits = _final_splits(self.config, self.data.splits)
         self.heads = build_heads(self._head, self.data.streams)
+        check_modalities(self.model, self.heads)
         augmentation = instantiate(self.config["augmentation"], "augmentation")
         assert isinstance(augmentation, Augmentation)
         self.encoder = connect(
@@ -199,7 +198,7 @@ class _Training:
         freeze_unused(self.model, self.heads)
         # Classes belong to the data that a classifier was trained on.
         if self.config.get("init") and self.resumed_at is None and not head_benchmarks(self.heads):
-            self._start_from(checkpoint_path(self.config["init"]), "heads", self.heads)
+            start_heads(self.heads, checkpoint_path(self.config["init"]))
         validation = self._validation(validation_splits)
         self.data.validation_splits = tuple(validation_splits) if validation is not None else ()
         compile_trunks(self.model, self.config["compile"])

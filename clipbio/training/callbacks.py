@@ -75,6 +75,8 @@ class LearningRates(Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Log the rates of the coming step, where it is one that is logged."""
+        if not pl_module.logs_now:
+            return
         rates: dict[str, float] = {}
         for group in (group for optimizer in trainer.optimizers for group in optimizer.param_groups):
             key = f"lr/{group['name'].partition('/')[0]}"

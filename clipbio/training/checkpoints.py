@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import re
@@ -14,14 +15,17 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch import Tensor, nn
 
 from clipbio.errors import ClipbioError, nearest
+from clipbio.losses import Head
 from clipbio.models.lora import adopt_plain, has_adapters
 from clipbio.training.module import CHECKPOINT_FORMAT
 from clipbio.training.run import RunFolder
 
-__all__ = ["AtomicCheckpoints", "checkpoint_path", "chosen_weights", "load_into", "read_checkpoint"]
+__all__ = ["AtomicCheckpoints", "checkpoint_path", "chosen_weights", "load_into", "read_checkpoint", "start_heads"]
 
 Checkpoint = dict[str, Any]
 WEIGHTS = ("auto", "averaged", "trained")
+log = logging.getLogger(__name__)
+
 _NAMED_PART = re.compile(r"(\bprojections\.|^heads\.)[^.]+\.")
 
 
@@ -117,7 +121,7 @@ def load_into(
         path: Where it comes from, for messages.
         weights: See `chosen_weights`.
         adopt: A model with adapters may take the weights of one without; its adapters stay as they are. A projection or
-            head that the checkpoint lacks takes those of `default`.
+            head that the checkpoint lacks takes those of `default`; one that the model lacks is left out.
 
     Raises:
         ClipbioError: The weights belong to another model.
@@ -127,7 +131,8 @@ def load_into(
         prefix = f"{name}."
         state = {key.removeprefix(prefix): value for key, value in chosen.items() if key.startswith(prefix)}
         if adopt:
-            state = adopt_plain(module.state_dict(), _with_copies(prefix, module.state_dict(), state))
+            own = module.state_dict()
+            state = adopt_plain(own, _with_copies(prefix, own, _without_others(prefix, own, state, path)))
         problem = _mismatch(module.state_dict(), state)
         if has_adapters(state) and not has_adapters(module.state_dict()):
             raise ClipbioError(
@@ -137,6 +142,33 @@ def load_into(
         if problem:
             raise ClipbioError(f"{path} is a checkpoint of another model: {problem}; check the settings under model=")
         module.load_state_dict(state)
+
+
+def start_heads(heads: nn.ModuleDict, path: Path) -> None:
+    """Take over the temperature of another run, where it was trained with the same kind of loss.
+
+    What the config gives explicitly stays.
+    """
+    checkpoint = read_checkpoint(path)
+    try:
+        load_into(checkpoint, {"heads": heads}, path, adopt=True)
+    except ClipbioError:
+        log.warning(
+            "%s was trained with another kind of loss: the model's weights are taken over, no temperature", path
+        )
+    for head in heads.values():
+        assert isinstance(head, Head)
+        head.settle()
+
+
+def _without_others(prefix: str, own: Iterable[str], given: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """Leave out projections and heads that are not in the model, or in this run."""
+    parts = {match[0] for key in own if (match := _NAMED_PART.search(prefix + key))}
+    found = {key: _NAMED_PART.search(prefix + key) for key in given}
+    others = {key for key, match in found.items() if match and match[0] not in parts}
+    if others:
+        log.info("%s: left out what this run does not have: %s", path, ", ".join(sorted(others)))
+    return {key: value for key, value in given.items() if key not in others}
 
 
 def _with_copies(prefix: str, own: Iterable[str], given: Mapping[str, Tensor]) -> dict[str, Tensor]:

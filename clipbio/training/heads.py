@@ -11,7 +11,7 @@ from clipbio.errors import ClipbioError
 from clipbio.losses import Head
 from clipbio.models import MultiTower
 
-__all__ = ["build_heads", "check_projections", "loss_weights"]
+__all__ = ["build_heads", "check_modalities", "check_projections", "loss_weights"]
 
 _DEFAULT = "default"
 _TEMPERATURE = ("logit_scale", "logit_bias")
@@ -30,6 +30,17 @@ def check_projections(model: MultiTower, streams: Mapping[str, Stream]) -> None:
     for projection in sorted(known - set(groups)):
         used = "evaluation uses it" if projection == _DEFAULT else f"remove {projection} from model.*.projections"
         raise ClipbioError(f"no stream trains the projection '{projection}' ({used}): set data.streams.NAME.projection")
+
+
+def check_modalities(model: MultiTower, heads: nn.ModuleDict) -> None:
+    """Refuse a loss over a modality that the model does not encode."""
+    for head in heads.values():
+        assert isinstance(head, Head)
+        for name in head.modalities:
+            if name not in model.modalities:
+                raise ClipbioError(
+                    f"the loss needs '{name}', but the model encodes {', '.join(model.modalities)}: change loss.pairs"
+                )
 
 
 def build_heads(build: Callable[[], Head], streams: Mapping[str, Stream]) -> nn.ModuleDict:

@@ -181,5 +181,5 @@ def _completed(reading: Reading, head: nn.Module, *, factor: float) -> Reading:
         chance=factor * sum(head.pairs.values()) * math.log(reading.rows) if softmax else None,
         negatives=getattr(head.loss, "targets", "instance") == "instance",
         scale=assemble(head.logit_scale.detach(), keep=True).exp().item(),
-        max_scale=head.max_scale,
+        max_scale=math.inf if head.max_scale is None else head.max_scale,
     )

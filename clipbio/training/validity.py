@@ -17,6 +17,7 @@ from clipbio.training.durations import Duration
 __all__ = ["check_config"]
 
 Config = Mapping[str, Any]
+_PRECISIONS = ("32-true", "64-true", "bf16-mixed", "16-mixed")
 _VALIDATION_SPLITS = ("val", "val_unseen")
 # Arguments of Lightning's Trainer that the run itself decides.
 _SET_BY_US = {"self", "max_steps", "max_epochs", "min_steps", "min_epochs", "val_check_interval", "plugins", "logger",
@@ -98,6 +99,11 @@ def _check_trainer(config: Config) -> None:
 
 def _check_precision(config: Config) -> None:
     accelerator, precision = config["trainer"]["accelerator"], str(config["trainer"]["precision"])
+    if precision not in _PRECISIONS:
+        raise ClipbioError(
+            f"trainer.precision={precision} is not supported; valid are: {', '.join(_PRECISIONS)}. Weights in half "
+            "precision would round away the steps of the temperature: take bf16-mixed"
+        )
     if accelerator == "cpu" and precision.startswith("16"):
         raise ClipbioError(f"trainer.precision={precision} needs a GPU: on a CPU take bf16-mixed or 32-true")
 

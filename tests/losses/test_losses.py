@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from clipbio.errors import ClipbioError
 from clipbio.losses import TARGETS, ContrastiveHead, infonce_head, open_clip_head, sigmoid_head, tiles
 from clipbio.losses.labels import LabelTable
 from clipbio.losses.targets import classes, relation
+from clipbio.taxonomy import Taxon
 
 PAIRS = {"image-text": 1.0, "image-dna": 0.5, "dna-text": 2.0}
 MODALITIES = ("image", "text", "dna")
@@ -217,6 +219,22 @@ def test_the_temperature_is_clamped_and_taken_over() -> None:
     assert head.logit_scale.shape == (1,)
 
 
+def test_a_temperature_of_the_config_wins_over_loaded_weights() -> None:
+    given, free = infonce_head(temperature=0.14, learn_temperature=False), infonce_head(max_scale=20.0)
+    for head in (given, free):
+        head.load_state_dict({"logit_scale": torch.full((1,), math.log(100.0))})
+        head.settle()
+    assert given.logit_scale.exp().item() == pytest.approx(1 / 0.14)
+    assert free.logit_scale.exp().item() == pytest.approx(20.0)
+
+
+def test_a_published_siglip_keeps_its_scale() -> None:
+    head = sigmoid_head()
+    head.start_from(math.log(117.33), -12.93)
+    head.clamp()
+    assert head.logit_scale.exp().item() == pytest.approx(117.33)
+
+
 def test_a_sigmoid_head_takes_over_only_what_was_trained_with_a_bias() -> None:
     head = sigmoid_head()
     head.start_from(math.log(50.0), None)
@@ -233,6 +251,8 @@ def test_a_sigmoid_head_takes_over_only_what_was_trained_with_a_bias() -> None:
         (infonce_head, {"targets": "taxa"}, "did you mean 'taxon'"),
         (sigmoid_head, {"targets": "taxa"}, "did you mean 'taxon'"),
         (infonce_head, {"temperature": 0.0}, "loss.temperature=0.0"),
+        (infonce_head, {"temperature": 0.005}, r"between 1 / loss.max_scale \(0.01\) and 1"),
+        (infonce_head, {"temperature": 5.0}, "loss.temperature=5.0"),
         (infonce_head, {"pairs": {"image": 1}}, "'image' must name two"),
         (infonce_head, {"pairs": {"image-text": 1, "text-image": 1}}, "once more"),
         (infonce_head, {"pairs": {"image-text": -1}}, "must not be negative"),
@@ -259,3 +279,19 @@ def test_the_plain_loss_refuses_missing_modalities() -> None:
     present = full(6) | {"text": torch.tensor([True] * 5 + [False])}
     with pytest.raises(ClipbioError, match="missing modality"):
         open_clip_head()(random_vectors(6, 0, ("image", "text")), present, random_labels(6, 0))
+
+
+def test_a_rank_that_one_record_leaves_out_parts_no_species() -> None:
+    whole = Taxon("Animalia", "Chordata", "Aves", "Passeriformes", "Paridae", "Parus", "major")
+    records = [whole, replace(whole, order=""), replace(whole, order="", species=""), replace(whole, species="minor")]
+    labels = {
+        "taxon_BR": torch.tensor([taxon.rank_keys for taxon in records]),
+        "bin_B": torch.full((4,), -1),
+        "text_B": torch.arange(4),
+    }
+    table = LabelTable.gather(labels, full(4))
+    assert classes(table, "taxon").tolist()[0] == classes(table, "taxon").tolist()[1]
+    found = relation(table, table.pair("image", "text"), "rank", rank_decay=0.1)(slice(0, 4))
+    assert found.positive_cM[0].tolist() == pytest.approx([1, 1, 0, 0.1])
+    assert found.ignored_cM is not None
+    assert found.ignored_cM[2].tolist() == [True, True, False, True]

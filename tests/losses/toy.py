@@ -24,6 +24,7 @@ CASES = {
     **{f"infonce {targets}": (infonce_head, {"targets": targets, "pairs": PAIRS}) for targets in TARGETS},
     **{f"sigmoid {targets}": (sigmoid_head, {"targets": targets, "pairs": PAIRS, "bias": -2.0}) for targets in TARGETS},
     "infonce taxon smoothed": (infonce_head, {"targets": "taxon", "pairs": PAIRS, "label_smoothing": 0.3}),
+    "infonce taxon and BIN smoothed": (infonce_head, {"targets": "taxon", "pairs": PAIRS, "label_smoothing": 0.3}),
     "open_clip": (open_clip_head, {"pairs": PAIRS}),
 }
 
@@ -51,8 +52,8 @@ def global_batch(case: str) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[
     if case == "open_clip":
         present = {name: torch.ones(SIZE, dtype=torch.bool) for name in MODALITIES}
     labels = random_labels(SIZE, 3)
-    if case.startswith("infonce taxon"):
-        # Without BINs taxa are classes, the fast form; the sigmoid cases take the other one.
+    if case in ("infonce taxon", "infonce taxon smoothed"):
+        # Without BINs taxa are classes, the fast form; the other cases relate pairs.
         labels["bin_B"].fill_(-1)
     return random_vectors(SIZE, 2, MODALITIES), present, labels
 

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from clipbio.errors import ClipbioError
-from clipbio.training.checkpoints import load_into, read_checkpoint
+from clipbio.losses import infonce_head, sigmoid_head
+from clipbio.training.checkpoints import load_into, read_checkpoint, start_heads
 from clipbio.training.module import CHECKPOINT_FORMAT
 
 
@@ -35,6 +36,28 @@ def test_a_projection_that_a_run_lacks_starts_from_its_default_one() -> None:
     for name in ("default", "replay"):
         assert torch.equal(new["model"]["projections"][name].weight, old["model"]["projections"]["default"].weight)
         assert torch.equal(new["heads"][name].weight, old["heads"]["default"].weight)
+
+
+def test_a_projection_that_this_run_lacks_is_left_out() -> None:
+    old, new = parts("default", "replay"), parts("default")
+    checkpoint = {
+        "state_dict": {f"{name}.{key}": value for name, part in old.items() for key, value in part.state_dict().items()}
+    }
+    with pytest.raises(ClipbioError, match="has 2 weights the model does not know"):
+        load_into(checkpoint, new, Path("run"))
+    load_into(checkpoint, new, Path("run"), adopt=True)
+    name = "default"
+    assert torch.equal(new["model"]["projections"][name].weight, old["model"]["projections"][name].weight)
+
+
+def test_heads_of_another_kind_start_anew(tmp_path: Path) -> None:
+    path = tmp_path / "run.ckpt"
+    state = {f"heads.default.{key}": value for key, value in infonce_head(temperature=0.02).state_dict().items()}
+    torch.save({"clipbio": {"format": CHECKPOINT_FORMAT, "config": {}}, "state_dict": state}, path)
+    same, other = nn.ModuleDict({"default": infonce_head()}), nn.ModuleDict({"default": sigmoid_head()})
+    for heads, scale in ((same, 50.0), (other, 10.0)):
+        start_heads(heads, path)
+        assert heads["default"].logit_scale.exp().item() == pytest.approx(scale)
 
 
 def test_other_missing_weights_stay_missing() -> None:
