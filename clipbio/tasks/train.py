@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import sys
 import time
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,6 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from rich.console import Console
 
 from clipbio.config import check_signatures, instantiate
@@ -35,18 +33,16 @@ from clipbio.tasks.parts import (
     print_summary,
 )
 from clipbio.tasks.results import finish_run
-from clipbio.training.callbacks import GracefulStop, LastCheckpoint, LearningRates, SkippedGuard, StatusFile, Throughput
-from clipbio.training.checkpoints import AtomicCheckpoints, checkpoint_path, load_into, read_checkpoint, start_heads
+from clipbio.tasks.trainer import build_trainer, quieten_lightning
+from clipbio.training.callbacks import GracefulStop
+from clipbio.training.checkpoints import checkpoint_path, load_into, read_checkpoint, start_heads
 from clipbio.training.compiling import compile_trunks
 from clipbio.training.durations import Duration, RunLength
 from clipbio.training.heads import build_heads, check_modalities, check_projections, loss_weights
 from clipbio.training.inputs import connect
-from clipbio.training.loggers import JsonLinesLogger
 from clipbio.training.microbatches import warn_of_batch_statistics
 from clipbio.training.module import ContrastiveModule
-from clipbio.training.progress import RunProgressBar
 from clipbio.training.run import RunFolder, provenance
-from clipbio.training.strategy import ShardedStrategy, WholeValidation
 from clipbio.training.validation import Validation
 from clipbio.training.validity import check_config
 
@@ -56,16 +52,6 @@ log = logging.getLogger(__name__)
 
 Config = Mapping[str, Any]
 INPUT_ERROR, INTERRUPTED = 2, 130
-# Warnings of Lightning about what is meant: streams deal out their own batches, frozen parts stay in eval mode.
-_MEANT = (
-    ".*`IterableDataset` has `__len__` defined.*",
-    r".*module\(s\) in eval mode.*",
-    ".*does not have many workers.*",
-    ".*treespec.*is deprecated.*",
-    ".*Checkpoint directory .* exists and is not empty.*",
-    ".*resuming from a checkpoint that ended.*",
-    ".*FSDP2-wrapped module .* returned a view tensor.*",
-)
 
 
 def train(config: Config) -> dict[str, float]:
@@ -78,19 +64,11 @@ def train(config: Config) -> dict[str, float]:
     check_signatures(config)
     world = join_world(str(config["trainer"]["accelerator"]))
     _check_world(config, world)
-    _quieten_lightning()
+    quieten_lightning()
     try:
         return _Training(config, world).run()
     finally:
         leave_world()
-
-
-def _quieten_lightning() -> None:
-    """Leave the console to what a person should read."""
-    for message in _MEANT:
-        warnings.filterwarnings("ignore", message)
-    for name in ("pytorch_lightning", "lightning_fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _check_world(config: Config, world: World) -> None:
@@ -171,7 +149,7 @@ class _Training:
             self.folder.forget_after(self.resumed_at or 0)
         module = self._module()
         print_summary(self.model, self.data, self.console)
-        trainer = self._trainer(module)
+        trainer = build_trainer(self.config, self.data, module, self.folder, world=self.world, sharded=self.sharded)
         self._fit(trainer, module)
         return self._evaluate(trainer)
 
@@ -250,69 +228,6 @@ class _Training:
             list(self.data.splits.values()),
             self.data.max_skipped_share,
         )
-
-    def _trainer(self, module: ContrastiveModule) -> pl.Trainer:
-        steps = self.data.steps
-        count = -(-steps // self._steps_of("validation.every", self.config["validation"]["every"], module.length))
-        loggers = [JsonLinesLogger(self.folder.metrics_log)]
-        loggers += [instantiate(item, f"logger.{name}") for name, item in (self.config["logger"] or {}).items()]
-        settings = {key: value for key, value in self.config["trainer"].items() if key != "_target_"}
-        devices, strategy = settings.pop("devices"), settings.pop("strategy")
-        return pl.Trainer(
-            **settings,
-            strategy=ShardedStrategy(self.world.size) if self.sharded else strategy,
-            devices=self.world.local_size if self.world.size > 1 else devices,
-            num_nodes=max(1, self.world.size // self.world.local_size),
-            max_steps=steps,
-            max_epochs=-1,
-            val_check_interval=max(1, steps // count) * self.data.batches_per_step,
-            check_val_every_n_epoch=None,
-            num_sanity_val_steps=0,
-            log_every_n_steps=int(self.config["log_every"]),
-            use_distributed_sampler=False,
-            enable_model_summary=False,
-            callbacks=self._callbacks(module),
-            logger=loggers,
-            plugins=[AtomicCheckpoints()],
-            default_root_dir=str(self.folder.path),
-        )
-
-    def _callbacks(self, module: ContrastiveModule) -> list[Callback]:
-        folder, config = self.folder, self.config
-        every = self._steps_of("checkpoint.every", config["checkpoint"]["every"], module.length)
-        callbacks: list[Callback] = [
-            *([WholeValidation()] if self.sharded else []),
-            Throughput(),
-            LearningRates(),
-            StatusFile(folder.path / "status.json"),
-            SkippedGuard(
-                total=sum(map(len, self.data.train_parts)),
-                max_share=self.data.max_skipped_share,
-                path=folder.path / "skipped.jsonl",
-            ),
-        ]
-        if module.validation is not None:
-            callbacks.append(
-                ModelCheckpoint(
-                    folder.best.parent,
-                    filename="best",
-                    monitor=str(config["checkpoint"]["monitor"]),
-                    mode=str(config["checkpoint"]["mode"]),
-                    save_on_train_epoch_end=False,
-                    enable_version_counter=False,
-                )
-            )
-        # After the best one: what continues the run must know the scores so far.
-        callbacks += [LastCheckpoint(folder.last, every=every), GracefulStop(folder.last)]
-        if config["progress"]:
-            callbacks.append(RunProgressBar(leave=True))
-        if config["monitors"]:
-            callbacks.append(instantiate(config["monitors"], "monitors"))
-        extra = config["callbacks"] or {}
-        return callbacks + [instantiate(item, f"callbacks.{name}") for name, item in extra.items() if item]
-
-    def _steps_of(self, key: str, text: str, length: RunLength) -> int:
-        return min(max(1, Duration.parse(text, key).steps(length)), self.data.steps)
 
     # -- the run ----------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,133 @@
+"""The Trainer of a run: its clock, callbacks, loggers and strategy."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint
+
+from clipbio.config import instantiate
+from clipbio.data.datamodule import SpecimenData
+from clipbio.distributed import World
+from clipbio.training.callbacks import (
+    GracefulStop,
+    LastCheckpoint,
+    LearningRates,
+    SkippedGuard,
+    StatusFile,
+    Throughput,
+)
+from clipbio.training.checkpoints import AtomicCheckpoints
+from clipbio.training.durations import Duration
+from clipbio.training.loggers import JsonLinesLogger
+from clipbio.training.module import ContrastiveModule
+from clipbio.training.progress import RunProgressBar
+from clipbio.training.run import RunFolder
+from clipbio.training.strategy import ShardedStrategy, WholeValidation
+
+__all__ = ["build_trainer", "quieten_lightning"]
+
+Config = Mapping[str, Any]
+# Warnings of Lightning about what is meant: streams deal out their own batches, frozen parts stay in eval mode.
+_MEANT = (
+    ".*`IterableDataset` has `__len__` defined.*",
+    r".*module\(s\) in eval mode.*",
+    ".*does not have many workers.*",
+    ".*treespec.*is deprecated.*",
+    ".*Checkpoint directory .* exists and is not empty.*",
+    ".*resuming from a checkpoint that ended.*",
+    ".*FSDP2-wrapped module .* returned a view tensor.*",
+)
+
+
+def quieten_lightning() -> None:
+    """Leave the console to what a person should read."""
+    for message in _MEANT:
+        warnings.filterwarnings("ignore", message)
+    for name in ("pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def build_trainer(
+    config: Config, data: SpecimenData, module: ContrastiveModule, folder: RunFolder, *, world: World, sharded: bool
+) -> pl.Trainer:
+    """Return the Trainer of a planned run.
+
+    Args:
+        config: Config of the run.
+        data: Its data, with the length of the run.
+        module: What is trained.
+        folder: Where the run is written.
+        world: This process.
+        sharded: Whether weights are sharded over processes.
+    """
+    steps = data.steps
+    count = -(-steps // _steps_of("validation.every", config["validation"]["every"], module))
+    loggers = [JsonLinesLogger(folder.metrics_log)]
+    loggers += [instantiate(item, f"logger.{name}") for name, item in (config["logger"] or {}).items()]
+    settings = {key: value for key, value in config["trainer"].items() if key != "_target_"}
+    devices, strategy = settings.pop("devices"), settings.pop("strategy")
+    return pl.Trainer(
+        **settings,
+        strategy=ShardedStrategy(world.size) if sharded else strategy,
+        devices=world.local_size if world.size > 1 else devices,
+        num_nodes=max(1, world.size // world.local_size),
+        max_steps=steps,
+        max_epochs=-1,
+        val_check_interval=max(1, steps // count) * data.batches_per_step,
+        check_val_every_n_epoch=None,
+        num_sanity_val_steps=0,
+        log_every_n_steps=int(config["log_every"]),
+        use_distributed_sampler=False,
+        enable_model_summary=False,
+        callbacks=_callbacks(config, data, module, folder, sharded=sharded),
+        logger=loggers,
+        plugins=[AtomicCheckpoints()],
+        default_root_dir=str(folder.path),
+    )
+
+
+def _callbacks(
+    config: Config, data: SpecimenData, module: ContrastiveModule, folder: RunFolder, *, sharded: bool
+) -> list[Callback]:
+    every = _steps_of("checkpoint.every", config["checkpoint"]["every"], module)
+    callbacks: list[Callback] = [
+        *([WholeValidation()] if sharded else []),
+        Throughput(),
+        LearningRates(),
+        StatusFile(folder.path / "status.json"),
+        SkippedGuard(
+            total=sum(map(len, data.train_parts)),
+            max_share=data.max_skipped_share,
+            path=folder.path / "skipped.jsonl",
+        ),
+    ]
+    if module.validation is not None:
+        callbacks.append(
+            ModelCheckpoint(
+                folder.best.parent,
+                filename="best",
+                monitor=str(config["checkpoint"]["monitor"]),
+                mode=str(config["checkpoint"]["mode"]),
+                save_on_train_epoch_end=False,
+                enable_version_counter=False,
+            )
+        )
+    # After the best one: what continues the run must know the scores so far.
+    callbacks += [LastCheckpoint(folder.last, every=every), GracefulStop(folder.last)]
+    if config["progress"]:
+        callbacks.append(RunProgressBar(leave=True))
+    if config["monitors"]:
+        callbacks.append(instantiate(config["monitors"], "monitors"))
+    extra = config["callbacks"] or {}
+    return callbacks + [instantiate(item, f"callbacks.{name}") for name, item in extra.items() if item]
+
+
+def _steps_of(key: str, text: str, module: ContrastiveModule) -> int:
+    """Return a duration in steps, at most the whole run."""
+    steps = Duration.parse(text, key).steps(module.length)
+    return min(max(1, steps), module.length.total_steps or steps)
