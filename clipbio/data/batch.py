@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.utils.data import get_worker_info
 
 from clipbio.data.inputs import ImageInput, TextInput
 from clipbio.data.order import BatchPlan, Draw
@@ -65,9 +66,8 @@ class EvaluationBatch(TypedDict):
 @dataclass(frozen=True, slots=True)
 class _Sample:
     draw: Draw
-    specimen: Specimen
+    id: str
     rendered: Rendered
-    pixels: Tensor | None
 
 
 @dataclass
@@ -98,13 +98,20 @@ class BatchBuilder:
     def __call__(self, step: int, places: range) -> Batch:
         """Return some places of the stream's part of the global batch of a step."""
         skipped: list[Skipped] = []
-        samples = [self._sample(draw, step, skipped) for draw in self.plan.draws(step, places)]
+        pixels_BCHW = self._room(len(places))
+        samples = [
+            self._sample(draw, step, skipped, None if pixels_BCHW is None else pixels_BCHW[row])
+            for row, draw in enumerate(self.plan.draws(step, places))
+        ]
         chosen = self.rows[[sample.draw.row for sample in samples]]
         texts = [sample.rendered.text for sample in samples]
         present = torch.ones(len(samples), dtype=torch.bool)
         return Batch(
-            ids=[sample.specimen.id for sample in samples],
-            inputs={"image": self._images(samples), "text": self.text(texts)},
+            ids=[sample.id for sample in samples],
+            inputs={
+                "image": self._features(samples) if pixels_BCHW is None else pixels_BCHW,
+                "text": self.text(texts),
+            },
             present={"image": present, "text": present.clone()},
             taxon_BR=torch.as_tensor(self.index.taxon_NR[chosen]),
             bin_B=torch.as_tensor(self.index.bin_N[chosen]),
@@ -124,11 +131,21 @@ class BatchBuilder:
             except (ShardError, Unnameable):
                 continue
 
-    def _sample(self, draw: Draw, step: int, skipped: list[Skipped]) -> _Sample:
+    def _room(self, rows: int) -> Tensor | None:
+        """Return room for the pixels of a batch, which is large: it is filled in place and shared, never copied."""
+        if self.image.store is not None:
+            return None
+        height, width = self.image.transform.spec.size
+        room = torch.empty(rows, 3, height, width, dtype=torch.uint8)
+        if get_worker_info() is not None:
+            room.share_memory_()  # type: ignore[no-untyped-call]
+        return room
+
+    def _sample(self, draw: Draw, step: int, skipped: list[Skipped], pixels_CHW: Tensor | None) -> _Sample:
         wanted = draw
         for attempt in range(_SUBSTITUTES):
             try:
-                return self._read(draw)
+                return self._read(draw, pixels_CHW)
             except UNUSABLE as error:
                 skipped.append(Skipped(self.index.ids[int(self.rows[draw.row])], one_line(error)))
                 draw = self.plan.substitute(wanted, step, attempt)
@@ -137,27 +154,25 @@ class BatchBuilder:
             "run 'python -m clipbio check' on this folder"
         )
 
-    def _read(self, draw: Draw) -> _Sample:
+    def _read(self, draw: Draw, pixels_CHW: Tensor | None) -> _Sample:
+        """Read and render a specimen, and decode its picture into its place of the batch, if pixels are wanted."""
         row = int(self.rows[draw.row])
         digest = self.index.image_digests[row]
         if not digest:
             raise ShardError("the specimen has no image")
-        if self.image.store is not None:
-            if not self.image.has(digest, draw.seed):
-                raise ShardError("the image cannot be decoded")
-            specimen = self.index.read(row, image=False)
-            return _Sample(draw, specimen, self._render(specimen, draw), None)
-        specimen = self.index.read(row)
+        if pixels_CHW is None and not self.image.has(digest, draw.seed):
+            raise ShardError("the image cannot be decoded")
+        specimen = self.index.read(row, image=pixels_CHW is not None)
         rendered = self._render(specimen, draw)
-        assert isinstance(specimen.image, bytes)
-        return _Sample(draw, specimen, rendered, self.image.pixels(specimen.image, digest, draw.seed))
+        if pixels_CHW is not None:
+            assert isinstance(specimen.image, bytes)
+            pixels_CHW.copy_(self.image.pixels(specimen.image, digest, draw.seed))
+        return _Sample(draw, specimen.id, rendered)
 
     def _render(self, specimen: Specimen, draw: Draw) -> Rendered:
         return self.regime.draw(specimen, sample_seed=derive_seed("text", draw.seed), batch_seed=draw.batch_seed)
 
-    def _images(self, samples: Sequence[_Sample]) -> Tensor:
-        if self.image.store is None:
-            return torch.stack([sample.pixels for sample in samples if sample.pixels is not None])
+    def _features(self, samples: Sequence[_Sample]) -> Tensor:
         digests = [self.index.image_digests[int(self.rows[sample.draw.row])] for sample in samples]
         return self.image.features(digests, [sample.draw.seed for sample in samples])
 
