@@ -22,7 +22,7 @@ _VALIDATION_SPLITS = ("val", "val_unseen")
 # Arguments of Lightning's Trainer that the run itself decides.
 _SET_BY_US = {"self", "max_steps", "max_epochs", "min_steps", "min_epochs", "val_check_interval", "plugins", "logger",
               "check_val_every_n_epoch", "num_sanity_val_steps", "log_every_n_steps", "use_distributed_sampler",
-              "enable_model_summary", "callbacks", "default_root_dir", "num_nodes"}  # fmt: skip
+              "enable_model_summary", "enable_progress_bar", "callbacks", "default_root_dir", "num_nodes"}  # fmt: skip
 
 
 def check_config(config: Config) -> None:
