@@ -162,7 +162,7 @@ def test_impossible_augmentation_is_told(override: str) -> None:
     ("overrides", "message"),
     [
         (["trainer.precision=16-mixed"], "precision=16-mixed needs a GPU: on a CPU take bf16-mixed"),
-        (["trainer.precision=16-true"], "precision=16-true needs a GPU"),
+        (["trainer.precision=16-true"], "precision=16-true is not supported; valid are: 32-true"),
         (["compile=yes please"], "compile=yes please must be true, false or options"),
         (["compile={moed: default}"], "did you mean 'mode'"),
     ],

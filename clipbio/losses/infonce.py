@@ -81,19 +81,20 @@ class InfoNCE(nn.Module):
         met_C = (first_C > 0) & (second_C > 0)
         num_rows = (first_C * met_C).sum().clamp(min=1)
         num_columns = (second_C * met_C).sum().clamp(min=1)
-        row_weight_n = met_C[class_n] / (2.0 * num_rows)
-        column_weight_M = met_C[class_M] / (2.0 * num_columns)
+        row_weight_n = met_C[class_n].to(first_nD) / (2 * num_rows)
+        column_weight_M = met_C[class_M].to(first_nD) / (2 * num_columns)
         value, lse_n, _ = log_sum_exp_terms(
             first_nD, second_MD, scale, row_weight_n=row_weight_n, column_weight_M=column_weight_M
         )
         positive_n = mean_logits(first_nD, second_MD, scale, class_n, class_M, second_C)
         # Seen from the columns, the same logits are divided by the number of rows of the class.
+        met_C, second_C = met_C.to(first_nD), second_C.to(first_nD)
         share_C = met_C * (1 / num_rows + second_C / (num_columns * first_C.clamp(min=1))) / 2
         aligned = (share_C[class_n] * positive_n).sum()
         if self.label_smoothing:
             uniform_n = self._uniform(first_nD, second_MD, scale, row_weight_n, column_weight_M, len(rows.row_N))
             aligned = (1 - self.label_smoothing) * aligned + self.label_smoothing * uniform_n.sum()
-        row_loss_n = torch.where(met_C[class_n], lse_n - positive_n.detach(), torch.nan)
+        row_loss_n = torch.where(met_C[class_n] > 0, lse_n - positive_n.detach(), torch.nan)
         return world_size() * (value - aligned), row_loss_n
 
     def _by_relation(self, first_nD: Tensor, second_MD: Tensor, scale: Tensor, relate: Relate) -> tuple[Tensor, Tensor]:
@@ -101,7 +102,8 @@ class InfoNCE(nn.Module):
         sum_n, sum_M = _positive_sums(relate, len(first_nD), second_MD)
         num_rows = _total((sum_n > 0).sum()).clamp(min=1)
         num_columns = (sum_M > 0).sum().clamp(min=1)
-        row_weight_n, column_weight_M = (sum_n > 0) / (2.0 * num_rows), (sum_M > 0) / (2.0 * num_columns)
+        row_weight_n = (sum_n > 0).to(first_nD) / (2 * num_rows)
+        column_weight_M = (sum_M > 0).to(first_nD) / (2 * num_columns)
         kept = 1 - self.label_smoothing
         value, lse_n, positive_n = log_sum_exp_terms(
             first_nD,

@@ -39,7 +39,7 @@ def random_vectors(size: int, seed: int, modalities: tuple[str, ...], dim: int =
 def related(labels: Batch, targets: str, decay: float) -> tuple[Tensor, Tensor]:
     """Return the weight of each pair as positives, and whether it counts."""
     size = len(labels["text_B"])
-    weight, counts = torch.zeros(size, size), torch.ones(size, size, dtype=torch.bool)
+    weight, counts = torch.zeros(size, size, dtype=torch.float64), torch.ones(size, size, dtype=torch.bool)
     for i in range(size):
         for j in range(size):
             weight[i, j], counts[i, j] = _pair(labels, i, j, targets, decay)
