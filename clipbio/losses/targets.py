@@ -41,7 +41,7 @@ def classes(table: LabelTable, targets: str) -> Tensor | None:
     if targets == "text":
         return _numbered(table.text_B)
     if targets == "taxon" and not bool((table.bin_B >= 0).any()):
-        return _numbered(deepest_taxon(table))
+        return _numbered(deepest_taxon(table.taxon_BR, table.text_B))
     return None
 
 
@@ -56,7 +56,7 @@ def relation(table: LabelTable, rows: PairRows, targets: str, *, rank_decay: flo
     if targets == "rank":
         related = _by_rank(table, rank_decay)
     elif targets == "taxon":
-        related = _by_equality(deepest_taxon(table), table.bin_B)
+        related = _by_equality(deepest_taxon(table.taxon_BR, table.text_B), table.bin_B)
     else:
         numbers = classes(table, targets)
         assert numbers is not None
@@ -64,10 +64,10 @@ def relation(table: LabelTable, rows: PairRows, targets: str, *, rank_decay: flo
     return lambda tile: related(rows.row_n[tile], rows.column_M)
 
 
-def deepest_taxon(table: LabelTable) -> Tensor:
-    """Return the key of each row's deepest known taxon (B,), or of its text."""
-    label_B = table.text_B
-    for taxon_B in table.taxon_BR.unbind(1):
+def deepest_taxon(taxon_BR: Tensor, unknown_B: Tensor) -> Tensor:
+    """Return the key of each row's deepest known taxon (B,), `unknown_B` where none is known."""
+    label_B = unknown_B
+    for taxon_B in taxon_BR.unbind(1):
         label_B = torch.where(taxon_B >= 0, taxon_B, label_B)
     return label_B
 

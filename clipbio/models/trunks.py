@@ -134,17 +134,20 @@ class TextTrunk(Trunk):
 
 def recompute_blocks(module: Any, modality: str) -> None:
     """Switch gradient checkpointing on, by whichever name a library gives it."""
+    cannot = ClipbioError(
+        f"model.{modality}.gradient_checkpointing: {type(module).__name__} cannot do it; set it to false"
+    )
     try:
         if hasattr(module, "set_grad_checkpointing"):  # open_clip and timm
             module.set_grad_checkpointing(True)
         elif hasattr(module, "activation_checkpointing_enable"):  # transformers from 5 on
             module.activation_checkpointing_enable({"use_reentrant": False})
-        else:
+        elif hasattr(module, "gradient_checkpointing_enable"):
             module.gradient_checkpointing_enable({"use_reentrant": False})
-    except (AssertionError, AttributeError, NotImplementedError, ValueError) as error:
-        raise ClipbioError(
-            f"model.{modality}.gradient_checkpointing: {type(module).__name__} cannot do it; set it to false"
-        ) from error
+        else:
+            raise cannot
+    except (AssertionError, ValueError) as error:  # how timm and transformers refuse
+        raise cannot from error
 
 
 def block_groups(encoder: nn.Module) -> list[list[nn.Parameter]]:

@@ -17,7 +17,6 @@ from clipbio.text import TEXT_TYPES
 __all__ = [
     "OTHER_TYPE",
     "Moments",
-    "deepest_taxon",
     "duplicate_share",
     "effective_rank",
     "mean_gap",
@@ -37,14 +36,6 @@ def duplicate_share(label_B: Tensor) -> float:
     known = label_B[label_B >= 0]
     _, count = torch.unique(known, return_counts=True)
     return float(count[count > 1].sum()) / len(label_B)
-
-
-def deepest_taxon(taxon_BR: Tensor) -> Tensor:
-    """Return the key of the deepest known rank of each row (B,), -1 where none is known."""
-    label_B = torch.full_like(taxon_BR[:, 0], -1)
-    for rank in range(taxon_BR.shape[1]):
-        label_B = torch.where(taxon_BR[:, rank] >= 0, taxon_BR[:, rank], label_B)
-    return label_B
 
 
 class Moments(NamedTuple):

@@ -22,10 +22,10 @@ from torch import Tensor, nn
 from clipbio.data.batch import Batch
 from clipbio.distributed import world_size
 from clipbio.losses import ContrastiveHead, InfoNCE, PlainClip, gather_labels
+from clipbio.losses.targets import deepest_taxon
 from clipbio.models.sharding import assemble
 from clipbio.training.measures import (
     Moments,
-    deepest_taxon,
     duplicate_share,
     effective_rank,
     mean_gap,
@@ -134,7 +134,9 @@ def _measure(
     part: Batch, vectors: Mapping[str, Tensor], row_loss_b: Tensor | None, reading: Reading
 ) -> tuple[dict[str, float], Reading]:
     """Return the values of one contrastive batch over all processes, and what of them is watched."""
-    labels_b2 = torch.stack([part["text_B"], deepest_taxon(part["taxon_BR"])], dim=1)
+    labels_b2 = torch.stack(
+        [part["text_B"], deepest_taxon(part["taxon_BR"], torch.full_like(part["text_B"], -1))], dim=1
+    )
     text_B, taxon_B = gather_labels(labels_b2).unbind(dim=1)
     found = _all_moments(vectors, part["present"])
     ranks = {modality: effective_rank(one.outer_DD) for modality, one in found.items()}

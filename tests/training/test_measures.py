@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from clipbio.losses.targets import deepest_taxon
 from clipbio.training.measures import (
     OTHER_TYPE,
     Moments,
-    deepest_taxon,
     duplicate_share,
     effective_rank,
     mean_gap,
@@ -29,7 +29,7 @@ def test_duplicates_are_rows_whose_label_comes_again(labels: list[int], share: f
 
 def test_the_deepest_known_rank_names_a_row() -> None:
     taxon_BR = torch.tensor([[1, 2, 3], [1, 2, -1], [1, -1, 4], [-1, -1, -1]])
-    assert deepest_taxon(taxon_BR).tolist() == [3, 2, 4, -1]
+    assert deepest_taxon(taxon_BR, torch.full((len(taxon_BR),), -1)).tolist() == [3, 2, 4, -1]
 
 
 def outer(vectors: torch.Tensor) -> torch.Tensor:
