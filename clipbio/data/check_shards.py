@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass
 from itertools import groupby
@@ -16,8 +15,9 @@ import pyarrow.compute as pc
 from clipbio.data import images
 from clipbio.data.columns import codes, read_index, taxa_of
 from clipbio.data.defects import Defects
+from clipbio.data.digests import image_digest
 from clipbio.data.images import BadImageError
-from clipbio.data.index import parse_record
+from clipbio.data.layouts import parse_record
 from clipbio.data.manifest import INDEX, SPLITS, TEXTS, Manifest, ShardEntry, ShardError
 from clipbio.data.species_texts import SpeciesTexts
 from clipbio.data.specimen import Specimen
@@ -221,8 +221,7 @@ class ShardCheck:
 
     def _check_images(self, where: str, content: dict[str, bytes], row: _Row | None) -> None:
         image = next((content[name] for name in IMAGE_MEMBERS if name in content), None)
-        digest = b"" if image is None else hashlib.blake2b(image, digest_size=16).digest()
-        if row is not None and digest != row.digest:
+        if row is not None and image_digest(image) != row.digest:
             self.findings.add("wrong_image", where, f"the image of '{row.id}' is not the one that the index knows")
         for kind, data in (("images", image), ("masks", content.get(MASK_MEMBER))):
             if data is None:

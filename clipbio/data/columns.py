@@ -19,7 +19,7 @@ __all__ = ["Column", "codes", "hashes", "read_index", "taxa_of"]
 
 T = TypeVar("T", str, bytes)
 Integers = npt.NDArray[np.int64]
-_REPEATED = ["split", "shard", *RANKS, "label", "bin"]
+_REPEATED = ["split", "shard", *RANKS, "common_name", "label", "bin", "source", "licence", "rights_holder"]
 
 
 class Column(Sequence[T], Generic[T]):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,17 +11,20 @@ from typing import Any
 import numpy as np
 
 from clipbio.data.columns import Column, Integers, codes, hashes, read_index, taxa_of
+from clipbio.data.layouts import ClipbioLayout, Layout
 from clipbio.data.manifest import INDEX, ShardEntry, ShardError
 from clipbio.data.species_texts import SpeciesTexts
 from clipbio.data.specimen import Specimen
-from clipbio.data.tar import BLOCK, IMAGE_MEMBERS, MASK_MEMBER, RECORD_MEMBER, Handles, Member, read_member
+from clipbio.data.storage import LocalStorage, ShardStorage
+from clipbio.data.tar import BLOCK, IMAGE_MEMBERS, MASK_MEMBER, Handles, Member, read_member
 from clipbio.taxonomy import RANKS, Taxon, stable_hash
 
-__all__ = ["REMEDY", "ShardIndex", "parse_record"]
+__all__ = ["REMEDY", "ShardIndex"]
 
 REMEDY = "run 'python -m clipbio check' on this folder"
 _CACHED_RECORDS = 50_000
 _RECORD_BYTES = 16 * 2**20
+_SAMPLE_BYTES = 2**30
 
 
 class ShardIndex:
@@ -36,15 +38,29 @@ class ShardIndex:
         split: Name of the split.
         shards: The shards of the split.
         texts: Texts of species, attached to the samples that are read.
+        storage: Where the shards lie, by default in the folder itself.
+        layout: What the members of a sample mean.
     """
 
-    def __init__(self, root: Path, split: str, shards: Sequence[ShardEntry], texts: SpeciesTexts) -> None:
+    def __init__(
+        self,
+        root: Path,
+        split: str,
+        shards: Sequence[ShardEntry],
+        texts: SpeciesTexts,
+        *,
+        storage: ShardStorage | None = None,
+        layout: Layout | None = None,
+    ) -> None:
         table = read_index(root / INDEX, split)
         self.root, self.split, self.shards = root, split, tuple(shards)
+        self.storage = storage or LocalStorage(root)
+        self.layout = layout or ClipbioLayout()
         self.ids: Column[str] = Column(table["id"])
         self.keys: Column[str] = Column(table["key"])
         self.labels: Column[str] = Column(table["label"])
         self.image_digests: Column[bytes] = Column(table["image_digest"])
+        self.dna_digests: Column[bytes] = Column(table["dna_digest"])
         self.offset_N: Integers = table["offset"].to_numpy()
         self.length_N: Integers = table["length"].to_numpy()
         self.taxa, self.taxon_N = taxa_of(table)
@@ -79,7 +95,7 @@ class ShardIndex:
             self._records.move_to_end(row)
             return self._records[row]
         try:
-            specimen = self._whole(row) if image else self._specimen(row, self._record(row))
+            specimen = self._specimen(row, self._whole(row) if image else self._texts_of(row))
         except ShardError as error:
             raise ShardError(f"{self._where(row)}: {error}; {REMEDY}") from error
         except OSError as error:
@@ -99,10 +115,11 @@ class ShardIndex:
         return self.__dict__ | {"_records": OrderedDict()}
 
     def _where(self, row: int) -> str:
-        return f"{self._path(row)}, key {self.keys[row]}"
+        shard = self.shards[int(self.shard_N[row])]
+        return f"{self.root / shard.path}, key {self.keys[row]}"
 
     def _path(self, row: int) -> Path:
-        return self.root / self.shards[int(self.shard_N[row])].path
+        return self.storage.path(self.shards[int(self.shard_N[row])])
 
     def _shard_numbers(self, code_N: Integers, paths: Sequence[str]) -> Integers:
         place = {shard.path: number for number, shard in enumerate(self.shards)}
@@ -117,9 +134,12 @@ class ShardIndex:
             raise ShardError(f"{self.root / INDEX} and the manifest disagree about split {self.split}; {REMEDY}")
         return shard_N
 
-    def _whole(self, row: int) -> Specimen:
-        start = int(self.offset_N[row])
-        data = self._bytes(row, start, int(self.length_N[row]))
+    def _whole(self, row: int) -> dict[str, bytes]:
+        """Return all members of a sample, read at once."""
+        length = int(self.length_N[row])
+        if length > _SAMPLE_BYTES:
+            raise ShardError(f"the sample claims {length} bytes, more than {_SAMPLE_BYTES}")
+        data = self._bytes(row, int(self.offset_N[row]), length)
         members: dict[str, bytes] = {}
         position = 0
         while position < len(data):
@@ -128,26 +148,27 @@ class ShardIndex:
             if len(members[member.name]) < member.size:
                 raise ShardError(f"'{member.name}' is cut off")
             position = member.next
-        if RECORD_MEMBER not in members:
-            raise ShardError("the sample has no record (json)")
-        image = next((members[name] for name in IMAGE_MEMBERS if name in members), None)
-        return self._specimen(row, members[RECORD_MEMBER], image=image, mask=members.get(MASK_MEMBER))
+        return members
 
-    def _record(self, row: int) -> bytes:
-        """Return the record alone, without reading an image that stands before it."""
+    def _texts_of(self, row: int) -> dict[str, bytes]:
+        """Return the members of a sample but image and mask, which are stepped over."""
         position = int(self.offset_N[row])
         end = position + int(self.length_N[row])
+        members: dict[str, bytes] = {}
         while position < end:
-            # The record often fits into what is read with its header.
+            # A record often fits into what is read with its header.
             head = self._bytes(row, position, min(8 * BLOCK, end - position))
             member = self._member(row, head[:BLOCK], position)
-            if member.name == RECORD_MEMBER:
-                if member.size > _RECORD_BYTES or member.start + member.size > end:
-                    raise ShardError(f"the record claims {member.size} bytes")
-                inside = head[BLOCK : BLOCK + member.size]
-                return inside if len(inside) == member.size else self._bytes(row, member.start, member.size)
+            if member.name not in (*IMAGE_MEMBERS, MASK_MEMBER):
+                members[member.name] = self._content(row, member, head, end)
             position = member.next
-        raise ShardError("the sample has no record (json)")
+        return members
+
+    def _content(self, row: int, member: Member, head: bytes, end: int) -> bytes:
+        if member.size > _RECORD_BYTES or member.start + member.size > end:
+            raise ShardError(f"'{member.name}' claims {member.size} bytes")
+        inside = head[BLOCK : BLOCK + member.size]
+        return inside if len(inside) == member.size else self._bytes(row, member.start, member.size)
 
     def _member(self, row: int, header: bytes, position: int) -> Member:
         member = read_member(header, position)
@@ -161,28 +182,15 @@ class ShardIndex:
             raise ShardError(f"the shard ends {length - len(data)} bytes too early")
         return data
 
-    def _specimen(self, row: int, data: bytes, *, image: bytes | None = None, mask: bytes | None = None) -> Specimen:
+    def _specimen(self, row: int, members: Mapping[str, bytes]) -> Specimen:
         taxon, name = self.taxa[self.taxon_N[row]], self.ids[row]
-        specimen = parse_record(data, image=image, mask=mask)
+        specimen = self.layout.specimen(self.keys[row], members)
         if specimen.id != name:
             raise ShardError(f"the record is of specimen '{specimen.id}', the index says '{name}'")
         if specimen.taxon != taxon:
             raise ShardError(f"the record of '{name}' says {_shown(specimen.taxon)}, the index {_shown(taxon)}")
         common_names, descriptions = self._texts[self.taxon_N[row]]
         return specimen.with_texts(common_names, descriptions) if common_names or descriptions else specimen
-
-
-def parse_record(data: bytes, *, image: bytes | None = None, mask: bytes | None = None) -> Specimen:
-    """Read the JSON of a sample."""
-    try:
-        record = json.loads(data)
-        if not isinstance(record, dict):
-            raise TypeError("it is no object")
-        return Specimen.from_record(record, image=image, mask=mask)
-    except KeyError as error:
-        raise ShardError(f"the record has no {error}") from error
-    except (ValueError, TypeError, RecursionError) as error:
-        raise ShardError(f"the record cannot be read ({error})") from error
 
 
 def _shown(taxon: Taxon) -> str:

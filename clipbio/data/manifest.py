@@ -12,6 +12,7 @@ from typing import Any
 from clipbio.errors import ClipbioError
 
 __all__ = [
+    "CLIPBIO_LAYOUT",
     "INDEX",
     "MANIFEST",
     "SCHEMA_VERSION",
@@ -24,7 +25,8 @@ __all__ = [
 ]
 
 # To be raised when the form of the shards changes, or the cleaning of what is written into them: caches depend on it.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+CLIPBIO_LAYOUT = "clipbio"
 SPLITS = ("train", "val", "test", "unseen", "val_unseen", "key", "key_unseen")
 MANIFEST = "manifest.json"
 INDEX = "index.parquet"
@@ -74,6 +76,7 @@ class Manifest:
     taxa: int = 0
     unnamed: int = 0
     defects: Mapping[str, Any] = field(default_factory=dict)
+    layout: str = CLIPBIO_LAYOUT
     schema: int = SCHEMA_VERSION
 
     @property

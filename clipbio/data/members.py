@@ -9,7 +9,7 @@ from typing import Any
 from clipbio.data.defects import Defects
 from clipbio.data.images import BadImageError, ImageHeader, fit_mask, inspect, reencode
 from clipbio.data.options import FORMATS, PrepareOptions
-from clipbio.data.specimen import Specimen
+from clipbio.data.specimen import Picture, Specimen
 from clipbio.data.tar import MASK_MEMBER, RECORD_MEMBER
 from clipbio.errors import ClipbioError
 
@@ -46,7 +46,7 @@ def image_of(members: dict[str, bytes]) -> bytes | None:
     return next((data for name, data in members.items() if name not in (RECORD_MEMBER, MASK_MEMBER)), None)
 
 
-def described(image: bytes | Path | None, error: Exception) -> str:
+def described(image: Picture | None, error: Exception) -> str:
     """Return an error with the name of the file it is about."""
     reason = error.strerror if isinstance(error, OSError) and error.strerror else error
     return f"{image}: {reason}" if isinstance(image, Path) else str(reason)
@@ -78,9 +78,9 @@ def _mask(data: bytes, header: ImageHeader, stored: ImageHeader, options: Prepar
     return fit_mask(data, (stored.width, stored.height), max_pixels=options.max_pixels)
 
 
-def _bytes(image: bytes | Path) -> bytes:
-    if isinstance(image, bytes):
-        return image
+def _bytes(image: Picture) -> bytes:
+    if not isinstance(image, Path):
+        return image if isinstance(image, bytes) else image()
     size = image.stat().st_size
     if size > _MAX_BYTES:
         raise BadImageError("too_large", f"{size} bytes are more than {_MAX_BYTES}")

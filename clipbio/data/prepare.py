@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import shutil
 import uuid
@@ -13,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Unpack
 
+from clipbio.data.digests import barcode_digest, image_digest
 from clipbio.data.images import BadImageError
 from clipbio.data.manifest import INDEX, MANIFEST, SPLITS, TEXTS, Manifest, ShardEntry
 from clipbio.data.members import described, image_of, members_of
@@ -136,11 +136,12 @@ class _Preparation:
             return
         key = f"{self.samples:09d}"
         location = self._writer(specimen).write(key, members)
-        image = image_of(members)
         values: dict[str, Any] = dict(zip(RANKS, specimen.taxon.ranks, strict=True))
         values |= {"id": specimen.id, "split": specimen.split, "key": key, **asdict(location)}
         values |= {"group_id": specimen.group_id, "label": specimen.label, "bin": specimen.bin}
-        values["image_digest"] = b"" if image is None else hashlib.blake2b(image, digest_size=16).digest()
+        values |= {"source": specimen.source, "licence": specimen.licence, "rights_holder": specimen.rights_holder}
+        values |= {"common_name": next(iter(specimen.common_names), "")}
+        values |= {"image_digest": image_digest(image_of(members)), "dna_digest": barcode_digest(specimen.dna)}
         self.index.add(values)
         self._count(specimen, members)
 

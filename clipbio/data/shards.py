@@ -17,6 +17,7 @@ from filelock import FileLock
 
 from clipbio.data.columns import read_index, taxa_of
 from clipbio.data.index import REMEDY, ShardIndex
+from clipbio.data.layouts import layout_of
 from clipbio.data.manifest import INDEX, MANIFEST, SCHEMA_VERSION, TEXTS, FileEntry, Manifest, ShardEntry, ShardError
 from clipbio.data.options import PrepareOptions, PrepareSettings
 from clipbio.data.prepare import prepare
@@ -24,6 +25,7 @@ from clipbio.data.sources.base import Source
 from clipbio.data.sources.table import TableSource, find_specimens
 from clipbio.data.sources.tabular import SUFFIXES
 from clipbio.data.species_texts import SpeciesTexts
+from clipbio.data.storage import LocalStorage, ShardStorage
 from clipbio.errors import ClipbioError, nearest
 from clipbio.taxonomy import Taxon
 
@@ -35,8 +37,11 @@ logger = logging.getLogger(__name__)
 class ShardFolder:
     """A folder of shards with its manifest, its index and the texts of its species."""
 
-    def __init__(self, root: Path, manifest: Manifest, texts: SpeciesTexts) -> None:
+    def __init__(
+        self, root: Path, manifest: Manifest, texts: SpeciesTexts, storage: ShardStorage | None = None
+    ) -> None:
         self.root, self.manifest, self.texts = root, manifest, texts
+        self.storage = storage or LocalStorage(root)
 
     @classmethod
     def open(cls, root: str | Path) -> ShardFolder:
@@ -66,7 +71,8 @@ class ShardFolder:
         """Return the samples of a split."""
         if split not in self.splits:
             raise ClipbioError(f"{self.root} has no split '{split}'{nearest(split, self.splits)}")
-        return ShardIndex(self.root, split, self.manifest.shards_of(split), self.texts)
+        shards, layout = self.manifest.shards_of(split), layout_of(self.manifest.layout)
+        return ShardIndex(self.root, split, shards, self.texts, storage=self.storage, layout=layout)
 
 
 def default_cache_dir() -> Path:

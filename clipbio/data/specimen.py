@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from clipbio.taxonomy import RANKS, Taxon
 
-__all__ = ["SpeciesText", "Specimen"]
+__all__ = ["Picture", "SpeciesText", "Specimen"]
 
-_STRINGS = ("dna", "bin", "label", "split", "group_id", "licence", "rights_holder")
+Picture = bytes | Path | Callable[[], bytes]
+"""Encoded bytes, a path to them, or what reads them when they are wanted: out of a tar, an HDF5 or a parquet file."""
+
+_STRINGS = ("dna", "bin", "label", "split", "group_id", "licence", "rights_holder", "source")
 
 
 @dataclass(frozen=True, slots=True)
 class Specimen:
     """One image or one barcode, or both, with what it is called.
 
-    `image` is encoded bytes, a path to them, or None. Text is never baked in: `clipbio.text` renders it from the taxon,
-    names and descriptions when the record is read. `descriptions` and `common_names` hold the record's own texts first,
-    then those of its species.
+    Text is never baked in: `clipbio.text` renders it from the taxon, names and descriptions when the record is read.
+    `descriptions` and `common_names` hold the record's own texts first, then those of its species. `source` names where
+    a record came from when several sources were merged.
     """
 
     id: str
     taxon: Taxon
-    image: bytes | Path | None = None
-    mask: bytes | Path | None = None
+    image: Picture | None = None
+    mask: Picture | None = None
     common_names: tuple[str, ...] = ()
     descriptions: tuple[str, ...] = ()
     dna: str = ""
@@ -36,6 +39,7 @@ class Specimen:
     group_id: str = ""
     licence: str = ""
     rights_holder: str = ""
+    source: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -19,8 +19,9 @@ __all__ = ["INDEX_SCHEMA", "IndexWriter", "Location", "SplitWriter", "file_entry
 
 INDEX_SCHEMA = pa.schema(
     [(name, pa.string()) for name in ("id", "split", "shard", "key")]
-    + [("offset", pa.int64()), ("length", pa.int64()), ("image_digest", pa.binary())]
-    + [(name, pa.string()) for name in ("group_id", *RANKS, "label", "bin")]
+    + [("offset", pa.int64()), ("length", pa.int64()), ("image_digest", pa.binary()), ("dna_digest", pa.binary())]
+    + [(name, pa.string()) for name in ("group_id", *RANKS, "common_name", "label", "bin")]
+    + [(name, pa.string()) for name in ("source", "licence", "rights_holder")]
 )
 _ROWS_PER_GROUP = 50_000
 

@@ -9,8 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from clipbio.config import instantiate
 from clipbio.data.prepare import prepare
+from clipbio.tasks.sources import build_source
 
 __all__ = ["prepare_shards"]
 
@@ -21,7 +21,7 @@ def prepare_shards(config: Mapping[str, Any]) -> None:
     Args:
         config: Plain resolved config of `conf/prepare.yaml`.
     """
-    source = instantiate(config["source"], "source")
+    source = build_source(config)
     manifest = prepare(source, Path(config["out"]), overwrite=bool(config["overwrite"]), **config["options"])
     table = Table("split", "specimens", "shards", title=f"written to {config['out']}", title_justify="left")
     for name, counts in manifest.splits.items():

@@ -11,6 +11,7 @@ from typing import Any
 
 from clipbio.data.defects import Defects
 from clipbio.data.manifest import SPLITS
+from clipbio.data.sources.cells import existing_file, file_state, text, texts
 from clipbio.data.sources.tabular import SUFFIXES, TabularFile, find_table
 from clipbio.data.specimen import SpeciesText, Specimen
 from clipbio.errors import ClipbioError, nearest
@@ -29,7 +30,6 @@ COLUMNS = (
 
 _SIDE_TABLES = {"descriptions": "description", "common_names": "common_name"}
 _TEXT_COLUMNS = ("scientific_name", "kingdom", "language", "type", "source", "licence")
-_MISSING = frozenset({"unknown", "not_classified", "nan", "null", "n/a"})
 
 
 def find_specimens(root: Path) -> Path | None:
@@ -83,15 +83,15 @@ class TableSource:
         """Yield the texts of the side tables."""
         for table, kind in self._side_tables:
             for number, cells in table.rows(self.defects):
-                values = {name: _text(cells.get(name)) for name in _TEXT_COLUMNS}
+                values = {name: text(cells.get(name)) for name in _TEXT_COLUMNS}
                 taxon = Taxon.from_mapping({"kingdom": values["kingdom"], "species": values["scientific_name"]})
                 name = taxon.scientific_name or clean_rank(values["scientific_name"])
-                text = clean_phrase(_text(cells.get(kind)))
-                if not text or not name:
+                phrase = clean_phrase(text(cells.get(kind)))
+                if not phrase or not name:
                     message = "the text is empty" if name else f"'{values['scientific_name']}' is no scientific name"
                     self.defects.add("unusable_text", table.where(number), message, skipped=False)
                     continue
-                joined = {"kingdom": taxon.kingdom, "scientific_name": name, "kind": kind, "text": text}
+                joined = {"kingdom": taxon.kingdom, "scientific_name": name, "kind": kind, "text": phrase}
                 yield SpeciesText(**values | joined)
 
     def fingerprint(self) -> str:
@@ -102,8 +102,8 @@ class TableSource:
                 digest.update(f"{table.path.name}:{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
         for _, cells in self._table.rows(Defects()):
             for column in ("image", "mask"):
-                if value := _text(cells.get(column)):
-                    digest.update(f"{value}:{_state(self.root / value)}\n".encode())
+                if value := text(cells.get(column)):
+                    digest.update(f"{value}:{file_state(self.root / value)}\n".encode())
         return digest.hexdigest()
 
     def _find(self) -> Path:
@@ -127,7 +127,7 @@ class TableSource:
 
     def _specimen(self, number: int, cells: Mapping[str, Any], first_rows: Mapping[str, int]) -> Specimen | None:
         where = self._table.where(number)
-        values = {name: _text(cells.get(name)) for name in COLUMNS}
+        values = {name: text(cells.get(name)) for name in COLUMNS}
         # Not cleaned of placeholders: a split called "unknown" is a mistake, not an empty cell.
         split = str(cells.get("split") or "").strip() or "train"
         if split not in SPLITS:
@@ -135,64 +135,34 @@ class TableSource:
                 f"{self._table.path}: row {number} has the unknown split '{split}'{nearest(split, SPLITS)}"
             )
         image = self.root / values["image"] if values["image"] else None
-        if unusable := _unusable(values, image, first_rows):
+        if unusable := _unusable(values, self.root, first_rows):
             self.defects.add(unusable[0], where, unusable[1])
             return None
-        mask = self.root / values["mask"] if values["mask"] else None
-        if mask is not None and not _is_file(mask):
+        mask = existing_file(self.root, values["mask"]) if values["mask"] else None
+        if values["mask"] and mask is None:
             self.defects.add("missing_mask", where, f"the mask {values['mask']} is not there", skipped=False)
-            mask = None
         return Specimen(
             id=values["specimen_id"],
             taxon=Taxon.from_mapping(values),
             image=image,
             mask=mask,
-            common_names=_texts(cells.get("common_name")),
-            descriptions=_texts(cells.get("description")),
+            common_names=texts(cells.get("common_name")),
+            descriptions=texts(cells.get("description")),
             split=split,
-            metadata={name: cells[name] for name in self.columns if name not in COLUMNS and _text(cells[name])},
+            metadata={name: cells[name] for name in self.columns if name not in COLUMNS and text(cells[name])},
             **{name: values[name] for name in ("dna", "bin", "label", "group_id", "licence", "rights_holder")},
         )
 
 
-def _unusable(values: Mapping[str, str], image: Path | None, first_rows: Mapping[str, int]) -> tuple[str, str] | None:
+def _unusable(values: Mapping[str, str], root: Path, first_rows: Mapping[str, int]) -> tuple[str, str] | None:
     """Return kind and description of what makes a row unusable."""
     identity = values["specimen_id"]
     if not identity:
         return "missing_id", "specimen_id is empty"
     if identity in first_rows:
         return "duplicate_id", f"'{identity}' is already the id of row {first_rows[identity]}"
-    if image is None and not values["dna"]:
+    if not values["image"] and not values["dna"]:
         return "no_image_no_dna", "neither image nor dna is given"
-    if image is not None and not _is_file(image):
+    if values["image"] and existing_file(root, values["image"]) is None:
         return "missing_image", f"the image {values['image']} is not there"
     return None
-
-
-def _text(value: Any) -> str:
-    """Return a cell as text: empty for what stands for a missing value."""
-    if value is None or value != value:  # NaN is the one value that differs from itself
-        return ""
-    text = str(value).strip()
-    return "" if text.lower() in _MISSING else text
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    """Return the texts of a cell: one, or in parquet a list of them."""
-    values = value if isinstance(value, list) else [value]
-    return tuple(text for text in map(clean_phrase, map(_text, values)) if text)
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a description in the wrong column is too long for a file name
-        return False
-
-
-def _state(path: Path) -> str:
-    try:
-        state = path.stat()
-    except (OSError, ValueError):
-        return "missing"
-    return f"{state.st_size}:{state.st_mtime_ns}"

@@ -1,0 +1,44 @@
+"""Cells of tables as sources read them: text without what stands for a missing value, and files beside the table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from clipbio.names import clean_phrase
+
+__all__ = ["existing_file", "file_state", "text", "texts"]
+
+_MISSING = frozenset({"unknown", "not_classified", "nan", "null", "n/a"})
+
+
+def text(value: Any) -> str:
+    """Return a cell as text: empty for what stands for a missing value."""
+    if value is None or value != value:  # NaN is the one value that differs from itself
+        return ""
+    told = str(value).strip()
+    return "" if told.lower() in _MISSING else told
+
+
+def texts(value: Any) -> tuple[str, ...]:
+    """Return the phrases of a cell: one, or in parquet a list of them."""
+    values = value if isinstance(value, list) else [value]
+    return tuple(phrase for phrase in map(clean_phrase, map(text, values)) if phrase)
+
+
+def existing_file(root: Path, name: str) -> Path | None:
+    """Return a file named relative to a folder, or by an absolute path; None if it is not there."""
+    path = root / name
+    try:
+        return path if path.is_file() else None
+    except (OSError, ValueError):  # a description in the wrong column is too long for a file name
+        return None
+
+
+def file_state(path: Path) -> str:
+    """Return size and time of a file, for fingerprints."""
+    try:
+        state = path.stat()
+    except (OSError, ValueError):
+        return "missing"
+    return f"{state.st_size}:{state.st_mtime_ns}"

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import pyarrow.parquet as pq
+import pytest
+from tables import MakeTable, rows_of
+
+from clipbio.data.digests import barcode_digest, image_digest
+from clipbio.data.prepare import prepare
+from clipbio.data.shards import ShardFolder
+from clipbio.data.sources import TableSource
+
+
+@pytest.mark.parametrize("same", ["acgt", "AC-GT", "ACGTNN", " AC GT\n", "--acgtn-"])
+def test_case_gaps_and_padding_do_not_make_another_barcode(same: str) -> None:
+    assert barcode_digest(same) == barcode_digest("ACGT")
+
+
+@pytest.mark.parametrize("other", ["ACGA", "NACGT", "ACNGT", "ACG"])
+def test_other_letters_make_another_barcode(other: str) -> None:
+    assert barcode_digest(other) != barcode_digest("ACGT")
+
+
+def test_nothing_has_no_digest() -> None:
+    assert barcode_digest("") == barcode_digest("NN--") == image_digest(None) == b""
+
+
+def test_the_index_is_a_catalogue(make_table: MakeTable, tmp_path) -> None:
+    rows = rows_of(3, dna="ACGTN", licence="CC0", rights_holder="A. Author", common_name="magpie")
+    rows[1]["dna"] = "acgt"
+    rows[2]["dna"] = ""
+    prepare(TableSource(make_table(rows)), tmp_path / "out", progress=False)
+    digests = list(ShardFolder.open(tmp_path / "out").index("train").dna_digests)
+    assert digests == [barcode_digest("ACGT"), barcode_digest("ACGT"), b""]
+    table = pq.read_table(tmp_path / "out" / "index.parquet")
+    assert table["licence"].to_pylist() == ["CC0"] * 3
+    assert table["rights_holder"].to_pylist() == ["A. Author"] * 3
+    assert table["common_name"].to_pylist() == ["magpie"] * 3
