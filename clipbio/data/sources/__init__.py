@@ -1,7 +1,9 @@
 """Sources: one file per format that people bring."""
 
 from clipbio.data.sources.base import Source, expected_total
+from clipbio.data.sources.bioscan1m import Bioscan1mSource
+from clipbio.data.sources.bioscan5m import Bioscan5mSource
 from clipbio.data.sources.table import TableSource
 from clipbio.data.sources.virtual import VirtualSource
 
-__all__ = ["Source", "TableSource", "VirtualSource", "expected_total"]
+__all__ = ["Bioscan1mSource", "Bioscan5mSource", "Source", "TableSource", "VirtualSource", "expected_total"]

@@ -1,0 +1,36 @@
+"""The published data sets through `python -m clipbio prepare source=NAME`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from bioscan_tables import PARTITIONS, row_1m, row_5m, write_1m, write_5m
+
+from clipbio.cli import main
+from clipbio.data.manifest import Manifest
+
+
+def a_bioscan1m(root: Path) -> str:
+    return f"source.root={write_1m(root, [row_1m(name) for name in PARTITIONS], {name: [name] for name in PARTITIONS})}"
+
+
+def a_bioscan5m(root: Path) -> str:
+    return f"source.root={write_5m(root, [row_5m('A1', 'pretrain', '0f'), row_5m('A2', 'test_unseen')])}"
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "samples"),
+    [
+        ("bioscan1m", a_bioscan1m, {"train": 3, "val": 1, "test": 1, "unseen": 1, "val_unseen": 1, "key": 1, "key_unseen": 2}),
+        ("bioscan5m", a_bioscan5m, {"train": 1, "unseen": 1}),
+    ],
+)  # fmt: skip
+def test_the_command_makes_shards(
+    tmp_path: Path, name: str, write: Callable[[Path], str], samples: dict[str, int]
+) -> None:
+    out = tmp_path / "shards"
+    assert main(["prepare", f"source={name}", write(tmp_path / "data"), f"out={out}"]) == 0
+    splits = Manifest.load(out).splits
+    assert {split: counts["samples"] for split, counts in splits.items()} == samples
