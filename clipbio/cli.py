@@ -18,6 +18,7 @@ VERBS = {
     "evaluate": ("run benchmarks on a run, a checkpoint or a pretrained model", "clipbio.tasks.evaluate:evaluate"),
     "export": ("write the weights of a run as one file, adapters merged", "clipbio.tasks.export:export_weights"),
     "prepare": ("turn a specimen table into shards with a manifest", "clipbio.tasks.prepare:prepare_shards"),
+    "split": ("write which specimen stands in which split as a table", "clipbio.tasks.split:split_source"),
     "check": ("verify a shard folder, or a specimen table, and say what is wrong", "clipbio.tasks.check:check_data"),
     "lint": ("report truncated, colliding and constant texts of a regime", "clipbio.tasks.lint:lint_texts"),
 }

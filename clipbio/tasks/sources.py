@@ -7,6 +7,7 @@ from typing import Any
 
 from clipbio.config import instantiate
 from clipbio.data.sources import Source
+from clipbio.data.splitting import Keep, SplitSource
 
 __all__ = ["build_source"]
 
@@ -15,7 +16,8 @@ def build_source(config: Mapping[str, Any]) -> Source:
     """Return the source that a config describes.
 
     Args:
-        config: Plain resolved config with the part `source`.
+        config: Plain resolved config with the part `source`, and optionally the scheme `split`.
     """
     source: Source = instantiate(config["source"], "source")
-    return source
+    scheme = instantiate(config["split"], "split") if config.get("split") else Keep()
+    return source if isinstance(scheme, Keep) else SplitSource(source, scheme)

@@ -1,0 +1,99 @@
+"""Which records stay together, and the number that is drawn for each such component."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from clipbio.data.manifest import SPLITS
+from clipbio.data.splitting.records import IntArray, Records
+from clipbio.errors import ClipbioError, nearest
+from clipbio.seeding import derive_seed
+
+__all__ = ["Components", "check_shares", "components", "draw", "names_of", "pick"]
+
+
+@dataclass(frozen=True)
+class Components:
+    """C sets of records that no key parts.
+
+    Attributes:
+        of_N: Component of each record.
+        name_C: The smallest hash among the keys of each component: the same whatever the order of the records, and
+            however many others there are.
+    """
+
+    of_N: IntArray
+    name_C: IntArray
+
+
+def components(records: Records, by: Sequence[str]) -> Components:
+    """Join the records that share the value of any key; a missing value joins nobody."""
+    rows, hashes = [], []
+    alone_N = np.ones(len(records), bool)
+    for name in by:
+        known = np.flatnonzero(records.keys[name] >= 0)
+        rows.append(known)
+        hashes.append(records.keys[name][known])
+        alone_N[known] = False
+    rows.append(np.flatnonzero(alone_N))
+    hashes.append(records.id_N[alone_N])
+    row_E, hash_E = np.concatenate(rows), np.concatenate(hashes)
+    of_N = _joined(row_E, hash_E, len(records))
+    name_C = np.full(int(of_N.max(initial=-1)) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(name_C, of_N[row_E], hash_E)
+    return Components(of_N, name_C)
+
+
+def _joined(row_E: IntArray, hash_E: IntArray, num_records: int) -> IntArray:
+    """Number the components of the graph whose edges lead from records to values of keys."""
+    value_V, value_E = np.unique(hash_E, return_inverse=True)
+    size = num_records + len(value_V)
+    edges = coo_array((np.ones(len(row_E), np.int8), (row_E, num_records + value_E.reshape(-1))), shape=(size, size))
+    # No value is a component of its own, since each was seen in a record.
+    of_NV: IntArray = connected_components(edges, directed=False)[1].astype(np.int64)
+    return of_NV[:num_records]
+
+
+def draw(hash_X: IntArray, seed: int, purpose: str) -> npt.NDArray[np.float64]:
+    """Return a number in [0, 1) for each hash: a pure function of hash, seed and purpose."""
+    drawn = (derive_seed(purpose, seed, int(one)) / 2.0**63 for one in hash_X)
+    # The largest seeds round to 1.0.
+    return np.minimum(np.fromiter(drawn, np.float64, len(hash_X)), np.nextafter(1.0, 0.0))
+
+
+def check_shares(shares: Mapping[str, float], key: str = "split.shares") -> dict[str, float]:
+    """Return the shares in the order of the house's splits.
+
+    Raises:
+        ClipbioError: A split is unknown, a share is negative, or they do not sum to 1.
+    """
+    for name, share in shares.items():
+        if name not in SPLITS:
+            raise ClipbioError(f"{key}.{name}: there is no such split{nearest(name, SPLITS)}")
+        if not 0.0 <= share <= 1.0:
+            raise ClipbioError(f"{key}.{name}={share} must lie between 0 and 1")
+    if abs(sum(shares.values()) - 1.0) > 1e-6:
+        raise ClipbioError(f"{key}: the shares sum to {sum(shares.values()):g} instead of 1")
+    return {name: float(shares[name]) for name in SPLITS if name in shares}
+
+
+def pick(drawn_X: npt.NDArray[np.float64], shares: Mapping[str, float]) -> IntArray:
+    """Return the place in `shares` that each drawn number falls into."""
+    bounds = np.cumsum(list(shares.values()))
+    # What rounding leaves above the last bound belongs to the last split that has a share at all.
+    last = max(place for place, share in enumerate(shares.values()) if share > 0)
+    return np.minimum(np.searchsorted(bounds, drawn_X, side="right"), last).astype(np.int64)
+
+
+def names_of(by: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the keys of a setting that may be one name or several."""
+    names = (by,) if isinstance(by, str) else tuple(by)
+    if not names:
+        raise ClipbioError("split.by is empty: name at least one key, for example specimen")
+    return names

@@ -1,0 +1,138 @@
+"""Taxa that training must not see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from clipbio.data.defects import Finding
+from clipbio.data.specimen import Specimen
+from clipbio.data.splitting.grouping import check_shares, components, draw, names_of, pick
+from clipbio.data.splitting.records import IntArray, Records
+from clipbio.data.splitting.scheme import Assignment, LeftOut
+from clipbio.errors import ClipbioError, nearest
+from clipbio.names import clean_rank
+from clipbio.taxonomy import RANKS, Taxon, stable_hash
+
+__all__ = ["HeldOut"]
+
+_REST, _VAL_UNSEEN, _UNSEEN = 0, 1, 2
+_LEFT_OUT = LeftOut("spans_held_out", "it is tied to a specimen of a held-out taxon and is not of that taxon itself")
+
+Choice = float | str | Sequence[str]
+
+
+class HeldOut:
+    """Hold out whole taxa as `unseen` and `val_unseen`; split the rest by shares of hashed groups.
+
+    A component of records that holds a held-out taxon and others besides stays out of training as a whole: its
+    held-out records go to their split, the others are left out and counted as `spans_held_out`.
+
+    Args:
+        rank: Rank of the taxa; a record that is not determined so far belongs to the rest.
+        unseen: Share of the taxa, drawn by hash; or a list of names; or a file with one name per line.
+        val_unseen: The same for the split on which unseen taxa are validated.
+        shares: Share of the components by split, for the rest; see `Hashed`.
+        by: Keys that no split parts; see `Hashed`.
+        seed: Another seed holds out other taxa.
+    """
+
+    readers: Mapping[str, Callable[[Specimen], str]] = {}
+
+    def __init__(
+        self,
+        *,
+        shares: Mapping[str, float],
+        rank: str = "species",
+        unseen: Choice = 0.1,
+        val_unseen: Choice = 0.0,
+        by: str | Sequence[str] = "group",
+        seed: int = 0,
+    ) -> None:
+        if rank not in RANKS:
+            raise ClipbioError(f"split.rank='{rank}' is no rank{nearest(rank, RANKS)}")
+        self.rank, self.seed = rank, seed
+        self.shares = check_shares(shares)
+        self.by = names_of(by)
+        self.keys = tuple(dict.fromkeys((*self.by, rank)))
+        self.spelled = (rank,)
+        self.share = {name: _share(choice, name) for name, choice in (("unseen", unseen), ("val_unseen", val_unseen))}
+        self.names = {"unseen": _names(unseen, rank), "val_unseen": _names(val_unseen, rank)}
+        if sum(self.share.values()) > 1.0:
+            raise ClipbioError(f"split.unseen={unseen} and split.val_unseen={val_unseen} are more than all taxa")
+        if both := set(self.names["unseen"]) & set(self.names["val_unseen"]):
+            raise ClipbioError(f"'{min(both)}' stands both in split.unseen and in split.val_unseen")
+
+    def assign(self, records: Records) -> Assignment:
+        """Decide about the taxa, then about the components."""
+        joined = components(records, self.by)
+        role_N = self._roles(records.keys[self.rank])
+        role_C = np.zeros(len(joined.name_C), np.int64)
+        np.maximum.at(role_C, joined.of_N, role_N)
+        rest = list(self.shares)
+        place_C = pick(draw(joined.name_C, self.seed, "split"), self.shares)
+        splits = [
+            {_REST: rest[place], _VAL_UNSEEN: "val_unseen", _UNSEEN: "unseen"}[own] if own == highest else ""
+            for own, highest, place in zip(
+                role_N.tolist(), role_C[joined.of_N].tolist(), place_C[joined.of_N].tolist(), strict=True
+            )
+        ]
+        return Assignment(splits, left_out=_LEFT_OUT, findings=self._unknown(records))
+
+    def fingerprint(self) -> str:
+        """Spell the settings out."""
+        chosen = [sorted(names) for names in self.names.values()]
+        return repr(("held_out", self.rank, self.share, chosen, list(self.shares.items()), sorted(self.by), self.seed))
+
+    def _roles(self, key_N: IntArray) -> IntArray:
+        key_T, taxon_N = np.unique(key_N, return_inverse=True)
+        drawn_T = draw(key_T, self.seed, "held out")
+        unseen, val_unseen = self.share["unseen"], self.share["val_unseen"]
+        role_T = np.where(drawn_T < unseen, _UNSEEN, np.where(drawn_T < unseen + val_unseen, _VAL_UNSEEN, _REST))
+        for name, role in (("val_unseen", _VAL_UNSEEN), ("unseen", _UNSEEN)):
+            listed = np.array([stable_hash(self.rank, one) for one in self.names[name]], np.int64)
+            role_T[np.isin(key_T, listed)] = role
+        role_T[key_T < 0] = _REST
+        return role_T[taxon_N.reshape(-1)].astype(np.int64)
+
+    def _unknown(self, records: Records) -> list[Finding]:
+        """Tell the listed names that no record has: a misspelt one would leak into training."""
+        known = set(records.values[self.rank].values())
+        return [
+            Finding("unknown_taxon", f"split.{split}", f"no record is of '{name}'{nearest(name, known)[:200]}")
+            for split, names in self.names.items()
+            for name in names
+            if name not in known
+        ]
+
+
+def _share(choice: Choice, key: str) -> float:
+    if not isinstance(choice, int | float):
+        return 0.0
+    if not 0.0 <= choice <= 1.0:
+        raise ClipbioError(f"split.{key}={choice} must be a share between 0 and 1, a list of names, or a file of them")
+    return float(choice)
+
+
+def _names(choice: Choice, rank: str) -> tuple[str, ...]:
+    if isinstance(choice, int | float):
+        return ()
+    lines = _lines(Path(choice)) if isinstance(choice, str) else list(map(str, choice))
+    names = [(line, _clean(line, rank)) for line in lines if line.strip()]
+    for line, name in names:
+        if not name:
+            raise ClipbioError(f"the held-out taxon '{line.strip()}' is no name of a {rank}")
+    return tuple(dict.fromkeys(name for _, name in names))
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.expanduser().read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ClipbioError(f"{path} cannot be read as a list of taxa, one name per line: {error}") from error
+
+
+def _clean(name: str, rank: str) -> str:
+    return Taxon.from_mapping({"species": name}).scientific_name if rank == "species" else clean_rank(name)

@@ -1,0 +1,89 @@
+"""A source whose records get their split from a scheme."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
+
+from clipbio.data.defects import Defects
+from clipbio.data.sources.base import Source, expected_total
+from clipbio.data.specimen import SpeciesText, Specimen
+from clipbio.data.splitting.records import IntArray, id_hash, read_records
+from clipbio.data.splitting.scheme import Assignment, Scheme
+from clipbio.errors import ClipbioError
+
+__all__ = ["PUBLISHED", "SplitSource"]
+
+log = logging.getLogger(__name__)
+
+PUBLISHED = "published_split"
+
+
+class SplitSource:
+    """Read a source twice: once for the keys of its records, then for the records with their split.
+
+    Args:
+        source: The records.
+        scheme: The rule.
+    """
+
+    def __init__(self, source: Source, scheme: Scheme) -> None:
+        self.source, self.scheme = source, scheme
+
+    @property
+    def defects(self) -> Defects:
+        """Give the defects of the source, and those of the split."""
+        return self.source.defects
+
+    @defects.setter
+    def defects(self, defects: Defects) -> None:
+        self.source.defects = defects
+
+    @property
+    def total(self) -> int | None:
+        """Give the number of records of the source, if it knows it."""
+        return expected_total(self.source)
+
+    def __iter__(self) -> Iterator[Specimen]:
+        id_N, assignment = self._decided
+        row = -1
+        for row, specimen in enumerate(self.source):
+            if row >= len(id_N) or id_hash(specimen.id) != id_N[row]:
+                raise ClipbioError(f"specimen '{specimen.id}' was not there in the first pass: the source has changed")
+            if (placed := self._placed(specimen, row, assignment)) is not None:
+                yield placed
+        if row + 1 < len(id_N):
+            raise ClipbioError(f"the source gave {len(id_N)} records, then only {row + 1}: it has changed")
+        for finding in assignment.findings:
+            self.defects.add(finding.kind, finding.where, finding.message, skipped=False)
+
+    def species_texts(self) -> Iterable[SpeciesText]:
+        """Give those of the source."""
+        return self.source.species_texts()
+
+    def fingerprint(self) -> str:
+        """Hash the content of the source and the rule."""
+        parts = repr((self.source.fingerprint(), self.scheme.fingerprint()))
+        return hashlib.blake2b(parts.encode(), digest_size=16).hexdigest()
+
+    @cached_property
+    def _decided(self) -> tuple[IntArray, Assignment]:
+        log.info("reading the keys of all records: %s", ", ".join(self.scheme.keys) or "their ids")
+        scheme = self.scheme
+        records = read_records(self.source, scheme.keys, spelled=scheme.spelled, readers=scheme.readers)
+        return np.array(records.id_N), scheme.assign(records)
+
+    def _placed(self, specimen: Specimen, row: int, assignment: Assignment) -> Specimen | None:
+        split = assignment.splits[row]
+        if split:
+            more = {} if assignment.published is None else {PUBLISHED: assignment.published[row]}
+            return replace(specimen, split=split, metadata={**specimen.metadata, **more})
+        reason = assignment.left_out
+        assert reason is not None
+        self.defects.add(reason.kind, f"specimen '{specimen.id}'", reason.message, skipped=reason.skipped)
+        return None

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from collections import defaultdict
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from records import ListSource, record
+
+from clipbio.data.specimen import Specimen
+from clipbio.data.splitting import HeldOut, SplitSource
+from clipbio.errors import ClipbioError
+
+SHARES = {"train": 0.6, "val": 0.2, "test": 0.2}
+NAMES = [f"{genus} {epithet}us" for genus in ("Aus", "Bus", "Cus", "Dus") for epithet in ("b", "c", "d", "f", "g")]
+
+
+def read(found: list[Specimen], scheme: HeldOut) -> tuple[dict[str, str], SplitSource]:
+    source = SplitSource(ListSource(found), scheme)
+    return {one.id: one.split for one in source}, source
+
+
+def by_name(found: list[Specimen], assigned: dict[str, str], rank: str = "species") -> dict[str, set[str]]:
+    where = defaultdict(set)
+    for one in found:
+        if one.id in assigned:
+            where[one.taxon.scientific_name if rank == "species" else one.taxon.genus].add(assigned[one.id])
+    return where
+
+
+@pytest.mark.parametrize("rank", ["species", "genus"])
+def test_held_out_taxa_stand_in_their_split_alone_and_a_share_of_them_is_held_out(rank) -> None:
+    found = [record(f"s{n}", f"Aus{chr(97 + n % 26)} b{chr(97 + n % 19)}us") for n in range(5000)]
+    assigned, source = read(found, HeldOut(shares=SHARES, rank=rank, unseen=0.3, val_unseen=0.1, by="specimen"))
+    where = by_name(found, assigned, rank)
+    assert set(assigned) == {one.id for one in found}
+    assert not source.defects
+    assert all(len(splits) == 1 for splits in where.values() if splits & {"unseen", "val_unseen"})
+    held = [name for name, splits in where.items() if splits == {"unseen"}]
+    if rank == "species":
+        assert len(held) / len(where) == pytest.approx(0.3, abs=0.07)
+    assert held
+    assert {"val_unseen"} in where.values()
+    assert set(SHARES) in where.values()
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["", *NAMES]), st.sampled_from(["", *"ghijklmn"])), min_size=1, max_size=50),
+    st.integers(0, 5),
+    st.randoms(),
+)
+@settings(max_examples=60, deadline=None)
+def test_no_group_of_a_held_out_taxon_reaches_another_split(pairs, seed, random) -> None:
+    found = [record(f"s{n}", name, group_id=group) for n, (name, group) in enumerate(pairs)]
+    scheme = HeldOut(shares=SHARES, unseen=0.3, val_unseen=0.3, seed=seed)
+    assigned, source = read(found, scheme)
+    groups = defaultdict(set)
+    for one in found:
+        if one.id in assigned:
+            groups[one.group_id or one.id].add(assigned[one.id])
+    assert all(len(splits) == 1 for splits in groups.values())
+    where = by_name(found, assigned)
+    assert all(len(splits) == 1 for name, splits in where.items() if splits & {"unseen", "val_unseen"})
+    assert len(assigned) + source.defects.counts.get("spans_held_out", 0) == len(found)
+    shuffled = random.sample(found, len(found))
+    assert read(shuffled, scheme)[0] == assigned
+
+
+def test_what_is_tied_to_a_held_out_specimen_is_left_out_and_counted() -> None:
+    found = [
+        record("held", "Aus bus", group_id="g"),
+        record("other", "Cus dus", group_id="g"),
+        record("nameless", "", group_id="g"),
+        record("later", "Dus fus", group_id="g"),
+        record("free", "Cus dus"),
+    ]
+    scheme = HeldOut(shares={"train": 1.0}, unseen=["Aus bus"], val_unseen=["Dus fus"])
+    assigned, source = read(found, scheme)
+    assert assigned == {"held": "unseen", "free": "train"}
+    assert source.defects.counts == {"spans_held_out": 3}
+    assert source.defects.skipped == 3
+
+
+def test_lists_and_files_of_names_are_cleaned_and_a_misspelt_one_is_told(tmp_path) -> None:
+    (tmp_path / "rare.txt").write_text("Aus bus Linnaeus, 1758\n\naus_cus\nAus bux\n")
+    found = [record("a", "Aus bus"), record("b", "Aus cus"), record("c", "Aus dus"), record("d", "Bus fus")]
+    scheme = HeldOut(shares={"train": 1.0}, unseen=str(tmp_path / "rare.txt"), val_unseen=["Bus fus"])
+    assigned, source = read(found, scheme)
+    assert assigned == {"a": "unseen", "b": "unseen", "c": "train", "d": "val_unseen"}
+    assert [str(one) for one in source.defects] == ["split.unseen: no record is of 'Aus bux'; did you mean 'Aus bus'?"]
+    assert source.defects.skipped == 0
+
+
+def test_a_list_of_genera(tmp_path) -> None:
+    found = [record("a", "Aus bus"), record("b", "Aus"), record("c", "Bus fus")]
+    assigned, _ = read(found, HeldOut(shares={"train": 1.0}, rank="genus", unseen=["aus"]))
+    assert assigned == {"a": "unseen", "b": "unseen", "c": "train"}
+
+
+def test_held_out_taxa_stay_so_when_records_are_added() -> None:
+    old = [record(f"s{n}", NAMES[n % 12]) for n in range(60)]
+    new = [record(f"t{n}", NAMES[n % 20]) for n in range(60)]
+    scheme = HeldOut(shares=SHARES, unseen=0.3)
+    assert read(old, scheme)[0].items() <= read([*new, *old], scheme)[0].items()
+
+
+@pytest.mark.parametrize(
+    ("settings_", "message"),
+    [
+        ({"rank": "specie"}, "split.rank='specie' is no rank; did you mean 'species'"),
+        ({"unseen": 1.2}, "must be a share between 0 and 1"),
+        ({"unseen": 0.7, "val_unseen": 0.7}, "more than all taxa"),
+        ({"unseen": ["Aus bus"], "val_unseen": ["Aus bus"]}, "'Aus bus' stands both"),
+        ({"unseen": ["Aus sp. 1"]}, "'Aus sp. 1' is no name of a species"),
+        ({"unseen": "not/there.txt"}, "cannot be read as a list of taxa"),
+    ],
+)
+def test_wrong_settings_are_refused(settings_, message) -> None:
+    with pytest.raises(ClipbioError, match=message):
+        HeldOut(**{"shares": SHARES} | settings_)
