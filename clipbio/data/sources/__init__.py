@@ -3,7 +3,16 @@
 from clipbio.data.sources.base import Source, expected_total
 from clipbio.data.sources.bioscan1m import Bioscan1mSource
 from clipbio.data.sources.bioscan5m import Bioscan5mSource
+from clipbio.data.sources.clibd import ClibdSource
 from clipbio.data.sources.table import TableSource
 from clipbio.data.sources.virtual import VirtualSource
 
-__all__ = ["Bioscan1mSource", "Bioscan5mSource", "Source", "TableSource", "VirtualSource", "expected_total"]
+__all__ = [
+    "Bioscan1mSource",
+    "Bioscan5mSource",
+    "ClibdSource",
+    "Source",
+    "TableSource",
+    "VirtualSource",
+    "expected_total",
+]

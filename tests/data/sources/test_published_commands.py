@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from bioscan_tables import PARTITIONS, row_1m, row_5m, write_1m, write_5m
+from clibd_files import GROUPS_5M, write_clibd
 
 from clipbio.cli import main
 from clipbio.data.manifest import Manifest
@@ -20,11 +21,17 @@ def a_bioscan5m(root: Path) -> str:
     return f"source.root={write_5m(root, [row_5m('A1', 'pretrain', '0f'), row_5m('A2', 'test_unseen')])}"
 
 
+def a_clibd_file(root: Path) -> str:
+    root.mkdir()
+    return f"source.path={write_clibd(root / 'clibd.hdf5', GROUPS_5M, five=True)}"
+
+
 @pytest.mark.parametrize(
     ("name", "write", "samples"),
     [
         ("bioscan1m", a_bioscan1m, {"train": 3, "val": 1, "test": 1, "unseen": 1, "val_unseen": 1, "key": 1, "key_unseen": 2}),
         ("bioscan5m", a_bioscan5m, {"train": 1, "unseen": 1}),
+        ("clibd", a_clibd_file, {"train": 2, "val": 1, "test": 1, "unseen": 1, "val_unseen": 1, "key_unseen": 1}),
     ],
 )  # fmt: skip
 def test_the_command_makes_shards(
