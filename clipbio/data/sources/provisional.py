@@ -11,8 +11,17 @@ from clipbio.taxonomy import RANKS, Taxon
 
 __all__ = ["determination", "is_provisional"]
 
-# BIOSCAN-5M took a species for provisional by such signs; "Megaselia ABCD" and "Megaselia malaiseWW" look like names.
-_SIGNS = re.compile(r"\d|[A-Z]{2}|[?_.]|malaise|\b(?:aff|cf|nr|near|sp|spp|gen|group|complex)\b")
+# The signs by which BIOSCAN-5M was split: "Megaselia ABCD" and "Megaselia malaiseWW" only look like names.
+_SIGNS = re.compile(
+    r"""
+    \d | [?_./\\#:;*()\[\]"&+×=] |   # numbers, doubts, codes, abbreviations with a dot, formulae
+    ^[^A-Z] | [A-Z]{2} |             # an epithet alone, the initials of a collection
+    (?i:malaise) |
+    \b(?:aff|cf|nr|near|sp|spp|ssp|gen|fam|indet|group|grp|complex|agg|morph|species|hybrid|undet|unk)\b
+    """,
+    re.VERBOSE,
+)
+_SUBGENUS = re.compile(r" \([A-Z][a-z]+\)")
 # "Megaselia sp." and "sp. indet" say nothing that the genus does not say.
 _EMPTY_WORDS = frozenset({"sp", "spp", "species", "gen", "indet", "nov", "n"})
 # Endings of subfamilies, families, tribes and superfamilies.
@@ -20,8 +29,14 @@ _ABOVE_GENUS = ("inae", "idae", "ini", "oidea")
 
 
 def is_provisional(species: str) -> bool:
-    """Tell whether a species cell holds a stand-in for a name: `Megaselia sp. 1ABC`, `Megaselia cf. rufipes`."""
-    return species[:1].islower() or _SIGNS.search(species) is not None
+    """Tell whether a species name is no published one: `Megaselia sp. 1ABC`, `Megaselia cf. rufipes`, `Megaselia`.
+
+    Names are expected as binomials or trinomials without authors and years.
+    """
+    name = _SUBGENUS.sub("", species, count=1)
+    words = name.split()
+    # One word is no species; a capital inside the epithet marks a code.
+    return len(words) < 2 or words[1] != words[1].lower() or _SIGNS.search(name) is not None
 
 
 def determination(row: Mapping[str, object]) -> tuple[Taxon, str]:

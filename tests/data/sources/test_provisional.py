@@ -26,6 +26,18 @@ def test_a_provisional_name_is_a_label_of_its_genus(genus: str, species: str, ex
     assert taxon.order == "Diptera"
 
 
-def test_published_names_with_authors_without_dots_are_no_stand_ins() -> None:
-    assert not is_provisional("Orthocladius rivicola")
-    assert not is_provisional("Aedes aegypti spesspecies"), "sp only as a word of its own"
+SCIENTIFIC = "Aus bus,Aus bus cus,Aus spinosus,Genista affinis,Aus generalis,Aus novae-zelandiae,Aus (Bus) cus"
+PROVISIONAL = (
+    "Aus sp,Aus sp. 1,Aus sp4,Aus cf. bus,Aus aff bus,Aus n. sp.,aus bus,bus,Aus,Aus bus?,Aus BOLD:AAA1234,Aus bZJ,"
+    "Aus_bus,Aus Malaise,Aus malaiseb,Aus gen. nov,Aus near bus,Aus Bus"
+)
+
+
+@pytest.mark.parametrize("name", SCIENTIFIC.split(","))
+def test_scientific_names(name: str) -> None:
+    assert not is_provisional(name)
+
+
+@pytest.mark.parametrize("name", PROVISIONAL.split(","))
+def test_provisional_names(name: str) -> None:
+    assert is_provisional(name)
