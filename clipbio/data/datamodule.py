@@ -58,6 +58,7 @@ class SpecimenData(pl.LightningDataModule):
         split_seed: Seed of that choice, apart from the run's seed so that runs can be compared.
         views: Number of seeded augmented views cached for a frozen image trunk; 0 caches the evaluation form if there
             is no augmentation, and nothing if there is.
+        decoder: `fast`: JPEG at the scale that is needed, resized by torch. `pillow`: the slower reference.
         max_skipped_share: Share of unusable specimens above which the run stops.
         worker_context: How worker processes start: `fork`, `spawn` or `forkserver`; None is Python's default.
         remote_cache_gb: Bound of the shards that are kept of remote folders, in units of 10**9 bytes.
@@ -79,6 +80,7 @@ class SpecimenData(pl.LightningDataModule):
         val_share: float = 0.1,
         split_seed: int = 0,
         views: int = 0,
+        decoder: str = "fast",
         max_skipped_share: float = 0.05,
         worker_context: str | None = None,
         remote_cache_gb: float = 50.0,
@@ -100,6 +102,7 @@ class SpecimenData(pl.LightningDataModule):
         self.val_share = val_share
         self.split_seed = split_seed
         self.views = views
+        self.decoder = decoder
         self.max_skipped_share = max_skipped_share
         self.worker_context = worker_context
         self.remote = RemoteOptions(remote_cache_gb, remote_retries, remote_timeout)
