@@ -1,0 +1,141 @@
+"""Pictures of a downloaded table: which file of a folder belongs to which record.
+
+Exports of GBIF, iNaturalist, Symbiota and BOLD hold addresses of pictures, not pictures. Nothing is downloaded here:
+the files lie in a folder, and are found by their names alone, in whatever folder below it and with any image suffix.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from clipbio.data.defects import Defects
+from clipbio.data.sources.cells import file_state
+from clipbio.errors import ClipbioError
+
+__all__ = ["IMAGE_SUFFIXES", "Medium", "Pictures", "check_folder", "pictures_state", "stems_of_url", "suffix_of"]
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
+
+# File names that say how large a picture is instead of which one: iNaturalist's, and those of the IIIF protocol.
+_SIZES = frozenset({"original", "large", "medium", "small", "square", "thumb"})
+_IIIF = frozenset({"default", "native", "color", "gray"})
+_UNSAFE = re.compile(r"[^\w.-]+", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Medium:
+    """One picture that a record names, by the addresses it is given under."""
+
+    urls: tuple[str, ...] = ()
+    licence: str = ""
+    rights_holder: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+class Pictures:
+    """The picture files of a folder by the stems of their names, in memory while a source is read.
+
+    Args:
+        folder: Where the pictures lie, possibly in folders of folders; None where there are none.
+        defects: Told of names that occur twice, which belong to no record.
+    """
+
+    def __init__(self, folder: Path | None, defects: Defects) -> None:
+        self.folder = folder
+        self._files: dict[str, str] = {}
+        twice: dict[str, str] = {}
+        for path in _files(folder):
+            stem = PurePosixPath(path).stem.lower()
+            if stem in self._files:
+                twice[stem] = path
+            self._files.setdefault(stem, path)
+        for stem, path in twice.items():
+            defects.add("ambiguous_image", path, f"has the name of {self._files.pop(stem)}", skipped=False)
+
+    def find(self, key: str, media: Sequence[Medium]) -> list[Path | None]:
+        """Return the file of each picture of a record.
+
+        The i-th picture (from 1) is the file named as its address is, else `KEY_i`, else `KEY` for a single one.
+        """
+        return [self._medium(key, number, medium, len(media)) for number, medium in enumerate(media, start=1)]
+
+    def numbered(self, key: str) -> list[Path]:
+        """Return the files `KEY`, `KEY_1`, `KEY_2` ... of a record that names no addresses."""
+        found = [] if (first := self._file(key)) is None else [first]
+        number = 1
+        while (path := self._file(f"{key}_{number}")) is not None:
+            found.append(path)
+            number += 1
+        return found
+
+    def _medium(self, key: str, number: int, medium: Medium, count: int) -> Path | None:
+        stems = [stem for url in medium.urls for stem in stems_of_url(url)]
+        stems += [f"{key}_{number}", *([key] if count == 1 else [])]
+        return next((path for stem in stems if (path := self._file(stem)) is not None), None)
+
+    def _file(self, stem: str) -> Path | None:
+        path = self._files.get(stem.lower()) or self._files.get(_UNSAFE.sub("_", stem.lower()))
+        return None if path is None or self.folder is None else self.folder / path
+
+
+def stems_of_url(url: str) -> tuple[str, ...]:
+    """Return the names under which the file of an address may have been stored, without suffix.
+
+    That is the last part of its path. Where this only tells a size (`photos/123/medium.jpg`, `iiif/abc/full/max/0/
+    default.jpg`), it is the part that names the picture.
+    """
+    try:
+        parts = [part for part in unquote(urlsplit(url).path).split("/") if part]
+    except ValueError:
+        return ()
+    if not parts:
+        return ()
+    name = PurePosixPath(parts[-1])
+    stem = name.stem if name.suffix.lower() in IMAGE_SUFFIXES else name.name
+    if stem.lower() in _SIZES:
+        return (parts[-2],) if len(parts) > 1 else ()
+    if stem.lower() in _IIIF:
+        return (parts[-5], PurePosixPath(parts[-5]).stem) if len(parts) > 4 else ()
+    return (stem,)
+
+
+def check_folder(images: str | Path | None) -> Path | None:
+    """Return the folder of pictures, which must be there if one is given."""
+    if images is None:
+        return None
+    folder = Path(images)
+    if not folder.is_dir():
+        raise ClipbioError(f"images={folder} is not a folder; give the one that holds the downloaded pictures")
+    return folder
+
+
+def pictures_state(folder: Path | None) -> str:
+    """Return a hash of names, sizes and times of the pictures of a folder."""
+    digest = hashlib.blake2b(digest_size=16)
+    for path in _files(folder):
+        assert folder is not None
+        digest.update(f"{path}:{file_state(folder / path)}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def _files(folder: Path | None) -> Iterator[str]:
+    """Yield the paths of pictures relative to a folder in one order; links to folders are not followed."""
+    if folder is None:
+        return
+    for below, folders, names in os.walk(folder):
+        folders.sort()
+        relative = PurePosixPath(Path(below).relative_to(folder).as_posix())
+        for name in sorted(names):
+            if suffix_of(name) in IMAGE_SUFFIXES:
+                yield str(relative / name)
+
+
+def suffix_of(name: str) -> str:
+    """Return the suffix of a file name in lower case; much quicker than a path's, for folders of millions."""
+    return f".{name.rpartition('.')[2].lower()}"

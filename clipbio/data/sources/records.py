@@ -1,0 +1,93 @@
+"""What the sources of downloaded tables share: ids that occur once, and one specimen for each picture of a record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from clipbio.data.defects import Defects
+from clipbio.data.sources.cells import text
+from clipbio.data.sources.pictures import Medium, Pictures
+from clipbio.data.specimen import Specimen
+
+__all__ = ["Ids", "chosen", "pictured"]
+
+
+@dataclass
+class Ids:
+    """The ids of a source so far, and where they stood."""
+
+    defects: Defects
+    _first: dict[str, str] = field(default_factory=dict)
+
+    def claim(self, identity: str, where: str) -> bool:
+        """Take an id; one that is missing or taken is counted as a defect."""
+        if not identity:
+            self.defects.add("missing_id", where, "the record has no id")
+        elif identity in self._first:
+            self.defects.add("duplicate_id", where, f"'{identity}' is already the id of {self._first[identity]}")
+        else:
+            self._first[identity] = where
+            return True
+        return False
+
+
+def chosen(values: Mapping[str, str], metadata: Sequence[str] | None, used: frozenset[str]) -> dict[str, str]:
+    """Return the cells that are kept as metadata: the chosen columns, with None all that are not used otherwise."""
+    names = [name for name in values if name not in used] if metadata is None else metadata
+    return {name: cell for name in names if (cell := text(values.get(name)))}
+
+
+def pictured(
+    record: Specimen,
+    media: Sequence[Medium],
+    pictures: Pictures,
+    where: str,
+    ids: Ids,
+    *,
+    grouped: bool = True,
+    key: str = "",
+) -> Iterator[Specimen]:
+    """Yield a specimen for each picture of a record, the record itself if it only has a barcode.
+
+    Where a record names several pictures, their ids are `ID_1`, `ID_2` ... in the order they are named, so that a
+    picture keeps its id when others arrive; if `grouped` they share the record's id as their group. A picture that is
+    named and not there is counted. Files are looked up by `key`, by default the id.
+    """
+    defects = ids.defects
+    if media:
+        found = list(zip(pictures.find(key or record.id, media), media, strict=True))
+    else:
+        found = [(path, Medium()) for path in pictures.numbered(key or record.id)]
+    if not found and not record.dna:
+        defects.add("no_image_no_dna", where, "the record names no picture and no file bears its id")
+    several, written = len(found) > 1, False
+    for number, (path, medium) in enumerate(found, start=1):
+        identity = f"{record.id}_{number}" if several else record.id
+        if path is None:
+            defects.add("image_not_downloaded", where, _advice(medium, pictures), skipped=not record.dna)
+        elif not several or ids.claim(identity, where):
+            yield _with_picture(record, identity, path, medium, record.id if several and grouped else "")
+            written = True
+    if record.dna and not written:
+        yield record
+
+
+def _with_picture(record: Specimen, identity: str, path: Path, medium: Medium, group: str) -> Specimen:
+    return replace(
+        record,
+        id=identity,
+        image=path,
+        group_id=record.group_id or group,
+        licence=medium.licence or record.licence,
+        rights_holder=medium.rights_holder or record.rights_holder,
+        metadata={**record.metadata, **medium.metadata},
+    )
+
+
+def _advice(medium: Medium, pictures: Pictures) -> str:
+    address = next(iter(medium.urls), "a picture without address")
+    if pictures.folder is None:
+        return f"{address}: pictures are not downloaded here; give the folder where they lie with images="
+    return f"{address} is not in {pictures.folder}; download it, or name it by the id of the record"
