@@ -17,6 +17,7 @@ from clipbio.data.images import BadImageError
 from clipbio.data.manifest import MANIFEST
 from clipbio.data.members import described, image_of, members_of
 from clipbio.data.options import PrepareOptions
+from clipbio.data.roots import local_folder
 from clipbio.data.sources.table import TableSource, find_specimens
 from clipbio.data.species_texts import joinable
 from clipbio.errors import ClipbioError
@@ -55,7 +56,7 @@ def check(root: str | Path, *, decode: bool = False, progress: bool = False) -> 
         decode: Decode every image, which finds damage behind the header and takes a while.
         progress: Show a progress bar.
     """
-    root = Path(root)
+    root = local_folder(root, "root")
     if (root / MANIFEST).is_file():
         shards = ShardCheck(root, decode=decode, findings=Defects(kept=_FINDINGS_PER_KIND))
         shards.run(progress=progress)

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 from clipbio.data.batch import Batch, BatchBuilder, EvaluationBatch
 from clipbio.data.inputs import ImageInput, TextInput
 from clipbio.data.order import BatchPlan
+from clipbio.data.remote import RemoteOptions, check_windows
 from clipbio.data.sampling import classes_of
 from clipbio.data.shards import ShardFolder, resolve, resolve_source
 from clipbio.data.sources import Source
@@ -57,8 +58,12 @@ class SpecimenData(pl.LightningDataModule):
         split_seed: Seed of that choice, apart from the run's seed so that runs can be compared.
         views: Number of seeded augmented views cached for a frozen image trunk; 0 caches the evaluation form if there
             is no augmentation, and nothing if there is.
+        decoder: `fast`: JPEG at the scale that is needed, resized by torch. `pillow`: the slower reference.
         max_skipped_share: Share of unusable specimens above which the run stops.
         worker_context: How worker processes start: `fork`, `spawn` or `forkserver`; None is Python's default.
+        remote_cache_gb: Bound of the shards that are kept of remote folders, in units of 10**9 bytes.
+        remote_retries: Further attempts at a remote file after a failed one.
+        remote_timeout: Seconds without an answer after which an attempt has failed.
     """
 
     def __init__(
@@ -75,8 +80,12 @@ class SpecimenData(pl.LightningDataModule):
         val_share: float = 0.1,
         split_seed: int = 0,
         views: int = 0,
+        decoder: str = "fast",
         max_skipped_share: float = 0.05,
         worker_context: str | None = None,
+        remote_cache_gb: float = 50.0,
+        remote_retries: int = 4,
+        remote_timeout: float = 60.0,
     ) -> None:
         super().__init__()
         if not 0.0 < val_share < 1.0:
@@ -93,8 +102,10 @@ class SpecimenData(pl.LightningDataModule):
         self.val_share = val_share
         self.split_seed = split_seed
         self.views = views
+        self.decoder = decoder
         self.max_skipped_share = max_skipped_share
         self.worker_context = worker_context
+        self.remote = RemoteOptions(remote_cache_gb, remote_retries, remote_timeout)
         self.world = World()
         self.steps = 0
         self.batches_per_step = 1
@@ -119,7 +130,7 @@ class SpecimenData(pl.LightningDataModule):
     def _prepared(self, root: str | None, source: Source | None) -> ShardFolder:
         def resolved() -> ShardFolder:
             if root is not None:
-                return resolve(root, self.cache_dir)
+                return resolve(root, self.cache_dir, remote=self.remote)
             assert source is not None
             return resolve_source(source, self.cache_dir)
 
@@ -138,7 +149,7 @@ class SpecimenData(pl.LightningDataModule):
     def split(self, name: str) -> SplitRows:
         """Return a split by name."""
         if name not in self.splits:
-            raise ClipbioError(f"{self.folder.root} has no split '{name}'{nearest(name, self.splits)}")
+            raise ClipbioError(f"{self.folder.name} has no split '{name}'{nearest(name, self.splits)}")
         return self.splits[name]
 
     # -- training --------------------------------------------------------------------------------------------------
@@ -154,6 +165,7 @@ class SpecimenData(pl.LightningDataModule):
         self.world = world
         self.seed = seed
         self.steps = steps(self.plan)
+        check_windows([(one.split.index, one.rows) for one in self.planned.values()], self.window, self.remote)
         self.batches_per_step = batches_per_step
         return self.plan
 
@@ -212,7 +224,7 @@ class SpecimenData(pl.LightningDataModule):
         """Leave out what is evaluated: a picture of it is never trained on, in whichever folder it stands."""
         wanted = self.streams[name].split
         if not folder.splits.get(wanted):
-            raise ClipbioError(f"data.streams.{name}: {folder.root} has no split '{wanted}'")
+            raise ClipbioError(f"data.streams.{name}: {folder.name} has no split '{wanted}'")
         whole = whole_split(folder, wanted)
         others = [split for other, split in self.splits.items() if other != "train"]
         split = without_pictures(whole, others)

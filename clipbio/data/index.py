@@ -16,7 +16,7 @@ from clipbio.data.manifest import INDEX, ShardEntry, ShardError
 from clipbio.data.species_texts import SpeciesTexts
 from clipbio.data.specimen import Specimen
 from clipbio.data.storage import LocalStorage, ShardStorage
-from clipbio.data.tar import BLOCK, IMAGE_MEMBERS, MASK_MEMBER, Handles, Member, read_member
+from clipbio.data.tar import BLOCK, IMAGE_MEMBERS, MASK_MEMBER, Member, read_member
 from clipbio.taxonomy import RANKS, Taxon, stable_hash
 
 __all__ = ["REMEDY", "ShardIndex"]
@@ -70,7 +70,6 @@ class ShardIndex:
         self.shard_N = self._shard_numbers(*codes(table["shard"]))
         self._group_ids: Column[str] = Column(table["group_id"])
         self._texts = [texts.names_and_descriptions(taxon) for taxon in self.taxa]
-        self._handles = Handles()
         self._records: OrderedDict[int, Specimen] = OrderedDict()
 
     @cached_property
@@ -108,18 +107,17 @@ class ShardIndex:
 
     def close(self) -> None:
         """Close the shards and forget the records of this process."""
-        self._handles.close()
+        self.storage.close()
         self._records.clear()
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_records": OrderedDict()}
 
     def _where(self, row: int) -> str:
-        shard = self.shards[int(self.shard_N[row])]
-        return f"{self.root / shard.path}, key {self.keys[row]}"
+        return f"{self.storage.name(self._shard(row))}, key {self.keys[row]}"
 
-    def _path(self, row: int) -> Path:
-        return self.storage.path(self.shards[int(self.shard_N[row])])
+    def _shard(self, row: int) -> ShardEntry:
+        return self.shards[int(self.shard_N[row])]
 
     def _shard_numbers(self, code_N: Integers, paths: Sequence[str]) -> Integers:
         place = {shard.path: number for number, shard in enumerate(self.shards)}
@@ -177,7 +175,7 @@ class ShardIndex:
         return member
 
     def _bytes(self, row: int, start: int, length: int) -> bytes:
-        data = self._handles.read(self._path(row), start, length)
+        data = self.storage.read(self._shard(row), start, length)
         if len(data) < length:
             raise ShardError(f"the shard ends {length - len(data)} bytes too early")
         return data

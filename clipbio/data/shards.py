@@ -21,6 +21,8 @@ from clipbio.data.layouts import layout_of
 from clipbio.data.manifest import INDEX, MANIFEST, SCHEMA_VERSION, TEXTS, FileEntry, Manifest, ShardEntry, ShardError
 from clipbio.data.options import PrepareOptions, PrepareSettings
 from clipbio.data.prepare import prepare
+from clipbio.data.remote import RemoteOptions, RemoteStorage, bring_metadata
+from clipbio.data.roots import is_remote, shown
 from clipbio.data.sources.base import Source
 from clipbio.data.sources.table import TableSource, find_specimens
 from clipbio.data.sources.tabular import SUFFIXES
@@ -35,13 +37,22 @@ logger = logging.getLogger(__name__)
 
 
 class ShardFolder:
-    """A folder of shards with its manifest, its index and the texts of its species."""
+    """A folder of shards with its manifest, its index and the texts of its species.
+
+    Args:
+        root: Folder of manifest, index and texts on this machine.
+        manifest: What stands in it.
+        texts: Texts of species.
+        storage: Where the shards lie, by default in the folder itself.
+        name: What the folder is called in errors, by default its path.
+    """
 
     def __init__(
-        self, root: Path, manifest: Manifest, texts: SpeciesTexts, storage: ShardStorage | None = None
+        self, root: Path, manifest: Manifest, texts: SpeciesTexts, storage: ShardStorage | None = None, name: str = ""
     ) -> None:
         self.root, self.manifest, self.texts = root, manifest, texts
         self.storage = storage or LocalStorage(root)
+        self.name = name or str(root)
 
     @classmethod
     def open(cls, root: str | Path) -> ShardFolder:
@@ -52,10 +63,14 @@ class ShardFolder:
             _check_size(root / name, file)
         for shard in manifest.shards:
             _check_size(root / shard.path, shard)
-        try:
-            return cls(root, manifest, SpeciesTexts.load(root / TEXTS))
-        except (pa.ArrowException, OSError, TypeError) as error:
-            raise ShardError(f"{root / TEXTS} is damaged ({str(error).splitlines()[0]}); {REMEDY}") from error
+        return cls(root, manifest, _texts(root))
+
+    @classmethod
+    def open_remote(cls, url: str, cache_dir: Path, options: RemoteOptions) -> ShardFolder:
+        """Open a folder that stands elsewhere; its tars are fetched when they are read."""
+        root = bring_metadata(url, cache_dir, options)
+        storage = RemoteStorage(url, cache_dir, options)
+        return cls(root, Manifest.load(root), _texts(root), storage, shown(url))
 
     @property
     def splits(self) -> dict[str, int]:
@@ -70,7 +85,7 @@ class ShardFolder:
     def index(self, split: str) -> ShardIndex:
         """Return the samples of a split."""
         if split not in self.splits:
-            raise ClipbioError(f"{self.root} has no split '{split}'{nearest(split, self.splits)}")
+            raise ClipbioError(f"{self.name} has no split '{split}'{nearest(split, self.splits)}")
         shards, layout = self.manifest.shards_of(split), layout_of(self.manifest.layout)
         return ShardIndex(self.root, split, shards, self.texts, storage=self.storage, layout=layout)
 
@@ -85,16 +100,20 @@ def resolve(
     cache_dir: str | Path | None = None,
     *,
     progress: bool = True,
+    remote: RemoteOptions | None = None,
     **settings: Unpack[PrepareSettings],
 ) -> ShardFolder:
     """Return the shard folder that stands at `root`, or that is prepared once from the specimen table there.
 
     Args:
-        root: A shard folder or the folder of a specimen table.
-        cache_dir: Where prepared tables are kept; None is the user's cache folder.
+        root: A shard folder, its URL, or the folder of a specimen table.
+        cache_dir: Where prepared tables and remote shards are kept; None is the user's cache folder.
         progress: Show a progress bar while a table is prepared.
+        remote: How shards are fetched from a URL.
         settings: See `PrepareOptions`; they matter for tables only.
     """
+    if is_remote(root, "root"):
+        return ShardFolder.open_remote(str(root), Path(cache_dir or default_cache_dir()), remote or RemoteOptions())
     root = Path(root)
     if not root.is_dir():
         raise ClipbioError(f"{root} is not a folder; give a shard folder, or the folder of a specimen table")
@@ -144,6 +163,13 @@ def _cached(path: Path) -> ShardFolder | None:
     except ShardError as error:
         logger.warning("the cached shards are damaged and made again: %s", error)
         return None
+
+
+def _texts(root: Path) -> SpeciesTexts:
+    try:
+        return SpeciesTexts.load(root / TEXTS)
+    except (pa.ArrowException, OSError, TypeError) as error:
+        raise ShardError(f"{root / TEXTS} is damaged ({str(error).splitlines()[0]}); {REMEDY}") from error
 
 
 def _check_size(path: Path, entry: ShardEntry | FileEntry) -> None:

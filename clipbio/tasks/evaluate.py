@@ -77,7 +77,7 @@ def _evaluate(config: Config, folder: RunFolder, world: World, started: float) -
         raise ClipbioError(f"splits={config['splits']} must be a list, such as [test,unseen]")
     splits = list(config["splits"] or (name for name in ("val", "test", "unseen") if name in data.splits))
     if not splits:
-        raise ClipbioError(f"nothing to evaluate: {data.folder.root} has only {', '.join(data.splits)}; give splits=")
+        raise ClipbioError(f"nothing to evaluate: {data.folder.name} has only {', '.join(data.splits)}; give splits=")
     for name in splits:
         data.split(name)
     _open(folder, config, world)

@@ -14,6 +14,7 @@ from torch import nn
 
 from clipbio.config import instantiate
 from clipbio.data.datamodule import SpecimenData
+from clipbio.data.roots import shown
 from clipbio.distributed import World
 from clipbio.errors import ClipbioError, nearest
 from clipbio.evaluation.benchmark import Benchmark
@@ -169,7 +170,11 @@ def print_summary(model: MultiTower, data: SpecimenData, console: Console) -> No
     for count in model.summary():
         towers.add_row(count.tower, f"{count.total:,}", f"{count.trainable:,}")
     splits = Table(
-        "split", "specimens", "species", title=f"data: {data.root or 'the virtual herbarium'}", title_justify="left"
+        "split",
+        "specimens",
+        "species",
+        title=f"data: {shown(data.root or 'the virtual herbarium')}",
+        title_justify="left",
     )
     for name, split in data.splits.items():
         species = len({int(key) for key in split.index.taxon_NR[split.rows, -1] if key >= 0})

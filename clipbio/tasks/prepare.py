@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from clipbio.data.prepare import prepare
+from clipbio.data.roots import local_folder
 from clipbio.tasks.sources import build_source
 
 __all__ = ["prepare_shards"]
@@ -21,8 +21,9 @@ def prepare_shards(config: Mapping[str, Any]) -> None:
     Args:
         config: Plain resolved config of `conf/prepare.yaml`.
     """
+    out = local_folder(config["out"], "out")
     source = build_source(config)
-    manifest = prepare(source, Path(config["out"]), overwrite=bool(config["overwrite"]), **config["options"])
+    manifest = prepare(source, out, overwrite=bool(config["overwrite"]), **config["options"])
     table = Table("split", "specimens", "shards", title=f"written to {config['out']}", title_justify="left")
     for name, counts in manifest.splits.items():
         table.add_row(name, f"{counts['samples']:,}", f"{counts['shards']:,}")

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from clipbio.data.datamodule import SpecimenData
+from clipbio.data.roots import shown
 from clipbio.evaluation.report import write_report
 from clipbio.evaluation.table import console_table
 from clipbio.files import write_json
@@ -44,7 +45,7 @@ def finish_run(
             "Run": {"checkpoint": checkpoint.name if checkpoint else "none: the pretrained model", **facts},
             "Settings": _settings(config),
             "Data": {
-                "folder": data.root or "the virtual herbarium",
+                "folder": shown(data.root or "the virtual herbarium"),
                 **{f"specimens in {name}": len(split) for name, split in data.splits.items()},
                 **skipped,
             },

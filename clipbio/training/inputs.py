@@ -37,11 +37,12 @@ class FeatureCache:
     folder: Path | None
     dtype: str = "float32"
 
-    def store(self, tower: Tower) -> FeatureStore | None:
-        """Return the store of a tower whose trunk is frozen; None for any other."""
+    def store(self, tower: Tower, transform: ImageTransform | None = None) -> FeatureStore | None:
+        """Return the store of a tower whose trunk is frozen, for pixels of a transform; None for any other tower."""
         if self.folder is None or not tower.frozen:
             return None
-        name = f"{tower.modality}-{tower.fingerprint()[:24]}-{self.dtype}"
+        parts = [tower.modality, tower.fingerprint()[:24], *([transform.identity] if transform else []), self.dtype]
+        name = "-".join(parts)
         return FeatureStore(self.folder / name, width=tower.trunk.width, dtype=self.dtype)
 
 
@@ -69,13 +70,14 @@ def connect(
     image_tower, text_tower = model.tower("image"), model.tower("text")
     if not isinstance(image_tower.trunk, ImageTrunk) or not isinstance(text_tower.trunk, TextTrunk):
         raise ClipbioError("the towers 'image' and 'text' of the model do not encode images and texts")
-    image_store, text_store = cache.store(image_tower), cache.store(text_tower)
-    evaluation_image = ImageInput(ImageTransform(image_tower.trunk.spec), store=image_store)
+    transform, evaluation_transform = (
+        ImageTransform(image_tower.trunk.spec, drawn, decoder=data.decoder) for drawn in (augmentation, None)
+    )
+    image_store, text_store = cache.store(image_tower, evaluation_transform), cache.store(text_tower)
+    evaluation_image = ImageInput(evaluation_transform, store=image_store)
     views = _views(data, augmentation) if image_store is not None else 0
     drawn_anew = augmentation is not None and augmentation.random and not views
-    image = ImageInput(
-        ImageTransform(image_tower.trunk.spec, augmentation), views=views, store=None if drawn_anew else image_store
-    )
+    image = ImageInput(transform, views=views, store=None if drawn_anew else image_store)
     if drawn_anew and image_store is not None:
         log.warning(
             "the image trunk is frozen, but random augmentation makes it run at each step: "

@@ -28,7 +28,8 @@ RESUME_MODES = ("never", "auto", "must")
 # What may change between two attempts at one run: where and how it runs, not what it computes.
 _VOLATILE = ("resume", "run_dir", "name", "cache_dir", "logger", "progress", "log_every", "optimized_metric",
              "callbacks.sample_log", "monitors", "trainer.accelerator", "trainer.devices", "trainer.strategy",
-             "data.num_workers", "data.cache_dir", "data.worker_context", "overwrite", "compile", "micro_batch_size",
+             "data.num_workers", "data.cache_dir", "data.worker_context", "data.remote_cache_gb",
+             "data.remote_retries", "data.remote_timeout", "overwrite", "compile", "micro_batch_size",
              "model.image.gradient_checkpointing", "model.text.gradient_checkpointing")  # fmt: skip
 _PACKAGES = ("torch", "torchvision", "pytorch-lightning", "open_clip_torch", "timm", "transformers", "webdataset",
              "hydra-core", "numpy", "pillow", "peft")  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from clipbio.data.roots import is_remote
 from clipbio.data.streams import check_streams
 from clipbio.errors import ClipbioError, nearest
 from clipbio.training.compiling import compile_options
@@ -113,7 +114,7 @@ def _check_root(config: Config) -> None:
     streams = _at(config, "data.streams")
     roots |= {f"data.streams.{name}.root": one.get("root") for name, one in streams.items() if one}
     for key, root in roots.items():
-        if root is not None and not Path(root).expanduser().exists():
+        if root is not None and not is_remote(root, key) and not Path(root).expanduser().exists():
             raise ClipbioError(f"{key}={root} does not exist")
 
 

@@ -38,7 +38,7 @@ def test_pixels_equal_those_of_open_clip(mode: str, size: tuple[int, int]) -> No
     image = encoded(*size)
     config = PreprocessCfg(size=32, mean=(0.0,) * 3, std=(1.0,) * 3, resize_mode=mode)
     theirs = image_transform_v2(config, is_train=False)(Image.open(io.BytesIO(image)))
-    ours = ImageTransform(Spec(resize_mode=mode))(image)
+    ours = ImageTransform(Spec(resize_mode=mode), decoder="pillow")(image)
     assert ours.dtype == torch.uint8
     assert torch.equal(ours, (theirs * 255).round().to(torch.uint8))
 
@@ -47,7 +47,7 @@ def test_pixels_equal_those_of_open_clip(mode: str, size: tuple[int, int]) -> No
 def test_pixels_equal_those_of_timm(size: tuple[int, int]) -> None:
     image = encoded(*size)
     theirs = create_transform(input_size=(3, 28, 28), crop_pct=0.875, interpolation="bicubic", normalize=False)
-    ours = ImageTransform(Spec(size=(28, 28), crop_fraction=0.875))(image)
+    ours = ImageTransform(Spec(size=(28, 28), crop_fraction=0.875), decoder="pillow")(image)
     assert torch.equal(ours, theirs(Image.open(io.BytesIO(image))))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from runs import SMALL, here
+from sites import serve
 
 MakeGarden = Callable[..., Path]
 Capture = pytest.CaptureFixture[str]
@@ -153,6 +154,43 @@ def test_a_checkpoint_of_another_model_and_none_at_all(
     torn.write_bytes(torn.read_bytes()[:5000])
     assert "cannot be read as a checkpoint" in told(capsys, "evaluate", f"checkpoint={torn}", f"run_dir={out}-3")
     assert "does not exist" in told(capsys, "evaluate", "checkpoint=nowhere.ckpt", f"run_dir={out}-4")
+
+
+def test_a_run_on_remote_shards_stops_with_one_line_where_one_is_gone(
+    shards: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    with serve(shards) as site:
+        more = ("data.num_workers=1", "data.remote_cache_gb=0.1")
+        status, _, err = here(capsys, "train", *train(tmp_path, Path("nowhere"), *more, f"data.root={site.url}"))
+        assert status == 0, err
+        status, _, err = here(
+            capsys, "evaluate", f"checkpoint={tmp_path / 'run'}", f"run_dir={tmp_path / 'out'}",
+            f"cache_dir={tmp_path / 'cache'}", "benchmark=[zero_shot]", "splits=[test]",
+        )  # fmt: skip
+        assert status == 0, err
+        (shards / "train" / "shard-000000.tar").unlink()
+        shutil.rmtree(tmp_path / "run")
+        shutil.rmtree(tmp_path / "cache" / "remote" / "shards")
+        message = told(capsys, "train", *train(tmp_path, Path("nowhere"), *more, f"data.root={site.url}"))
+    assert message == f"clipbio: {site.url}/train/shard-000000.tar does not exist"
+    assert not (tmp_path / "run" / "skipped.jsonl").exists()
+
+
+@pytest.mark.parametrize("key", ["data.root", "+data.streams.more.root"])
+def test_roots_that_are_refused(key: str, tmp_path: Path, capsys: Capture) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    message = told(capsys, "train", *train(tmp_path, root, f"{key}='pipe:touch {tmp_path}/touched'"))
+    assert f"{key.lstrip('+')}=pipe:" in message
+    assert "are refused, they run a program" in message
+    assert not (tmp_path / "touched").exists()
+    assert "is no scheme of data" in told(capsys, "train", *train(tmp_path, root, f"{key}=htp://host/set"))
+
+
+def test_what_needs_a_folder_of_this_machine(tmp_path: Path, capsys: Capture) -> None:
+    assert "root=s3://bucket/set is a URL: give a folder" in told(capsys, "check", "root=s3://bucket/set")
+    out = told(capsys, "prepare", f"source.root={tmp_path}", "out=s3://bucket/set")
+    assert "out=s3://bucket/set is a URL: give a folder" in out
 
 
 def test_nothing_to_evaluate(tmp_path: Path, capsys: Capture) -> None:

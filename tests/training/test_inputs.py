@@ -128,3 +128,13 @@ def test_the_encoder_keeps_order_and_repeats(make_garden: MakeGarden, tmp_path: 
     torch.testing.assert_close(vectors, uncached(texts), atol=1e-5, rtol=1e-5)
     assert torch.allclose(vectors.norm(dim=1), torch.ones(4))
     assert model.dim == vectors.shape[1]
+
+
+def test_features_of_the_two_decoders_are_kept_apart(make_garden: MakeGarden, tmp_path: Path) -> None:
+    garden, folders = make_garden(), {}
+    for decoder in ("fast", "pillow"):
+        _, data, encoder = connected(garden, tmp_path, cached=True, more=(f"data.decoder={decoder}",))
+        folders[decoder] = (data.image.store.folder, encoder.store.folder)
+        assert data.image.transform.decoder == data.evaluation_image.transform.decoder == decoder
+    assert folders["fast"][0] != folders["pillow"][0]
+    assert folders["fast"][1] == folders["pillow"][1]
