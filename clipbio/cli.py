@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -86,6 +87,8 @@ class _Job:
 
     def __init__(self, verb: str) -> None:
         self.verb = verb
+        # A launcher may run jobs in other processes, where nobody reads `_failures`.
+        self.process = os.getpid()
         self.__name__ = verb
         self.__qualname__ = verb
 
@@ -106,6 +109,8 @@ class _Job:
             if not sweep:
                 raise _Told(str(error)) from error
             _fail(f"{' '.join(HydraConfig.get().overrides.task)}: {error}")
+            if os.getpid() != self.process:
+                raise
             _failures.append(str(error))
             return None
 
@@ -118,6 +123,8 @@ def _own_folder(config: Any) -> None:
     from clipbio.training.run import config_hash
 
     values = plain(config)
+    if "run_dir" not in values:
+        return
     with open_dict(config):
         config.run_dir = f"{values['run_dir']}/{config_hash(values)}"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,6 +53,15 @@ class Defects:
         self._skipping.clear()
         self._findings.clear()
 
+    def update(self, other: Defects) -> None:
+        """Add what somebody else counted; of each kind the own findings stay the first."""
+        self.skipped += other.skipped
+        self._counts.update(other._counts)
+        self._skipping |= other._skipping
+        for kind, findings in other._findings.items():
+            own = self._findings.setdefault(kind, [])
+            own += findings[: max(0, self.kept - len(own))]
+
     @property
     def counts(self) -> dict[str, int]:
         """Give the number of defects of each kind, the most frequent first."""
@@ -80,6 +89,25 @@ class Defects:
         """Say in half a line what was found, with the first example of each kind."""
         parts = [f"{count} {kind} (first: {self._findings[kind][0]})" for kind, count in self.counts.items()]
         return ", ".join(parts) or "none"
+
+    def state(self) -> dict[str, Any]:
+        """Return everything as plain values, to be stored and read again by `from_state`."""
+        return {
+            "skipped": self.skipped,
+            "counts": dict(sorted(self._counts.items())),
+            "skipping": sorted(self._skipping),
+            "findings": [[one.kind, one.where, one.message] for one in self],
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Defects:
+        """Return what `state` stored."""
+        defects = cls(skipped=int(state["skipped"]))
+        defects._counts.update(state["counts"])
+        defects._skipping.update(state["skipping"])
+        for kind, where, message in state["findings"]:
+            defects._findings.setdefault(kind, []).append(Finding(kind, where, message))
+        return defects
 
     def to_dict(self) -> dict[str, Any]:
         """Return the form that stands in a manifest."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +20,20 @@ __all__ = ["image_of", "members_of"]
 _MAX_BYTES = 512 * 2**20
 
 
-def members_of(specimen: Specimen, options: PrepareOptions, defects: Defects) -> dict[str, bytes]:
+def members_of(
+    specimen: Specimen, options: PrepareOptions, defects: Defects, *, record: Mapping[str, Any] | None = None
+) -> dict[str, bytes]:
     """Return the record, and image and mask where there are; `BadImageError` if the image cannot be used.
 
     A mask that does not fit is counted as a defect and left out.
+
+    Args:
+        specimen: What is written.
+        options: How.
+        defects: What is wrong without making the specimen unusable.
+        record: Its record, if it has been asked for before.
     """
-    members = {RECORD_MEMBER: _json(specimen)}
+    members = {RECORD_MEMBER: json_of(specimen.id, record or specimen.record())}
     if specimen.image is None:
         return members
     data = _bytes(specimen.image)
@@ -81,27 +91,26 @@ def _mask(data: bytes, header: ImageHeader, stored: ImageHeader, options: Prepar
 def _bytes(image: Picture) -> bytes:
     if not isinstance(image, Path):
         return image if isinstance(image, bytes) else image()
-    size = image.stat().st_size
-    if size > _MAX_BYTES:
-        raise BadImageError("too_large", f"{size} bytes are more than {_MAX_BYTES}")
-    return image.read_bytes()
+    with image.open("rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > _MAX_BYTES:
+            raise BadImageError("too_large", f"{size} bytes are more than {_MAX_BYTES}")
+        return file.readall()
 
 
-def _json(specimen: Specimen) -> bytes:
+def json_of(name: str, record: Mapping[str, Any]) -> bytes:
+    """Return a record as JSON, the same bytes for the same values."""
     try:
-        text = json.dumps(
-            specimen.record(),
-            ensure_ascii=False,
-            allow_nan=False,
-            sort_keys=True,
-            separators=(",", ":"),
-            default=_plain,
-        )
-        return text.encode()
+        return _ENCODER.encode(record).encode()
     except (TypeError, ValueError) as error:
-        raise ClipbioError(f"specimen '{specimen.id}' cannot be written as JSON: {error}") from error
+        raise ClipbioError(f"specimen '{name}' cannot be written as JSON: {error}") from error
 
 
 def _plain(value: Any) -> Any:
     # NumPy scalars give their Python value; dates and the like are told as text.
     return value.item() if hasattr(value, "item") else str(value)
+
+
+_ENCODER = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"), default=_plain, check_circular=False
+)

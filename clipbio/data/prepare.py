@@ -6,27 +6,18 @@ import logging
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
-from importlib import metadata
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Unpack
 
-from clipbio.data.digests import barcode_digest, image_digest
-from clipbio.data.images import BadImageError
-from clipbio.data.manifest import INDEX, MANIFEST, SPLITS, TEXTS, Manifest, ShardEntry
-from clipbio.data.members import described, image_of, members_of
+from clipbio.data.assembly import assemble
+from clipbio.data.manifest import MANIFEST, Manifest
 from clipbio.data.options import PrepareOptions, PrepareSettings
-from clipbio.data.sources.base import Source, expected_total
-from clipbio.data.species_texts import joinable, save_texts
-from clipbio.data.specimen import Specimen
-from clipbio.data.tar import MASK_MEMBER
-from clipbio.data.writer import IndexWriter, SplitWriter, file_entry
-from clipbio.errors import ClipbioError, nearest
-from clipbio.progress import progress_bar
-from clipbio.taxonomy import RANKS, Taxon
+from clipbio.data.parts import PartsFolder, write_part
+from clipbio.data.sources.base import Source
+from clipbio.errors import ClipbioError
 
-__all__ = ["prepare"]
+__all__ = ["merge_parts", "prepare", "prepare_part"]
 
 logger = logging.getLogger(__name__)
 
@@ -51,17 +42,80 @@ def prepare(
         settings: See `PrepareOptions`.
     """
     options, out = PrepareOptions(**settings), Path(out).resolve()
-    _refuse(out, overwrite=overwrite)
-    try:
-        with _replaced(out) as folder:
-            manifest = _Preparation(source, folder, options).run(progress=progress)
-            manifest.save(folder)
-    except OSError as error:
-        raise ClipbioError(f"preparing {out} failed: {error}") from error
+    with _told(out), _replaced(out, overwrite=overwrite) as folder:
+        parts = PartsFolder(folder / ".parts", 1)
+        parts.agree(source.fingerprint(), options)
+        write_part(source, parts, 0, progress=progress)
+        manifest = assemble(source, parts, folder)
+        shutil.rmtree(parts.path)
+        manifest.save(folder)
+    return _summed_up(source, out, manifest)
+
+
+def prepare_part(
+    source: Source,
+    out: str | Path,
+    part: int,
+    parts: int,
+    *,
+    progress: bool = True,
+    **settings: Unpack[PrepareSettings],
+) -> None:
+    """Write one of several parts of what `prepare` writes; any number of them may run at once.
+
+    They gather in a folder beside `out`. A part that is whole is left as it is, of one that was interrupted what was
+    finished is kept. `merge_parts` makes the shard folder of them, the same byte for byte as `prepare` would have.
+
+    Args:
+        source: The same source for all parts.
+        out: The shard folder that will be.
+        part: Number of this part, from 0.
+        parts: Number of all parts.
+        progress: Show a progress bar.
+        settings: See `PrepareOptions`.
+    """
+    folder, options = _parts_folder(Path(out).resolve(), parts), PrepareOptions(**settings)
+    if not 0 <= part < parts:
+        raise ClipbioError(f"part={part} must lie between 0 and {parts - 1}: parts={parts}")
+    with _told(folder.path):
+        folder.agree(source.fingerprint(), options)
+        write_part(source, folder, part, progress=progress)
+
+
+def merge_parts(source: Source, out: str | Path, parts: int, *, overwrite: bool = False) -> Manifest:
+    """Make one shard folder of all parts, and remove what they left."""
+    out = Path(out).resolve()
+    folder = _parts_folder(out, parts)
+    if not (folder.path / "plan.json").is_file():
+        raise ClipbioError(f"{folder.path} is not there: no part was prepared; run part=0 to part={parts - 1} first")
+    with _told(out), _replaced(out, overwrite=overwrite) as partial:
+        folder.agree(source.fingerprint(), folder.options)
+        manifest = assemble(source, folder, partial)
+        manifest.save(partial)
+    shutil.rmtree(folder.path)
+    return _summed_up(source, out, manifest)
+
+
+def _parts_folder(out: Path, parts: int) -> PartsFolder:
+    if parts < 1:
+        raise ClipbioError(f"parts={parts} must be at least 1")
+    return PartsFolder(out.with_name(f"{out.name}.parts"), parts)
+
+
+def _summed_up(source: Source, out: Path, manifest: Manifest) -> Manifest:
     if source.defects:
         logger.warning("%s: %d records skipped; %s", out, source.defects.skipped, source.defects.summary())
     logger.info("%s: %d samples in %d shards", out, manifest.samples, len(manifest.shards))
     return manifest
+
+
+@contextmanager
+def _told(out: Path) -> Iterator[None]:
+    """Tell what the file system refuses in one line."""
+    try:
+        yield
+    except OSError as error:
+        raise ClipbioError(f"preparing {out} failed: {error}") from error
 
 
 def _refuse(out: Path, *, overwrite: bool) -> None:
@@ -76,8 +130,9 @@ def _refuse(out: Path, *, overwrite: bool) -> None:
 
 
 @contextmanager
-def _replaced(out: Path) -> Iterator[Path]:
+def _replaced(out: Path, *, overwrite: bool) -> Iterator[Path]:
     """Give a folder beside `out` that takes its place at the end, or vanishes after an exception."""
+    _refuse(out, overwrite=overwrite)
     out.parent.mkdir(parents=True, exist_ok=True)
     name = f".{out.name}.{uuid.uuid4().hex[:8]}"
     partial, old = out.with_name(f"{name}.partial"), out.with_name(f"{name}.old")
@@ -93,116 +148,3 @@ def _replaced(out: Path) -> Iterator[Path]:
             old.rename(out)
         raise
     shutil.rmtree(old, ignore_errors=True)
-
-
-class _Preparation:
-    """One run of `prepare`: the open writers and the counts."""
-
-    def __init__(self, source: Source, folder: Path, options: PrepareOptions) -> None:
-        self.source, self.folder, self.options = source, folder, options
-        self.defects = source.defects
-        self.fingerprint = source.fingerprint()
-        self.total = expected_total(source)
-        self.writers: dict[str, SplitWriter] = {}
-        self.samples = self.images = self.masks = self.barcodes = self.unnamed = 0
-        self.columns: set[str] = set()
-        self.taxa: set[Taxon] = set()
-
-    def run(self, *, progress: bool) -> Manifest:
-        with ExitStack() as stack:
-            bar = stack.enter_context(progress_bar(enabled=progress))
-            task = bar.add_task("preparing shards", total=self.total)
-            self.index = IndexWriter(self.folder / INDEX)
-            stack.callback(self.index.close)
-            stack.callback(self._close_writers)
-            for specimen in self.source:
-                self._add(specimen)
-                self._stop_if_bad(self.total)
-                bar.update(task, completed=self.samples + self.defects.skipped)
-        self._stop_if_bad(self.samples + self.defects.skipped)
-        if not self.samples:
-            raise ClipbioError(f"there is no usable record: {self.defects.summary()}")
-        save_texts(joinable(self.source.species_texts(), self.taxa, self.defects), self.folder / TEXTS)
-        return self._manifest()
-
-    def _add(self, specimen: Specimen) -> None:
-        try:
-            members = members_of(specimen, self.options, self.defects)
-        except BadImageError as error:
-            self.defects.add(error.kind, f"specimen '{specimen.id}'", described(specimen.image, error))
-            return
-        except OSError as error:
-            self.defects.add("unreadable_file", f"specimen '{specimen.id}'", described(specimen.image, error))
-            return
-        key = f"{self.samples:09d}"
-        location = self._writer(specimen).write(key, members)
-        values: dict[str, Any] = dict(zip(RANKS, specimen.taxon.ranks, strict=True))
-        values |= {"id": specimen.id, "split": specimen.split, "key": key, **asdict(location)}
-        values |= {"group_id": specimen.group_id, "label": specimen.label, "bin": specimen.bin}
-        values |= {"source": specimen.source, "licence": specimen.licence, "rights_holder": specimen.rights_holder}
-        values |= {"common_name": next(iter(specimen.common_names), "")}
-        values |= {"image_digest": image_digest(image_of(members)), "dna_digest": barcode_digest(specimen.dna)}
-        self.index.add(values)
-        self._count(specimen, members)
-
-    def _count(self, specimen: Specimen, members: dict[str, bytes]) -> None:
-        self.samples += 1
-        self.images += image_of(members) is not None
-        self.masks += MASK_MEMBER in members
-        self.barcodes += bool(specimen.dna)
-        self.taxa.add(specimen.taxon)
-        self.columns.update(specimen.record(), specimen.metadata)
-        if not specimen.has_name:
-            self.unnamed += 1
-            message = "no taxon, common name, label or description"
-            self.defects.add("unnamed", f"specimen '{specimen.id}'", message, skipped=False)
-
-    def _writer(self, specimen: Specimen) -> SplitWriter:
-        split, options = specimen.split, self.options
-        if split not in SPLITS:
-            raise ClipbioError(f"specimen '{specimen.id}' has the unknown split '{split}'{nearest(split, SPLITS)}")
-        if split not in self.writers:
-            limits = {"samples_per_shard": options.samples_per_shard, "bytes_per_shard": options.bytes_per_shard}
-            self.writers[split] = SplitWriter(self.folder, split, **limits)
-        return self.writers[split]
-
-    def _close_writers(self) -> None:
-        for writer in self.writers.values():
-            writer.close()
-
-    def _stop_if_bad(self, records: int | None) -> None:
-        skipped, share = self.defects.skipped, self.options.max_defect_share
-        if records is not None and skipped > share * records:
-            raise ClipbioError(
-                f"{skipped} of {records} records are unusable, more than max_defect_share={share}: "
-                f"{self.defects.summary()}; mend the data or allow more"
-            )
-
-    def _manifest(self) -> Manifest:
-        shards: list[ShardEntry] = []
-        for split in SPLITS:
-            shards += self.writers[split].shards if split in self.writers else []
-        return Manifest(
-            shards=tuple(shards),
-            files={name: file_entry(self.folder / name) for name in (INDEX, TEXTS)},
-            fingerprint=self.fingerprint,
-            made={"clipbio": _version(), "source": type(self.source).__name__, "options": asdict(self.options)},
-            columns=self._columns(),
-            images=self.images,
-            masks=self.masks,
-            barcodes=self.barcodes,
-            taxa=len(self.taxa - {Taxon()}),
-            unnamed=self.unnamed,
-            defects=self.defects.to_dict(),
-        )
-
-    def _columns(self) -> tuple[str, ...]:
-        members = {"image": self.images, "mask": self.masks}
-        return tuple(sorted(self.columns - {"metadata"} | {name for name, count in members.items() if count}))
-
-
-def _version() -> str:
-    try:
-        return metadata.version("clipbio")
-    except metadata.PackageNotFoundError:
-        return "unknown"

@@ -19,6 +19,7 @@ __all__ = [
     "RECORD_MEMBER",
     "Handles",
     "Member",
+    "header",
     "padded",
     "read_member",
     "walk",
@@ -29,6 +30,20 @@ RECORD_MEMBER = "json"
 MASK_MEMBER = "mask.png"
 IMAGE_MEMBERS = ("jpg", "jpeg", "png", "webp")
 _OPEN_HANDLES = 64
+
+
+def _empty_header() -> bytes:
+    """Return a header without name, size and checksum: a regular file, mode 644, owned by nobody real, at time 0."""
+    info = tarfile.TarInfo("")
+    info.mode, info.uname, info.gname = 0o644, "clipbio", "clipbio"
+    block = bytearray(info.tobuf(tarfile.USTAR_FORMAT, "utf-8", "strict"))
+    block[124:135] = bytes(11)
+    block[148:156] = b" " * 8
+    return bytes(block)
+
+
+_HEADER = _empty_header()
+_HEADER_SUM = sum(_HEADER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +88,18 @@ def read_member(header: bytes, position: int) -> Member | None:
         raise ShardError(f"'{info.name}' at byte {position} is not a regular file")
     key, _, name = info.name.partition(".")
     return Member(key, name.lower(), position + BLOCK, info.size)
+
+
+def header(name: str, size: int) -> bytes:
+    """Return the header of a regular file; owner and time are fixed, so that the same input gives the same bytes."""
+    encoded, digits = name.encode("ascii"), b"%011o" % size
+    if not encoded or len(encoded) > tarfile.LENGTH_NAME or len(digits) > 11:
+        raise ValueError(f"'{name}' of {size} bytes has no place in a tar header")
+    block = bytearray(_HEADER)
+    block[: len(encoded)] = encoded
+    block[124:135] = digits
+    block[148:156] = b"%06o\0 " % (_HEADER_SUM + sum(encoded) + sum(digits))
+    return bytes(block)
 
 
 class Handles:

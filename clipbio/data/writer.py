@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from clipbio.data.manifest import FileEntry, ShardEntry
-from clipbio.data.tar import BLOCK, padded
+from clipbio.data.manifest import FileEntry
+from clipbio.data.tar import BLOCK, header, padded
 from clipbio.taxonomy import RANKS
 
-__all__ = ["INDEX_SCHEMA", "IndexWriter", "Location", "SplitWriter", "file_entry"]
+__all__ = ["INDEX_SCHEMA", "IndexWriter", "Location", "ShardWriter", "WrittenShard", "file_entry"]
 
 INDEX_SCHEMA = pa.schema(
     [(name, pa.string()) for name in ("id", "split", "shard", "key")]
@@ -24,6 +24,8 @@ INDEX_SCHEMA = pa.schema(
     + [(name, pa.string()) for name in ("source", "licence", "rights_holder")]
 )
 _ROWS_PER_GROUP = 50_000
+# A tar ends with two blocks of zeros and is filled up to whole records, as tar programs expect.
+_RECORD = tarfile.RECORDSIZE
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,16 @@ class Location:
     length: int
 
 
+@dataclass(frozen=True, slots=True)
+class WrittenShard:
+    """A finished tar."""
+
+    name: str
+    samples: int
+    bytes: int
+    sha256: str
+
+
 class _HashingFile:
     """A file that is hashed while it is written."""
 
@@ -43,83 +55,74 @@ class _HashingFile:
         self._digest = hashlib.sha256()
         self.size = 0
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: bytes) -> None:
         self._digest.update(data)
         self.size += len(data)
-        return self._file.write(data)
+        self._file.write(data)
 
     def close(self) -> str:
         self._file.close()
         return self._digest.hexdigest()
 
 
-class SplitWriter:
-    """Write the samples of one split into consecutive shards.
+class ShardWriter:
+    """Write samples into consecutive tars of a folder.
 
     Args:
-        root: The shard folder.
-        split: Name of the split, and of the folder of its shards.
-        samples_per_shard: A shard is closed when it holds so many samples ...
-        bytes_per_shard: ... or when the next sample would make it larger than this.
+        folder: Where the tars are written, as 000000.tar and so on.
+        bytes_per_shard: A tar is closed when the next sample would make it larger than this.
     """
 
-    def __init__(self, root: Path, split: str, *, samples_per_shard: int, bytes_per_shard: int) -> None:
-        # Imported here because webdataset brings torch with it, which reading shards does not need.
-        from webdataset.writer import TarWriter
-
-        self._tar_writer = TarWriter
-        self.root, self.split = root, split
-        self.samples_per_shard, self.bytes_per_shard = samples_per_shard, bytes_per_shard
-        self.shards: list[ShardEntry] = []
+    def __init__(self, folder: Path, *, bytes_per_shard: int) -> None:
+        self.folder, self.bytes_per_shard = folder, bytes_per_shard
+        self.written: list[WrittenShard] = []
         self._file: _HashingFile | None = None
         self._offset = self._samples = 0
-        (root / split).mkdir()
 
     def write(self, key: str, members: Mapping[str, bytes]) -> Location:
-        """Append a sample and tell where it stands."""
+        """Append a sample, its members in the order of their names, and tell where it stands."""
         length = sum(BLOCK + padded(len(data)) for data in members.values())
-        full = self._samples >= self.samples_per_shard or self._offset + length > self.bytes_per_shard
-        if self._file is None or (self._samples and full):
-            self._next()
-        self._tar.write({"__key__": key, **members})
-        location = Location(self._path, self._offset, length)
+        if self._file is None or (self._samples and self._offset + length > self.bytes_per_shard):
+            self.close()
+            self._file = _HashingFile(self.folder / self._name)
+        location = Location(self._name, self._offset, length)
+        pieces: list[bytes] = []
+        for name in sorted(members):
+            data = members[name]
+            pieces += [header(f"{key}.{name}", len(data)), data, bytes(padded(len(data)) - len(data))]
+        self._file.write(b"".join(pieces))
         self._offset += length
         self._samples += 1
         return location
 
     def close(self) -> None:
-        """Finish the last shard."""
-        if self._file is not None:
-            self._tar.close()
-            size = self._file.size
-            entry = ShardEntry(self._path, self.split, self._samples, size, self._file.close())
-            self.shards.append(entry)
-            self._file = None
+        """Finish the last tar."""
+        if self._file is None:
+            return
+        self._file.write(bytes(-self._file.size % _RECORD or _RECORD))
+        name, size = self._name, self._file.size
+        self.written.append(WrittenShard(name, self._samples, size, self._file.close()))
+        self._file = None
+        self._offset = self._samples = 0
 
     @property
-    def _path(self) -> str:
-        return f"{self.split}/shard-{len(self.shards):06d}.tar"
-
-    def _next(self) -> None:
-        self.close()
-        self._file = _HashingFile(self.root / self._path)
-        # The owner and the time of members are fixed: same input, same bytes.
-        self._tar = self._tar_writer(self._file, user="clipbio", group="clipbio", mode=0o644, mtime=0, encoder=False)
-        self._offset = self._samples = 0
+    def _name(self) -> str:
+        return f"{len(self.written):06d}.tar"
 
 
 class IndexWriter:
-    """Write `index.parquet` row by row, holding only one row group in memory."""
+    """Write `index.parquet` table by table, holding only one row group in memory."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
         self._writer = pq.ParquetWriter(path, INDEX_SCHEMA)
-        self._rows: list[dict[str, Any]] = []
+        self._tables: list[pa.Table] = []
+        self._rows = 0
 
-    def add(self, row: dict[str, Any]) -> None:
-        """Append the row of a sample."""
-        self._rows.append(row)
-        if len(self._rows) >= _ROWS_PER_GROUP:
+    def add(self, table: pa.Table) -> None:
+        """Append rows."""
+        self._tables.append(table)
+        self._rows += len(table)
+        if self._rows >= _ROWS_PER_GROUP:
             self._flush()
 
     def close(self) -> None:
@@ -129,8 +132,8 @@ class IndexWriter:
         self._writer.close()
 
     def _flush(self) -> None:
-        self._writer.write_table(pa.Table.from_pylist(self._rows, schema=INDEX_SCHEMA))
-        self._rows.clear()
+        self._writer.write_table(pa.concat_tables(self._tables).combine_chunks())
+        self._tables, self._rows = [], 0
 
 
 def file_entry(path: Path) -> FileEntry:

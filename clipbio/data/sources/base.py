@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sized
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from clipbio.data.defects import Defects
 from clipbio.data.specimen import SpeciesText, Specimen
 
-__all__ = ["Source", "expected_total"]
+__all__ = ["HasSideFiles", "Source", "expected_total"]
 
 
 class Source(Protocol):
@@ -28,6 +29,15 @@ class Source(Protocol):
 
     def fingerprint(self) -> str:
         """Return a hash of the content: the key under which prepared shards are kept."""
+        ...
+
+
+@runtime_checkable
+class HasSideFiles(Protocol):
+    """A source that has more to tell than specimens and texts."""
+
+    def write_side_files(self, folder: Path) -> None:
+        """Write files into the shard folder, the same bytes each time; the manifest lists them."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +29,14 @@ def texts(value: Any) -> tuple[str, ...]:
 
 def existing_file(root: Path, name: str) -> Path | None:
     """Return a file named relative to a folder, or by an absolute path; None if it is not there."""
-    path = root / name
-    try:
-        return path if path.is_file() else None
-    except (OSError, ValueError):  # a description in the wrong column is too long for a file name
-        return None
+    path = os.path.join(root, name)  # noqa: PTH118 - asked for every record, and twice as fast as pathlib
+    return Path(path) if os.path.isfile(path) else None  # noqa: PTH113
 
 
-def file_state(path: Path) -> str:
+def file_state(path: str | Path) -> str:
     """Return size and time of a file, for fingerprints."""
     try:
-        state = path.stat()
+        state = os.stat(path)  # noqa: PTH116
     except (OSError, ValueError):
         return "missing"
     return f"{state.st_size}:{state.st_mtime_ns}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +29,7 @@ COLUMNS = (
 )
 """Columns with a meaning; every other one is kept as metadata."""
 
+_EMPTY = dict.fromkeys(COLUMNS, "")
 _SIDE_TABLES = {"descriptions": "description", "common_names": "common_name"}
 _TEXT_COLUMNS = ("scientific_name", "kingdom", "language", "type", "source", "licence")
 
@@ -50,6 +52,8 @@ class TableSource:
         self.defects = Defects()
         self._table = TabularFile(self._find(), required=["specimen_id"])
         self._check_columns()
+        self._known = [name for name in self.columns if name in _EMPTY]
+        self._others = [name for name in self.columns if name not in _EMPTY]
         self._side_tables = [
             (TabularFile(path, required=["scientific_name", kind]), kind)
             for stem, kind in _SIDE_TABLES.items()
@@ -100,10 +104,12 @@ class TableSource:
         for table in (self._table, *(table for table, _ in self._side_tables)):
             with table.path.open("rb") as file:
                 digest.update(f"{table.path.name}:{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+        root = str(self.root)
         for _, cells in self._table.rows(Defects()):
             for column in ("image", "mask"):
                 if value := text(cells.get(column)):
-                    digest.update(f"{value}:{file_state(self.root / value)}\n".encode())
+                    state = file_state(os.path.join(root, value))  # noqa: PTH118
+                    digest.update(f"{value}:{state}\n".encode())
         return digest.hexdigest()
 
     def _find(self) -> Path:
@@ -127,15 +133,15 @@ class TableSource:
 
     def _specimen(self, number: int, cells: Mapping[str, Any], first_rows: Mapping[str, int]) -> Specimen | None:
         where = self._table.where(number)
-        values = {name: text(cells.get(name)) for name in COLUMNS}
+        values = _EMPTY | {name: text(cells[name]) for name in self._known}
         # Not cleaned of placeholders: a split called "unknown" is a mistake, not an empty cell.
         split = str(cells.get("split") or "").strip() or "train"
         if split not in SPLITS:
             raise ClipbioError(
                 f"{self._table.path}: row {number} has the unknown split '{split}'{nearest(split, SPLITS)}"
             )
-        image = self.root / values["image"] if values["image"] else None
-        if unusable := _unusable(values, self.root, first_rows):
+        image = existing_file(self.root, values["image"]) if values["image"] else None
+        if unusable := _unusable(values, image, first_rows):
             self.defects.add(unusable[0], where, unusable[1])
             return None
         mask = existing_file(self.root, values["mask"]) if values["mask"] else None
@@ -149,12 +155,12 @@ class TableSource:
             common_names=texts(cells.get("common_name")),
             descriptions=texts(cells.get("description")),
             split=split,
-            metadata={name: cells[name] for name in self.columns if name not in COLUMNS and text(cells[name])},
+            metadata={name: cells[name] for name in self._others if text(cells[name])},
             **{name: values[name] for name in ("dna", "bin", "label", "group_id", "licence", "rights_holder")},
         )
 
 
-def _unusable(values: Mapping[str, str], root: Path, first_rows: Mapping[str, int]) -> tuple[str, str] | None:
+def _unusable(values: Mapping[str, str], image: Path | None, first_rows: Mapping[str, int]) -> tuple[str, str] | None:
     """Return kind and description of what makes a row unusable."""
     identity = values["specimen_id"]
     if not identity:
@@ -163,6 +169,6 @@ def _unusable(values: Mapping[str, str], root: Path, first_rows: Mapping[str, in
         return "duplicate_id", f"'{identity}' is already the id of row {first_rows[identity]}"
     if not values["image"] and not values["dna"]:
         return "no_image_no_dna", "neither image nor dna is given"
-    if values["image"] and existing_file(root, values["image"]) is None:
+    if values["image"] and image is None:
         return "missing_image", f"the image {values['image']} is not there"
     return None
