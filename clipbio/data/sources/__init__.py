@@ -8,6 +8,7 @@ from clipbio.data.sources.clibd import ClibdSource
 from clipbio.data.sources.dwca import DwcaSource
 from clipbio.data.sources.folder import FolderSource
 from clipbio.data.sources.gbif import GbifSource
+from clipbio.data.sources.huggingface import HuggingfaceSource
 from clipbio.data.sources.inaturalist import InaturalistSource
 from clipbio.data.sources.table import TableSource
 from clipbio.data.sources.virtual import VirtualSource
@@ -20,6 +21,7 @@ __all__ = [
     "DwcaSource",
     "FolderSource",
     "GbifSource",
+    "HuggingfaceSource",
     "InaturalistSource",
     "Source",
     "TableSource",
