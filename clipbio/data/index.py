@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from clipbio.data.columns import Column, Integers, codes, hashes, read_index, taxa_of
+from clipbio.data.foreign.tars import Entry, Reader, read_entry
 from clipbio.data.layouts import ClipbioLayout, Layout
 from clipbio.data.manifest import INDEX, ShardEntry, ShardError
 from clipbio.data.species_texts import SpeciesTexts
 from clipbio.data.specimen import Specimen
 from clipbio.data.storage import LocalStorage, ShardStorage
-from clipbio.data.tar import BLOCK, IMAGE_MEMBERS, MASK_MEMBER, Member, read_member
+from clipbio.data.tar import BLOCK, IMAGE_MEMBERS, MASK_MEMBER
 from clipbio.taxonomy import RANKS, Taxon, stable_hash
 
 __all__ = ["REMEDY", "ShardIndex"]
@@ -25,6 +27,7 @@ REMEDY = "run 'python -m clipbio check' on this folder"
 _CACHED_RECORDS = 50_000
 _RECORD_BYTES = 16 * 2**20
 _SAMPLE_BYTES = 2**30
+_WINDOW = 32 * BLOCK
 
 
 class ShardIndex:
@@ -134,45 +137,55 @@ class ShardIndex:
 
     def _whole(self, row: int) -> dict[str, bytes]:
         """Return all members of a sample, read at once."""
-        length = int(self.length_N[row])
+        start, length = int(self.offset_N[row]), int(self.length_N[row])
         if length > _SAMPLE_BYTES:
             raise ShardError(f"the sample claims {length} bytes, more than {_SAMPLE_BYTES}")
-        data = self._bytes(row, int(self.offset_N[row]), length)
-        members: dict[str, bytes] = {}
-        position = 0
-        while position < len(data):
-            member = self._member(row, data[position : position + BLOCK], position)
-            members[member.name] = data[member.start : member.start + member.size]
-            if len(members[member.name]) < member.size:
-                raise ShardError(f"'{member.name}' is cut off")
-            position = member.next
-        return members
+        if length > _RECORD_BYTES:
+            self._texts_of(row)  # refuses a record that is too large before it is read
+        data = self._bytes(row, start, length)
+
+        def read(position: int, size: int) -> bytes:
+            return data[position - start : position - start + size]
+
+        return {name: self._content(entry, read) for name, entry in self._entries(row, read)}
 
     def _texts_of(self, row: int) -> dict[str, bytes]:
         """Return the members of a sample but image and mask, which are stepped over."""
+        end = int(self.offset_N[row]) + int(self.length_N[row])
+        begin, window = 0, b""
+
+        def read(position: int, size: int) -> bytes:
+            # Small members often fit into what is read with a header.
+            nonlocal begin, window
+            if not begin <= position <= position + size <= begin + len(window):
+                begin, window = position, self._bytes(row, position, max(size, min(_WINDOW, end - position)))
+            return window[position - begin : position - begin + size]
+
+        pictures = (*IMAGE_MEMBERS, MASK_MEMBER)
+        return {name: self._content(one, read) for name, one in self._entries(row, read) if name not in pictures}
+
+    def _entries(self, row: int, read: Reader) -> Iterator[tuple[str, Entry]]:
+        """Yield the members of a sample by name; what else stands between them, such as a folder, is passed over."""
         position = int(self.offset_N[row])
         end = position + int(self.length_N[row])
-        members: dict[str, bytes] = {}
         while position < end:
-            # A record often fits into what is read with its header.
-            head = self._bytes(row, position, min(8 * BLOCK, end - position))
-            member = self._member(row, head[:BLOCK], position)
-            if member.name not in (*IMAGE_MEMBERS, MASK_MEMBER):
-                members[member.name] = self._content(row, member, head, end)
-            position = member.next
-        return members
+            entry = read_entry(read, position)
+            key, name = entry.sample_name if entry else ("", "")
+            if entry is None or (key and key != self.keys[row]):
+                raise ShardError(f"the index points to {key or 'the end of the shard'} instead")
+            if entry.start + entry.size > end:
+                raise ShardError(f"'{name}' is cut off")
+            if key:
+                if entry.danger:
+                    raise ShardError(f"'{entry.path}' {entry.danger}")
+                yield name, entry
+            position = entry.next
 
-    def _content(self, row: int, member: Member, head: bytes, end: int) -> bytes:
-        if member.size > _RECORD_BYTES or member.start + member.size > end:
-            raise ShardError(f"'{member.name}' claims {member.size} bytes")
-        inside = head[BLOCK : BLOCK + member.size]
-        return inside if len(inside) == member.size else self._bytes(row, member.start, member.size)
-
-    def _member(self, row: int, header: bytes, position: int) -> Member:
-        member = read_member(header, position)
-        if member is None or member.key != self.keys[row]:
-            raise ShardError(f"the index points to {member.key if member else 'the end of the shard'} instead")
-        return member
+    def _content(self, entry: Entry, read: Reader) -> bytes:
+        picture = entry.sample_name[1] in (*IMAGE_MEMBERS, MASK_MEMBER)
+        if entry.size > _RECORD_BYTES and not picture:
+            raise ShardError(f"'{entry.path}' claims {entry.size} bytes, more than {_RECORD_BYTES}")
+        return read(entry.start, entry.size)
 
     def _bytes(self, row: int, start: int, length: int) -> bytes:
         data = self.storage.read(self._shard(row), start, length)
@@ -183,6 +196,9 @@ class ShardIndex:
     def _specimen(self, row: int, members: Mapping[str, bytes]) -> Specimen:
         taxon, name = self.taxa[self.taxon_N[row]], self.ids[row]
         specimen = self.layout.specimen(self.keys[row], members)
+        if not specimen.id:
+            # Foreign shards tell neither id nor split inside of a sample.
+            specimen = replace(specimen, id=name, split=self.split)
         if specimen.id != name:
             raise ShardError(f"the record is of specimen '{specimen.id}', the index says '{name}'")
         if specimen.taxon != taxon:

@@ -47,7 +47,10 @@ class FileEntry:
 
 @dataclass(frozen=True, slots=True)
 class ShardEntry:
-    """One tar: its path inside the folder, and what is in it."""
+    """One tar: its path inside the folder, and what is in it.
+
+    `sha256` of a foreign tar, which is not read whole, is `headers:` and a hash of its names, sizes and texts.
+    """
 
     path: str
     split: str

@@ -7,15 +7,18 @@ import json
 import logging
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 import pyarrow as pa
 from filelock import FileLock
 
 from clipbio.data.columns import read_index, taxa_of
+from clipbio.data.foreign.catalogue import VERSION, index_foreign
+from clipbio.data.foreign.folders import ForeignFolder, find_foreign
 from clipbio.data.index import REMEDY, ShardIndex
 from clipbio.data.layouts import layout_of
 from clipbio.data.manifest import INDEX, MANIFEST, SCHEMA_VERSION, TEXTS, FileEntry, Manifest, ShardEntry, ShardError
@@ -55,15 +58,20 @@ class ShardFolder:
         self.name = name or str(root)
 
     @classmethod
-    def open(cls, root: str | Path) -> ShardFolder:
-        """Open a folder whose files are all there and as large as the manifest says."""
+    def open(cls, root: str | Path, shards: Path | None = None) -> ShardFolder:
+        """Open a folder whose files are all there and as large as the manifest says.
+
+        Args:
+            root: The folder of the manifest.
+            shards: The folder of the tars, if it is another one.
+        """
         root = Path(root)
-        manifest = Manifest.load(root)
+        manifest, storage = Manifest.load(root), LocalStorage(shards or root)
         for name, file in manifest.files.items():
             _check_size(root / name, file)
         for shard in manifest.shards:
-            _check_size(root / shard.path, shard)
-        return cls(root, manifest, _texts(root))
+            _check_size(storage.path(shard), shard)
+        return cls(root, manifest, _texts(root), storage, str(shards or root))
 
     @classmethod
     def open_remote(cls, url: str, cache_dir: Path, options: RemoteOptions) -> ShardFolder:
@@ -86,7 +94,7 @@ class ShardFolder:
         """Return the samples of a split."""
         if split not in self.splits:
             raise ClipbioError(f"{self.name} has no split '{split}'{nearest(split, self.splits)}")
-        shards, layout = self.manifest.shards_of(split), layout_of(self.manifest.layout)
+        shards, layout = self.manifest.shards_of(split), layout_of(self.manifest.layout, self.root)
         return ShardIndex(self.root, split, shards, self.texts, storage=self.storage, layout=layout)
 
 
@@ -105,9 +113,11 @@ def resolve(
 ) -> ShardFolder:
     """Return the shard folder that stands at `root`, or that is prepared once from the specimen table there.
 
+    Shards that others wrote (BioCLIP, CLIP_benchmark) are indexed once and read where they stand.
+
     Args:
-        root: A shard folder, its URL, or the folder of a specimen table.
-        cache_dir: Where prepared tables and remote shards are kept; None is the user's cache folder.
+        root: A shard folder, its URL, a folder of foreign shards, or the folder of a specimen table.
+        cache_dir: Where prepared tables, indices and remote shards are kept; None is the user's cache folder.
         progress: Show a progress bar while a table is prepared.
         remote: How shards are fetched from a URL.
         settings: See `PrepareOptions`; they matter for tables only.
@@ -121,8 +131,12 @@ def resolve(
         return ShardFolder.open(root)
     if find_specimens(root):
         return resolve_source(TableSource(root), cache_dir, progress=progress, **settings)
+    if foreign := find_foreign(root):
+        return _resolve_foreign(foreign, cache_dir, PrepareOptions(**settings), progress=progress)
     tables = ", ".join(f"specimens{suffix}" for suffix in SUFFIXES)
-    raise ClipbioError(f"{root} is neither a shard folder ({MANIFEST}) nor a specimen table ({tables}): none is there")
+    raise ClipbioError(
+        f"{root} is neither a shard folder ({MANIFEST}, or tars) nor a specimen table ({tables}): none is there"
+    )
 
 
 def resolve_source(
@@ -133,33 +147,58 @@ def resolve_source(
     **settings: Unpack[PrepareSettings],
 ) -> ShardFolder:
     """Prepare a source into the cache unless it is there already; of several processes, one does the work."""
-    options = PrepareOptions(**settings)
-    parts = [SCHEMA_VERSION, source.fingerprint(), asdict(options)]
-    name = hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=16).hexdigest()
-    shards = Path(cache_dir or default_cache_dir()) / "shards"
-    if (folder := _cached(shards / name)) is not None:
-        return folder
+    parts = [SCHEMA_VERSION, source.fingerprint(), asdict(PrepareOptions(**settings))]
+
+    def make(folder: Path) -> None:
+        logger.info("preparing shards in %s", folder)
+        prepare(source, folder, overwrite=True, progress=progress, **settings)
+
+    return _made_once(_cache_folder(cache_dir, "shards"), parts, make)
+
+
+def _resolve_foreign(
+    foreign: ForeignFolder, cache_dir: str | Path | None, options: PrepareOptions, *, progress: bool
+) -> ShardFolder:
+    """Open foreign shards by an index in the cache, made by one pass over their headers when a tar is new."""
+    parts = [SCHEMA_VERSION, VERSION, str(foreign.root.resolve()), foreign.states(), options.max_defect_share]
+
+    def make(folder: Path) -> None:
+        logger.info("indexing %s in %s", foreign.root, folder)
+        index_foreign(foreign, folder, max_defect_share=options.max_defect_share, progress=progress)
+
+    return _made_once(_cache_folder(cache_dir, "foreign"), parts, make, foreign.root)
+
+
+def _cache_folder(cache_dir: str | Path | None, name: str) -> Path:
+    folder = Path(cache_dir or default_cache_dir()) / name
     try:
-        shards.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ClipbioError(
-            f"{shards} cannot be written ({error.strerror}); set cache_dir= to another folder"
+            f"{folder} cannot be written ({error.strerror}); set cache_dir= to another folder"
         ) from error
-    with FileLock(shards / f"{name}.lock"):
-        if (folder := _cached(shards / name)) is None:
-            for left in shards.glob(f".{name}.*"):
-                shutil.rmtree(left, ignore_errors=True)  # of a process that was killed: nobody else holds the lock
-            logger.info("preparing shards in %s", shards / name)
-            prepare(source, shards / name, overwrite=True, progress=progress, **settings)
-            folder = ShardFolder.open(shards / name)
     return folder
 
 
-def _cached(path: Path) -> ShardFolder | None:
+def _made_once(cache: Path, parts: list[Any], make: Callable[[Path], None], shards: Path | None = None) -> ShardFolder:
+    """Open what is in the cache under the hash of some parts; of several processes, one makes it."""
+    name = hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=16).hexdigest()
+    if (folder := _cached(cache / name, shards)) is not None:
+        return folder
+    with FileLock(cache / f"{name}.lock"):
+        if (folder := _cached(cache / name, shards)) is None:
+            for left in cache.glob(f".{name}.*"):
+                shutil.rmtree(left, ignore_errors=True)  # of a process that was killed: nobody else holds the lock
+            make(cache / name)
+            folder = ShardFolder.open(cache / name, shards)
+    return folder
+
+
+def _cached(path: Path, shards: Path | None) -> ShardFolder | None:
     if not (path / MANIFEST).is_file():
         return None
     try:
-        return ShardFolder.open(path)
+        return ShardFolder.open(path, shards)
     except ShardError as error:
         logger.warning("the cached shards are damaged and made again: %s", error)
         return None

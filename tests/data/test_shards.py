@@ -303,7 +303,7 @@ def test_a_cache_that_cannot_be_written(make_table: MakeTable, tmp_path: Path) -
 
 def test_resolve_says_what_it_looked_for(tmp_path: Path) -> None:
     with pytest.raises(
-        ClipbioError, match=r"neither a shard folder \(manifest\.json\) nor .*specimens\.csv,.*\.parquet"
+        ClipbioError, match=r"neither a shard folder \(manifest\.json, or tars\) nor .*specimens\.csv,.*\.parquet"
     ):
         resolve(tmp_path)
     with pytest.raises(ClipbioError, match="is not a folder"):

@@ -1,0 +1,1 @@
+"""Shards that others wrote: WebDataset tars without a manifest."""
