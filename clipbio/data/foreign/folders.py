@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clipbio.data.manifest import SPLITS
-from clipbio.data.sources.cells import file_state
 from clipbio.errors import ClipbioError
 
 __all__ = ["ForeignFolder", "find_foreign"]
@@ -41,8 +40,8 @@ class ForeignFolder:
 
     def states(self) -> list[tuple[str, str, str]]:
         """Return split, path, and size and time of each tar: what tells whether the folder has changed."""
-        told = [(split, shard, file_state(self.path(shard))) for split, shard in self.shards]
-        return told + [("", name, file_state(self.root / name)) for name in ("classnames.txt", "dataset_type.txt")]
+        told = [(split, shard, _state(self.path(shard))) for split, shard in self.shards]
+        return told + [("", name, _state(self.root / name)) for name in ("classnames.txt", "dataset_type.txt")]
 
 
 def find_foreign(root: Path) -> ForeignFolder | None:
@@ -100,6 +99,13 @@ def _counted(root: Path) -> ForeignFolder:
     if not shards:
         raise ClipbioError(f"{root} has no shard: {_COUNT} tells 0")
     return ForeignFolder(root, "clip_benchmark", tuple(shards))
+
+
+def _state(path: Path) -> str:
+    if not path.is_file():
+        return "missing"
+    state = path.stat()
+    return f"{state.st_size}:{state.st_mtime_ns}"
 
 
 def _folders(folder: Path) -> list[Path]:

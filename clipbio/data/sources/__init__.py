@@ -12,6 +12,7 @@ from clipbio.data.sources.huggingface import HuggingfaceSource
 from clipbio.data.sources.inaturalist import InaturalistSource
 from clipbio.data.sources.table import TableSource
 from clipbio.data.sources.virtual import VirtualSource
+from clipbio.data.sources.webdataset import WebdatasetSource
 
 __all__ = [
     "Bioscan1mSource",
@@ -26,5 +27,6 @@ __all__ = [
     "Source",
     "TableSource",
     "VirtualSource",
+    "WebdatasetSource",
     "expected_total",
 ]
