@@ -8,15 +8,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-<<<<<<< HEAD
-from clipbio.data.prepare import prepare
-from clipbio.data.roots import local_folder
-=======
 from clipbio.data.manifest import Manifest
 from clipbio.data.prepare import merge_parts, prepare, prepare_part
+from clipbio.data.roots import local_folder
 from clipbio.data.sources import Source
 from clipbio.errors import ClipbioError
->>>>>>> 8071763 (Prepare in parts: jobs that can be interrupted, the bytes of a serial preparation; three times as fast)
 from clipbio.tasks.sources import build_source
 
 __all__ = ["prepare_shards"]
@@ -28,13 +24,7 @@ def prepare_shards(config: Mapping[str, Any]) -> None:
     Args:
         config: Plain resolved config of `conf/prepare.yaml`.
     """
-<<<<<<< HEAD
-    out = local_folder(config["out"], "out")
-    source = build_source(config)
-    manifest = prepare(source, out, overwrite=bool(config["overwrite"]), **config["options"])
-    table = Table("split", "specimens", "shards", title=f"written to {config['out']}", title_justify="left")
-=======
-    source, out, parts = build_source(config), Path(config["out"]), int(config["parts"])
+    source, out, parts = build_source(config), local_folder(config["out"], "out"), int(config["parts"])
     numbers, merge = _asked_for(config["part"], parts)
     if numbers == [0] and merge and parts == 1:
         manifest = prepare(source, out, overwrite=config["overwrite"], progress=config["progress"], **config["options"])
@@ -61,7 +51,6 @@ def _asked_for(part: Any, parts: int) -> tuple[list[int], bool]:
 def _show(manifest: Manifest, source: Source, out: Path) -> None:
     console = Console()
     table = Table("split", "specimens", "shards", title=f"written to {out}", title_justify="left")
->>>>>>> 8071763 (Prepare in parts: jobs that can be interrupted, the bytes of a serial preparation; three times as fast)
     for name, counts in manifest.splits.items():
         table.add_row(name, f"{counts['samples']:,}", f"{counts['shards']:,}")
     console.print(table)
