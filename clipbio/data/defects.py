@@ -46,6 +46,15 @@ class Defects:
         if len(findings) < self.kept:
             findings.append(Finding(kind, where, message))
 
+    def absorb(self, other: Defects, before: str = "") -> None:
+        """Add what another one counted, with `before` put in front of each place."""
+        self.skipped += other.skipped
+        self._counts.update(other._counts)
+        self._skipping |= other._skipping
+        for kind, findings in other._findings.items():
+            own = self._findings.setdefault(kind, [])
+            own += [Finding(kind, before + one.where, one.message) for one in findings[: self.kept - len(own)]]
+
     def clear(self) -> None:
         """Forget everything, so that a source can be read again."""
         self.skipped = 0
