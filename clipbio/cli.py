@@ -61,7 +61,9 @@ def _run(verb: str, overrides: list[str]) -> int:
     from hydra._internal.utils import get_args_parser
 
     from clipbio.config import check_overrides, config_dir
+    from clipbio.tasks.source_overrides import spelled_out
 
+    overrides = spelled_out(overrides)
     if {"--help", "-h"} & set(overrides):
         sys.stdout.write(_verb_help(verb))
         return 0

@@ -18,7 +18,7 @@ __all__ = ["check_overrides", "check_signatures", "compose", "config_dir", "conf
 # What a config may name: our parts and those of the libraries whose parts fit in their place.
 _ALLOWED_TARGETS = ("clipbio.", "pytorch_lightning.", "torch.", "torchvision.", "timm.")
 # Parts to which anything may be added: they are dictionaries, or checked against Lightning's own signature.
-_OPEN = ("trainer.", "callbacks.", "logger.", "benchmark.", "model.", "data.streams.", "text.")
+_OPEN = ("trainer.", "callbacks.", "logger.", "benchmark.", "model.", "data.streams.", "text.", "sources.")
 _HYDRA_KEYS = ("_target_", "_partial_", "_recursive_", "_convert_", "_args_")
 
 

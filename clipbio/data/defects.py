@@ -46,15 +46,6 @@ class Defects:
         if len(findings) < self.kept:
             findings.append(Finding(kind, where, message))
 
-    def absorb(self, other: Defects, before: str = "") -> None:
-        """Add what another one counted, with `before` put in front of each place."""
-        self.skipped += other.skipped
-        self._counts.update(other._counts)
-        self._skipping |= other._skipping
-        for kind, findings in other._findings.items():
-            own = self._findings.setdefault(kind, [])
-            own += [Finding(kind, before + one.where, one.message) for one in findings[: self.kept - len(own)]]
-
     def clear(self) -> None:
         """Forget everything, so that a source can be read again."""
         self.skipped = 0
@@ -62,14 +53,15 @@ class Defects:
         self._skipping.clear()
         self._findings.clear()
 
-    def update(self, other: Defects) -> None:
-        """Add what somebody else counted; of each kind the own findings stay the first."""
+    def update(self, other: Defects, before: str = "") -> None:
+        """Add what somebody else counted, with `before` in front of each place; the own findings stay the first."""
         self.skipped += other.skipped
         self._counts.update(other._counts)
         self._skipping |= other._skipping
         for kind, findings in other._findings.items():
             own = self._findings.setdefault(kind, [])
-            own += findings[: max(0, self.kept - len(own))]
+            some = findings[: max(0, self.kept - len(own))]
+            own += [Finding(kind, f"{before}{one.where}", one.message) for one in some]
 
     @property
     def counts(self) -> dict[str, int]:

@@ -33,7 +33,7 @@ def write_catalog(rows: Iterable[dict[str, Any]], folder: Path) -> None:
     """Write `catalog.parquet`, one row for each record that arrived.
 
     The split is the one that stands in the index, for a record that was left out the one it came with. A record that
-    was kept and is not in the index had a defect; its outcome is `unusable`.
+    was kept and is not in the index had a defect, or its split is not wanted; its outcome is `not_written`.
 
     Args:
         rows: The rows, in the order of the sources.
@@ -60,7 +60,7 @@ def _joined(table: Any, index: Any) -> Any:
     kept = pc.equal(table["outcome"], "kept")
     split = pc.if_else(kept, pc.coalesce(index["split"].take(place), table["split"]), table["split"])
     lost = pc.and_(kept, pc.is_null(place))
-    outcome = pc.if_else(lost, "unusable", table["outcome"])
+    outcome = pc.if_else(lost, "not_written", table["outcome"])
     for name, column in (("split", split), ("outcome", outcome)):
         table = table.set_column(table.schema.get_field_index(name), name, column)
     return table

@@ -97,7 +97,7 @@ class Repeated:
         self._number_N: npt.NDArray[np.int32] = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int32)
 
     def __getitem__(self, row: int) -> str:
-        return self._names[self._number_N[row]]
+        return self._names[int(self._number_N[row])]
 
 
 def read_names(path: str | Path, *, form: str = "auto", columns: Mapping[str, str] | None = None) -> NameRows:

@@ -88,7 +88,7 @@ class MergeSettings:
             given["checklist"] = NameFile.of(given["checklist"], "merge.checklist")
         tables = given.get("common_names") or []
         tables = tables if isinstance(tables, list) else [tables]
-        given["common_names"] = [NameFile.of(one, f"merge.common_names[{n}]") for n, one in enumerate(tables)]
+        given["common_names"] = tuple(NameFile.of(one, f"merge.common_names[{n}]") for n, one in enumerate(tables))
         return cls(**given)
 
 

@@ -63,7 +63,7 @@ class MergedSource:
             for specimen in source:
                 if specimen.id not in decisions.drops[name]:
                     yield self._merged(name, specimen)
-            self.defects.absorb(source.defects, f"{name}: ")
+            self.defects.update(source.defects, f"{name}: ")
 
     @property
     def total(self) -> int:
@@ -106,7 +106,7 @@ class MergedSource:
 
     def species_texts(self) -> Iterator[SpeciesText]:
         """Yield the texts of all sources under the accepted names, then the common names of vernacular tables."""
-        yield from merged_texts(self.sources, self.decisions, self.rules, self.common_names)
+        yield from merged_texts(self.sources, self.decisions, self.rules, self.common_names, self.defects)
 
     def fingerprint(self) -> str:
         """Hash the sources, the settings, and the files that they name."""
@@ -137,11 +137,16 @@ class MergedSource:
             "warnings": self.warnings(),
         }
 
-    def side_files(self, folder: Path) -> None:
+    def write_side_files(self, folder: Path) -> None:
         """Write the conflict log, the catalogue and the summary into a shard folder."""
         self.decisions.log.save(folder)
         write_catalog(self._catalogued(), folder)
-        write_json(folder / SUMMARY, self.summary())
+        summary = self.summary()
+        write_json(folder / SUMMARY, summary)
+        for name, counts in summary["sources"].items():
+            logger.info(
+                "%s: %s", name, ", ".join(f"{what.replace('_', ' ')} {count:,}" for what, count in counts.items())
+            )
 
     def _merged(self, name: str, specimen: Specimen) -> Specimen:
         resolution = self.rules.resolver(specimen.taxon)
@@ -159,7 +164,8 @@ class MergedSource:
         )
 
     def _catalogued(self) -> Iterator[dict[str, Any]]:
-        texts = SpeciesTexts(self.species_texts())
+        names = merged_texts(self.sources, self.decisions, self.rules, self.common_names, Defects())
+        texts = SpeciesTexts(names)
         for name, source in self.sources.items():
             drops = self.decisions.drops[name]
             for specimen in source:

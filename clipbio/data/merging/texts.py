@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from clipbio.data.defects import Defects
 from clipbio.data.merging.deciding import Decisions, Rules
 from clipbio.data.sources.base import Source
 from clipbio.data.species_texts import name_of
@@ -15,27 +16,36 @@ __all__ = ["merged_texts"]
 
 
 def merged_texts(
-    sources: Mapping[str, Source], decisions: Decisions, rules: Rules, common_names: Iterable[SpeciesText]
+    sources: Mapping[str, Source],
+    decisions: Decisions,
+    rules: Rules,
+    common_names: Iterable[SpeciesText],
+    defects: Defects,
 ) -> Iterator[SpeciesText]:
     """Yield each text once, source after source, then the given common names; those of blocked species are left out.
 
-    A text belongs to what the records of its own source with this name became, else to what the checklist says.
+    A text belongs to what the records of its own source with this name became, else to what the checklist says. What is
+    wrong with texts is counted in `defects`.
     """
     seen: set[tuple[str, str, str, str]] = set()
-    for text in (*_renamed(sources, decisions, rules), *common_names):
+    for text in (*_renamed(sources, decisions, rules, defects), *common_names):
         key = (text.kingdom, text.scientific_name, text.kind, text.text)
         if key not in seen:
             seen.add(key)
             yield text
 
 
-def _renamed(sources: Mapping[str, Source], decisions: Decisions, rules: Rules) -> Iterator[SpeciesText]:
+def _renamed(
+    sources: Mapping[str, Source], decisions: Decisions, rules: Rules, defects: Defects
+) -> Iterator[SpeciesText]:
     for source_name, source in sources.items():
+        source.defects.clear()
         for text in source.species_texts():
             for kingdom, name in _subjects(text, decisions.taxa[source_name], rules):
                 if not rules.species.blocks((text.scientific_name, name), kingdom, count=False):
                     origin = text.source or source_name
                     yield replace(text, kingdom=kingdom, scientific_name=name, source=origin)
+        defects.update(source.defects, f"{source_name}: ")
 
 
 def _subjects(text: SpeciesText, known: Mapping[str, set[Taxon]], rules: Rules) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -70,6 +71,11 @@ class SplitSource:
         """Hash the content of the source and the rule."""
         parts = repr((self.source.fingerprint(), self.scheme.fingerprint()))
         return hashlib.blake2b(parts.encode(), digest_size=16).hexdigest()
+
+    def write_side_files(self, folder: Path) -> None:
+        """Let a merged source write its log and its catalogue."""
+        if write := getattr(self.source, "write_side_files", None):
+            write(folder)
 
     @cached_property
     def _decided(self) -> tuple[IntArray, Assignment]:

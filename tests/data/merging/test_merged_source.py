@@ -58,7 +58,7 @@ def merged(sources: dict[str, Any], **settings: Any) -> MergedSource:
 
 def catalog(source: MergedSource, folder: Path) -> list[dict[str, Any]]:
     folder.mkdir(exist_ok=True)
-    source.side_files(folder)
+    source.write_side_files(folder)
     return pq.read_table(folder / "catalog.parquet").to_pylist()
 
 
@@ -89,7 +89,7 @@ def test_the_record_keeps_the_name_it_was_given(make_sources: Any, checklist: st
 def test_conflicts_are_counted_by_what_they_say(make_sources: Any, checklist: str, tmp_path: Path) -> None:
     table = rows(5, MONARCH.replace("Nymphalidae", "Danaidae")) + rows(1, PICA, 5)
     source = merged(make_sources(a=table, b=table[:1]), checklist=checklist)
-    source.side_files(tmp_path)
+    source.write_side_files(tmp_path)
     with (tmp_path / "conflicts.csv").open(encoding="utf-8", newline="") as file:
         lines = list(csv.DictReader(file))
     same = {"name": "Danaus plexippus", "rank": "family", "given": "Danaidae", "chosen": "Nymphalidae"}
@@ -204,7 +204,7 @@ def test_defects_name_their_source(make_table: MakeTable) -> None:
 def test_summary_counts(make_sources: Any, checklist: str, tmp_path: Path) -> None:
     sources = make_sources(a=rows(2, "Animalia - - - - Danaus archippus"), b=rows(1, PICA))
     source = merged(sources, checklist=checklist, blocked={"species": ["Pica hudsonia"]})
-    source.side_files(tmp_path)
+    source.write_side_files(tmp_path)
     summary = json.loads((tmp_path / "merge.json").read_text())
     assert summary["sources"] == {
         "a": {"filled_ranks": 8, "kept": 2, "records": 2, "synonym": 2},
