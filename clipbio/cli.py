@@ -21,6 +21,10 @@ VERBS = {
     "prepare": ("turn a specimen table into shards with a manifest", "clipbio.tasks.prepare:prepare_shards"),
     "split": ("write which specimen stands in which split as a table", "clipbio.tasks.split:split_source"),
     "check": ("verify a shard folder, or a specimen table, and say what is wrong", "clipbio.tasks.check:check_data"),
+    "audit": (
+        "say what splits share and should not, such as pictures and barcodes",
+        "clipbio.tasks.audit:audit_splits",
+    ),
     "lint": ("report truncated, colliding and constant texts of a regime", "clipbio.tasks.lint:lint_texts"),
 }
 USAGE_ERROR, INPUT_ERROR, INTERRUPTED = 2, 2, 130

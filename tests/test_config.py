@@ -59,12 +59,13 @@ def test_every_choice_of_every_group_composes(group: str, choice: str) -> None:
     check_config(config)
 
 
-@pytest.mark.parametrize("name", ["evaluate", "export", "prepare", "split", "check", "lint"])
+@pytest.mark.parametrize("name", ["evaluate", "export", "prepare", "split", "check", "audit", "lint"])
 def test_the_other_commands_compose(name: str) -> None:
     needed = {
         "prepare": ["source.root=x", "out=y"],
         "split": ["source.root=x", "out=y"],
         "check": ["root=x"],
+        "audit": ["root=x"],
         "lint": ["data.root=x"],
         "export": ["checkpoint=x", "out=y"],
     }

@@ -26,7 +26,7 @@ class Column(Sequence[T], Generic[T]):
     """Strings or bytes of an Arrow array, made into Python objects when they are asked for."""
 
     def __init__(self, array: Any) -> None:
-        self._array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+        self.array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
     @overload
     def __getitem__(self, row: int) -> T: ...
@@ -34,15 +34,15 @@ class Column(Sequence[T], Generic[T]):
     def __getitem__(self, row: slice) -> Sequence[T]: ...
     def __getitem__(self, row: int | slice) -> T | Sequence[T]:
         if isinstance(row, slice):
-            return Column[T](self._array.take(pa.array(range(*row.indices(len(self))), pa.int64())))
-        value: T = self._array[int(row)].as_py()
+            return Column[T](self.array.take(pa.array(range(*row.indices(len(self))), pa.int64())))
+        value: T = self.array[int(row)].as_py()
         return value
 
     def __iter__(self) -> Iterator[T]:
-        return iter(self._array.to_pylist())
+        return iter(self.array.to_pylist())
 
     def __len__(self) -> int:
-        return len(self._array)
+        return len(self.array)
 
 
 def read_index(path: Path, split: str | None = None) -> pa.Table:

@@ -71,14 +71,14 @@ class ShardIndex:
         self.taxon_NR: Integers = keys_TR[self.taxon_N]
         self.bin_N: Integers = hashes(table["bin"], "bin")
         self.shard_N = self._shard_numbers(*codes(table["shard"]))
-        self._group_ids: Column[str] = Column(table["group_id"])
+        self.group_ids: Column[str] = Column(table["group_id"])
         self._texts = [texts.names_and_descriptions(taxon) for taxon in self.taxa]
         self._records: OrderedDict[int, Specimen] = OrderedDict()
 
     @cached_property
     def group_N(self) -> Integers:
         """Give a stable hash of the individual or occurrence of each sample, by default of the sample itself."""
-        groups = zip(self._group_ids, self.ids, strict=True)
+        groups = zip(self.group_ids, self.ids, strict=True)
         hashed = [stable_hash("group", group) if group else stable_hash("specimen", name) for group, name in groups]
         return np.array(hashed, np.int64)
 

@@ -20,6 +20,7 @@ from clipbio.distributed import World, barrier, broadcast, join_world, leave_wor
 from clipbio.errors import ClipbioError
 from clipbio.files import read_json, write_json
 from clipbio.losses import Head
+from clipbio.tasks.audit import audit_run
 from clipbio.tasks.parts import (
     build_benchmarks,
     build_cache,
@@ -109,6 +110,7 @@ class _Training:
         self.device = device_of(str(config["trainer"]["accelerator"]), world)
         self.started = time.time()
         self.resumed_at: int | None = None
+        self.facts: dict[str, object] = {}
         self.attempts = _earlier_attempts(self.folder.path / "run.json")
 
     def run(self) -> dict[str, float]:
@@ -158,6 +160,7 @@ class _Training:
     def _module(self) -> ContrastiveModule:
         check_projections(self.model, self.data.streams)
         length = self._plan()
+        self._audit()
         validation_splits = [name for name in self.config["validation"]["splits"] if name in self.data.splits]
         self.splits = _final_splits(self.config, self.data.splits)
         self.heads = build_heads(self._head, self.data.streams)
@@ -215,6 +218,22 @@ class _Training:
         seed = int(self.config["seed"])
         plan = self.data.plan_run(seed=seed, steps=steps, world=self.world, batches_per_step=accumulated)
         return RunLength(size, plan.batches_per_epoch / accumulated, self.data.steps)
+
+    def _audit(self) -> None:
+        """Look for leakage before anything is encoded; the main process looks, and all learn of a refusal."""
+        if self.config["leakage"] in ("off", False):
+            return
+        found: str | ClipbioError = ""
+        if self.world.is_main:
+            try:
+                result = audit_run(self.data, self.folder.path, refuse=self.config["leakage"] == "refuse")
+                found = result.summary()
+            except ClipbioError as error:
+                found = error
+        found = broadcast(found)
+        if isinstance(found, ClipbioError):
+            raise found
+        self.facts["leakage"] = found
 
     def _validation(self, names: list[str]) -> Validation | None:
         benchmarks = build_benchmarks(self.config, self.config["validation"]["benchmarks"])
@@ -281,6 +300,7 @@ class _Training:
                 "resumed at step": "not resumed" if self.resumed_at is None else self.resumed_at,
                 "wall time": f"{time.time() - self.started:.0f} s",
                 "processes": self.world.size,
+                **self.facts,
             },
             console=self.console,
         )

@@ -30,7 +30,7 @@ _VOLATILE = ("resume", "run_dir", "name", "cache_dir", "logger", "progress", "lo
              "callbacks.sample_log", "monitors", "trainer.accelerator", "trainer.devices", "trainer.strategy",
              "data.num_workers", "data.cache_dir", "data.worker_context", "data.remote_cache_gb",
              "data.remote_retries", "data.remote_timeout", "overwrite", "compile", "micro_batch_size",
-             "model.image.gradient_checkpointing", "model.text.gradient_checkpointing")  # fmt: skip
+             "leakage", "model.image.gradient_checkpointing", "model.text.gradient_checkpointing")  # fmt: skip
 _PACKAGES = ("torch", "torchvision", "pytorch-lightning", "open_clip_torch", "timm", "transformers", "webdataset",
              "hydra-core", "numpy", "pillow", "peft")  # fmt: skip
 

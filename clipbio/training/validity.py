@@ -19,6 +19,8 @@ __all__ = ["check_config"]
 
 Config = Mapping[str, Any]
 _PRECISIONS = ("32-true", "64-true", "bf16-mixed", "16-mixed")
+# YAML reads a bare off as false.
+_LEAKAGE = ("warn", "refuse", "off", False)
 _VALIDATION_SPLITS = ("val", "val_unseen")
 # Arguments of Lightning's Trainer that the run itself decides.
 _SET_BY_US = {"self", "max_steps", "max_epochs", "min_steps", "min_epochs", "val_check_interval", "plugins", "logger",
@@ -43,6 +45,8 @@ def check_config(config: Config) -> None:
         raise ClipbioError(f"checkpoint.mode='{_at(config, 'checkpoint.mode')}' must be max or min")
     if not isinstance(config["seed"], int):
         raise ClipbioError(f"seed={config['seed']} must be a whole number")
+    if _at(config, "leakage") not in _LEAKAGE:
+        raise ClipbioError(f"leakage={_at(config, 'leakage')} must be warn, refuse or off")
     _check_streams(config)
     _check_splits(config)
     _check_trainer(config)

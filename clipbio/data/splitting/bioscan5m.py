@@ -9,10 +9,10 @@ from functools import partial
 import numpy as np
 
 from clipbio.data.manifest import SPLITS
+from clipbio.data.sources.provisional import is_provisional
 from clipbio.data.specimen import Specimen
 from clipbio.data.splitting.grouping import components, draw
 from clipbio.data.splitting.keys import name_as_given
-from clipbio.data.splitting.provisional import is_provisional
 from clipbio.data.splitting.quotas import seen_roles, unseen_roles
 from clipbio.data.splitting.records import IntArray, Records
 from clipbio.data.splitting.scheme import Assignment, LeftOut

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from clipbio.data.digests import barcode_digest
 from clipbio.data.manifest import SPLITS
 from clipbio.data.specimen import Specimen
-from clipbio.data.splitting.source import PUBLISHED
+from clipbio.data.splitting.scheme import PUBLISHED
 from clipbio.errors import ClipbioError
 
 __all__ = ["SplitCounts", "write_split_table"]

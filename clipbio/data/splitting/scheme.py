@@ -10,7 +10,10 @@ from clipbio.data.defects import Finding
 from clipbio.data.specimen import Specimen
 from clipbio.data.splitting.records import Records
 
-__all__ = ["Assignment", "Keep", "LeftOut", "Scheme"]
+__all__ = ["PUBLISHED", "Assignment", "Keep", "LeftOut", "Scheme"]
+
+PUBLISHED = "published_split"
+"""Column of the metadata with the name of a split in the words of those who made it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,14 +15,12 @@ from clipbio.data.defects import Defects
 from clipbio.data.sources.base import Source, expected_total
 from clipbio.data.specimen import SpeciesText, Specimen
 from clipbio.data.splitting.records import IntArray, id_hash, read_records
-from clipbio.data.splitting.scheme import Assignment, Scheme
+from clipbio.data.splitting.scheme import PUBLISHED, Assignment, Scheme
 from clipbio.errors import ClipbioError
 
-__all__ = ["PUBLISHED", "SplitSource"]
+__all__ = ["SplitSource"]
 
 log = logging.getLogger(__name__)
-
-PUBLISHED = "published_split"
 
 
 class SplitSource:
@@ -87,7 +85,8 @@ class SplitSource:
     def _placed(self, specimen: Specimen, row: int, assignment: Assignment) -> Specimen | None:
         split = assignment.splits[row]
         if split:
-            more = {} if assignment.published is None else {PUBLISHED: assignment.published[row]}
+            published = assignment.published[row] if assignment.published else ""
+            more = {PUBLISHED: published} if published else {}
             return replace(specimen, split=split, metadata={**specimen.metadata, **more})
         reason = assignment.left_out
         assert reason is not None

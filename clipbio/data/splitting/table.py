@@ -12,10 +12,11 @@ import numpy as np
 from clipbio.data.defects import Defects, Finding
 from clipbio.data.manifest import SPLITS
 from clipbio.data.sources.cells import text
+from clipbio.data.sources.published_splits import HOUSE_SPLITS
 from clipbio.data.sources.tabular import TabularFile
 from clipbio.data.specimen import Specimen
 from clipbio.data.splitting.records import Records, id_hash
-from clipbio.data.splitting.scheme import Assignment, LeftOut
+from clipbio.data.splitting.scheme import PUBLISHED, Assignment, LeftOut
 from clipbio.errors import ClipbioError, nearest
 
 __all__ = ["SplitTable"]
@@ -23,6 +24,8 @@ __all__ = ["SplitTable"]
 
 class SplitTable:
     """Take splits from a table with the columns `specimen_id` and `split`, optionally `published_split`.
+
+    The names of splits that BIOSCAN and CLIBD published are understood, and kept as the published ones.
 
     Args:
         file: A .csv, .csv.gz, .tsv, .tsv.gz or .parquet, such as `python -m clipbio split` writes.
@@ -47,7 +50,8 @@ class SplitTable:
         found = [self._rows.get(hashed) for hashed in records.id_N.tolist()]
         splits = [row[0] if row else self.missing or "" for row in found]
         left_out = LeftOut("no_split", f"it is not in {self.path.name}")
-        published = [row[1] if row else "" for row in found] if "published_split" in self._table.columns else None
+        own_words = PUBLISHED in self._table.columns or any(house != told for house, told in self._rows.values())
+        published = [row[1] if row else "" for row in found] if own_words else None
         return Assignment(splits, left_out=left_out, published=published, findings=[*self._findings(records)])
 
     def fingerprint(self) -> str:
@@ -61,9 +65,10 @@ class SplitTable:
         broken = Defects()
         for number, cells in self._table.rows(broken):
             identity, split = text(cells["specimen_id"]), str(cells["split"] or "").strip()
-            if split not in SPLITS:
+            house = HOUSE_SPLITS.get(split, split)
+            if house not in SPLITS:
                 raise ClipbioError(f"{self.path}: row {number} has the unknown split '{split}'{nearest(split, SPLITS)}")
-            row = (split, text(cells.get("published_split")))
+            row = (house, text(cells.get(PUBLISHED)) or split)
             if rows.setdefault(id_hash(identity), row) != row:
                 raise ClipbioError(f"{self.path}: row {number} gives '{identity}' a second, different split")
         if broken:

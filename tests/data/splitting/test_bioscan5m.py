@@ -7,49 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from records import ListSource, record
 
+from clipbio.data.sources.provisional import is_provisional
 from clipbio.data.specimen import Specimen
 from clipbio.data.splitting import PUBLISHED, Bioscan5M, SplitSource
-from clipbio.data.splitting.provisional import is_provisional
 from clipbio.data.splitting.quotas import seen_roles, unseen_roles
 from clipbio.errors import ClipbioError
-
-
-@pytest.mark.parametrize(
-    "name", ["Aus bus", "Aus bus cus", "Aus spinosus", "Genista affinis", "Aus generalis", "Aus novae-zelandiae"]
-)
-def test_scientific_names(name) -> None:
-    assert not is_provisional(name)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        *(
-            "Aus sp",
-            "Aus sp. 1",
-            "Aus sp4",
-            "Aus cf. bus",
-            "Aus aff bus",
-            "Aus n. sp.",
-            "aus bus",
-            "bus",
-            "Aus",
-            "Aus bus?",
-        ),
-        *(
-            "Aus BOLD:AAA1234",
-            "Aus bZJ",
-            "Aus_bus",
-            "Aus Malaise",
-            "Aus malaiseb",
-            "Aus gen. nov",
-            "Aus near bus",
-            "Aus Bus",
-        ),
-    ],
-)
-def test_provisional_names(name) -> None:
-    assert is_provisional(name)
 
 
 def sizes(roles: dict[int, str], counts: dict[int, int]) -> Counter[str]:

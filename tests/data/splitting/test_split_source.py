@@ -86,6 +86,16 @@ def test_a_parquet_table_with_published_names(tmp_path) -> None:
     ]
 
 
+def test_published_names_of_splits_are_understood_and_kept(tmp_path) -> None:
+    path = table(tmp_path / "splits.csv", [["s0", "pretrain"], ["s1", "test_unseen"], ["s2", "val"]])
+    source = SplitSource(ListSource(FOUND[:3]), SplitTable(path))
+    assert [(one.split, one.metadata[PUBLISHED]) for one in source] == [
+        ("train", "pretrain"),
+        ("unseen", "test_unseen"),
+        ("val", "val"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [

@@ -1,0 +1,161 @@
+"""What two splits have in common that they should not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from clipbio.data.columns import Integers
+from clipbio.data.leakage_kinds import IDENTITIES, KINDS, coded
+from clipbio.data.splits import SplitRows
+from clipbio.errors import ClipbioError
+
+__all__ = ["Audit", "Overlap", "audit", "is_leak"]
+
+_EXAMPLES = 5
+_UNSEEN = ("unseen", "val_unseen", "key_unseen")
+_ROLES = {
+    "train": "training",
+    "val": "validation",
+    "val_unseen": "validation",
+    "test": "test",
+    "unseen": "test",
+    "key": "keys",
+    "key_unseen": "keys",
+}
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Something that specimens of two splits share.
+
+    Attributes:
+        first: One split.
+        second: The other split.
+        kind: What is shared, of `KINDS`.
+        values: Number of distinct ids, pictures, barcodes, taxa ... that stand in both.
+        first_specimens: Number of specimens of the first split that have one of them.
+        second_specimens: The same of the second split.
+        leak: Whether this falsifies results; taxa that train and test have in common do not.
+        examples: Ids of a specimen of each split, for some of the values.
+    """
+
+    first: str
+    second: str
+    kind: str
+    values: int
+    first_specimens: int
+    second_specimens: int
+    leak: bool
+    examples: tuple[tuple[str, str], ...]
+
+    def __str__(self) -> str:
+        one, other = self.examples[0]
+        noun = KINDS[self.kind] if self.values > 1 else self.kind
+        return (
+            f"{self.first} and {self.second} share {self.values:,} {noun} ({self.first_specimens:,} and "
+            f"{self.second_specimens:,} specimens; first '{one}' and '{other}')"
+        )
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The result of comparing splits: how large each is, and what pairs of them share."""
+
+    specimens: Mapping[str, int]
+    pairs: int
+    overlaps: Sequence[Overlap]
+
+    @property
+    def leaks(self) -> list[Overlap]:
+        """Return what falsifies results."""
+        return [overlap for overlap in self.overlaps if overlap.leak]
+
+    def summary(self) -> str:
+        """Say in one line what was found."""
+        if leaks := self.leaks:
+            more = f"; and {len(leaks) - 1} more" if len(leaks) > 1 else ""
+            return f"{leaks[0]}{more}"
+        return f"none between {', '.join(self.specimens)}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the form that stands in `leakage.json`."""
+        return {
+            "leaks": len(self.leaks),
+            "pairs": self.pairs,
+            "specimens": dict(self.specimens),
+            "overlaps": [asdict(overlap) for overlap in self.overlaps],
+        }
+
+
+def audit(
+    parts: Mapping[str, SplitRows], others: Mapping[str, SplitRows] | None = None, *, held_out: str = "species"
+) -> Audit:
+    """Compare splits pair by pair, on the columns of their indexes alone.
+
+    Args:
+        parts: Splits by the name they go by in the result; the name of a `SplitRows` tells its role.
+        others: Splits of another folder: then each of `parts` is compared with each of these, and with no other.
+        held_out: Rank, `species` or `genus`, whose taxa training must not know if they are unseen.
+    """
+    if held_out not in ("species", "genus"):
+        raise ClipbioError(f"held_out='{held_out}' must be species or genus")
+    parts = {name: part for name, part in parts.items() if len(part)}
+    others = {name: part for name, part in (others or {}).items() if len(part)}
+    pairs = [(a, b) for a in parts for b in others] if others else list(combinations(parts, 2))
+    every = parts | others
+    overlaps: list[Overlap] = []
+    for kind in KINDS:
+        codes = dict(zip(every, coded(list(every.values()), kind), strict=True))
+        present = {name: _present(code_N) for name, code_N in codes.items()}
+        for first, second in pairs:
+            shared = np.intersect1d(present[first], present[second], assume_unique=True)
+            if len(shared):
+                leak = is_leak(kind, every[first].name, every[second].name, held_out=held_out)
+                overlaps.append(_overlap(kind, (first, second), every, codes, shared, leak))
+    overlaps.sort(key=lambda one: not one.leak)
+    return Audit({name: len(part) for name, part in every.items()}, len(pairs), tuple(overlaps))
+
+
+def is_leak(kind: str, first: str, second: str, *, held_out: str = "species") -> bool:
+    """Tell whether two splits must not share things of a kind.
+
+    Specimens, groups, pictures and barcodes must not stand in training and in an evaluation, among the choices of a
+    checkpoint and in a test, or among the keys and the queries of a retrieval; training specimens may serve as keys.
+    Taxa and BINs must not stand in training if they count as unseen.
+    """
+    if kind in IDENTITIES:
+        return _ROLES[first] != _ROLES[second] and {first, second} != {"train", "key"}
+    if kind == "genus" and held_out != "genus":
+        return False
+    return "train" in (first, second) and (first in _UNSEEN or second in _UNSEEN)
+
+
+def _present(code_N: Integers) -> Integers:
+    found = np.unique(code_N)
+    return found[found >= 0]
+
+
+def _overlap(
+    kind: str,
+    pair: tuple[str, str],
+    parts: Mapping[str, SplitRows],
+    codes: Mapping[str, Integers],
+    shared: Integers,
+    leak: bool,
+) -> Overlap:
+    one, other = pair
+    counts = {name: int(np.isin(codes[name], shared).sum()) for name in pair}
+    examples = tuple(
+        (_first_id(parts[one], codes[one], code), _first_id(parts[other], codes[other], code))
+        for code in shared[:_EXAMPLES].tolist()
+    )
+    return Overlap(one, other, kind, len(shared), counts[one], counts[other], leak, examples)
+
+
+def _first_id(part: SplitRows, code_N: Integers, code: int) -> str:
+    return part.index.ids[int(part.rows[int(np.argmax(code_N == code))])]

@@ -1,0 +1,157 @@
+"""The audit on tables made by hand: every number is counted on paper."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from records import ListSource, record
+from tables import encoded
+
+from clipbio.data.leakage import Audit, audit, is_leak
+from clipbio.data.leakage_report import audit_table, write_audit
+from clipbio.data.prepare import prepare
+from clipbio.data.shards import ShardFolder
+from clipbio.data.specimen import Specimen
+from clipbio.data.splits import SplitRows, whole_split
+from clipbio.errors import ClipbioError
+
+A, B, C, D = (encoded(seed) for seed in range(4))
+
+
+def splits_of(root: Path, specimens: list[Specimen]) -> dict[str, SplitRows]:
+    prepare(ListSource(specimens), root, progress=False)
+    folder = ShardFolder.open(root)
+    return {name: whole_split(folder, name) for name in folder.splits}
+
+
+def found(result: Audit) -> dict[tuple[str, str, str], tuple[int, int, int, bool]]:
+    return {
+        (one.first, one.second, one.kind): (one.values, one.first_specimens, one.second_specimens, one.leak)
+        for one in result.overlaps
+    }
+
+
+TABLE = [
+    record("t1", "Aus bus", image=A, dna="ACGT", group_id="g1"),
+    record("t2", "Aus bus", image=A, dna="ACGTNN", bin="B1"),
+    record("t3", "Cus dus", image=B, group_id="g2"),
+    record("t4", "Eus", dna="TTTT", label="Eus sp. 1"),
+    record("v1", "Aus bus", image=C, dna="AAAA", split="val"),
+    record("e1", "Aus bus", image=A, dna="acg-t", split="test"),
+    record("e2", "Cus dus", image=D, group_id="g2", split="test"),
+    record("e3", "", image=C, split="test"),
+    record("u1", "Cus dus", dna="GGGG", bin="B1", split="unseen"),
+    record("u2", "Aus fus", dna="GGGA", split="unseen"),
+    record("u3", "Eus", dna="GGGC", label="Eus sp. 1", split="unseen"),
+]
+
+
+def test_every_overlap_of_a_small_table_is_counted(tmp_path) -> None:
+    result = audit(splits_of(tmp_path / "shards", TABLE))
+    assert found(result) == {
+        ("train", "test", "group"): (1, 1, 1, True),
+        ("train", "test", "image"): (1, 2, 1, True),
+        ("train", "test", "barcode"): (1, 2, 1, True),
+        ("val", "test", "image"): (1, 1, 1, True),
+        ("train", "unseen", "bin"): (1, 1, 1, True),
+        ("train", "unseen", "species"): (2, 2, 2, True),
+        ("train", "val", "species"): (1, 2, 1, False),
+        ("train", "test", "species"): (2, 3, 2, False),
+        ("val", "test", "species"): (1, 1, 1, False),
+        ("test", "unseen", "species"): (1, 1, 1, False),
+        ("train", "val", "genus"): (1, 2, 1, False),
+        ("train", "test", "genus"): (2, 3, 2, False),
+        ("train", "unseen", "genus"): (3, 4, 3, False),
+        ("val", "test", "genus"): (1, 1, 1, False),
+        ("val", "unseen", "genus"): (1, 1, 1, False),
+        ("test", "unseen", "genus"): (2, 2, 2, False),
+    }
+    assert result.pairs == 6
+    assert result.specimens == {"train": 4, "val": 1, "test": 3, "unseen": 3}
+    examples = {(one.first, one.second, one.kind): one.examples for one in result.leaks}
+    assert examples["train", "test", "image"] == (("t1", "e1"),)
+    assert examples["train", "test", "group"] == (("t3", "e2"),)
+    assert set(examples["train", "unseen", "species"]) == {("t3", "u1"), ("t4", "u3")}
+
+
+def test_only_the_rows_of_a_split_count(tmp_path) -> None:
+    parts = splits_of(tmp_path / "shards", TABLE)
+    part = parts["train"]
+    rows = np.array([row for row in part.rows if part.index.ids[row] == "t3"])
+    result = audit({"train": SplitRows("train", part.index, rows), "test": parts["test"]})
+    assert {kind for _, _, kind in found(result)} == {"group", "species", "genus"}
+    assert audit({"train": SplitRows("train", part.index, rows[:0]), "test": parts["test"]}).pairs == 0
+
+
+def test_two_folders_are_compared_with_each_other_only(tmp_path) -> None:
+    first = splits_of(tmp_path / "a", TABLE[:4])
+    second = splits_of(
+        tmp_path / "b", [record("t1", "Xus yus", dna="CCCC", split="test"), record("t9", "Aus bus", image=B)]
+    )
+    others = {f"{name} (2)": part for name, part in second.items()}
+    assert found(audit(first, others)) == {
+        ("train", "test (2)", "specimen"): (1, 1, 1, True),
+        ("train", "train (2)", "image"): (1, 1, 1, False),
+        ("train", "train (2)", "species"): (1, 2, 1, False),
+        ("train", "train (2)", "genus"): (1, 2, 1, False),
+    }
+
+
+def test_clean_splits_have_no_leaks(tmp_path) -> None:
+    result = audit(splits_of(tmp_path / "shards", [TABLE[0], TABLE[4]]))
+    assert not result.leaks
+    assert result.summary() == "none between train, val"
+
+
+def test_held_out_genera(tmp_path) -> None:
+    parts = splits_of(tmp_path / "shards", [TABLE[0], TABLE[9]])
+    assert not audit(parts).leaks
+    assert [one.kind for one in audit(parts, held_out="genus").leaks] == ["genus"]
+    with pytest.raises(ClipbioError, match="held_out='family' must be species or genus"):
+        audit(parts, held_out="family")
+
+
+@pytest.mark.parametrize(
+    ("kind", "first", "second", "leak"),
+    [
+        ("image", "train", "val", True),
+        ("image", "train", "key", False),  # training specimens may be looked up in
+        ("image", "train", "key_unseen", True),
+        ("image", "key", "test", True),
+        ("image", "key_unseen", "unseen", True),
+        ("image", "key", "key_unseen", False),
+        ("image", "test", "unseen", False),  # nothing is chosen on either
+        ("image", "val_unseen", "test", True),
+        ("barcode", "train", "test", True),
+        ("species", "train", "key_unseen", True),
+        ("species", "val_unseen", "train", True),
+        ("species", "key_unseen", "unseen", False),  # what keys are for
+        ("species", "key", "test", False),
+        ("bin", "train", "unseen", True),
+        ("bin", "train", "test", False),
+        ("genus", "train", "unseen", False),
+    ],
+)
+def test_what_is_a_leak(kind, first, second, leak) -> None:
+    assert is_leak(kind, first, second) is leak
+    assert is_leak(kind, second, first) is leak
+
+
+def test_the_report_says_what_leaks_and_shows_ids_as_they_are(tmp_path) -> None:
+    table = [record("<b>|t1", "Aus bus", image=A), record("e1", "Aus bus", image=A, split="test")]
+    result = audit(splits_of(tmp_path / "shards", table))
+    page = write_audit(result, tmp_path / "out", "leakage: <shards>")
+    told = json.loads((tmp_path / "out" / "leakage.json").read_text())
+    assert told["leaks"] == 1
+    assert told["overlaps"][0]["examples"] == [["<b>|t1", "e1"]]
+    assert "&lt;b&gt;|t1 and e1" in page.read_text()
+    assert "<b>" not in page.read_text()
+    assert (
+        "| leak | train, test | images | 1 | 1 | 1 | &lt;b>\\|t1 and e1 |"
+        in (tmp_path / "out" / "leakage.md").read_text()
+    )
+    assert audit_table(result, "leakage").row_count == 3
+    assert result.summary() == "train and test share 1 image (1 and 1 specimens; first '<b>|t1' and 'e1')"
