@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from clipbio.data.defects import Defects
 from clipbio.data.foreign.folders import ForeignFolder
 from clipbio.data.foreign.samples import Sample, ShardReader, picture_of
@@ -18,7 +20,7 @@ from clipbio.data.layouts import layout_of
 from clipbio.data.manifest import INDEX, TEXTS, Manifest, ShardEntry, ShardError
 from clipbio.data.species_texts import save_texts
 from clipbio.data.specimen import Specimen
-from clipbio.data.writer import IndexWriter, file_entry
+from clipbio.data.writer import INDEX_SCHEMA, IndexWriter, file_entry
 from clipbio.errors import ClipbioError
 from clipbio.progress import progress_bar
 from clipbio.taxonomy import RANKS, Taxon, stable_hash
@@ -119,8 +121,8 @@ class _Cataloguing:
     def _add(self, index: IndexWriter, split: str, shard: str, size: int) -> None:
         rows = [(self._row(specimen, sample), sample) for sample, specimen in self.samples.of(split, shard)]
         digest = self.samples.digests[shard]
-        for row, sample in rows:
-            index.add(row | {"shard": shard, "image_digest": _digest(digest, sample)})
+        whole = [row | {"shard": shard, "image_digest": _digest(digest, sample)} for row, sample in rows]
+        index.add(pa.Table.from_pylist(whole, schema=INDEX_SCHEMA))
         self.entries.append(ShardEntry(shard, split, len(rows), size, f"headers:{digest}"))
 
     def _row(self, specimen: Specimen, sample: Sample) -> dict[str, Any]:
