@@ -40,6 +40,7 @@ class BioscanTable(ABC):
         table: The table, its needed columns checked.
         images: Folder of the image package; None reads the barcodes alone.
         splits: Published splits to read; records of the others are counted in `not_read`.
+        scheme: Which of several published schemes the splits belong to.
     """
 
     fields: ClassVar[Mapping[str, str]]
@@ -51,10 +52,10 @@ class BioscanTable(ABC):
     unkept: ClassVar[frozenset[str]] = frozenset()
     """Columns that are neither fields nor metadata."""
 
-    def __init__(self, table: TabularFile, images: Path | None, splits: frozenset[str]) -> None:
+    def __init__(self, table: TabularFile, images: Path | None, splits: frozenset[str], scheme: str = "") -> None:
         self.defects = Defects()
         self.not_read: Counter[str] = Counter()
-        self.images, self.splits = images, splits
+        self.images, self.splits, self.scheme = images, splits, scheme
         self._table = table
         used = {*self.fields.values(), *RANKS, *self.unkept, ""}
         self._metadata = tuple(name for name in table.columns if name not in used)
@@ -95,12 +96,15 @@ class BioscanTable(ABC):
 
     def fingerprint(self) -> str:
         """Hash the table, the choice of splits, and size and time of each image."""
-        digest = hashlib.blake2b(repr(sorted(self.splits)).encode(), digest_size=16)
+        settings = (self.scheme, sorted(self.splits), self.images is None)
+        digest = hashlib.blake2b(repr(settings).encode(), digest_size=16)
         for path in self._text_files():
             with path.open("rb") as file:
                 digest.update(f"{path.name}:{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+        if self.images is None:
+            return digest.hexdigest()
         for _, cells in self._table.rows(Defects()):
-            if self.images is not None and self._is_read(self.published_split(cells)):
+            if self._is_read(self.published_split(cells)):
                 image = self._image(cells)
                 digest.update(f"{image and file_state(image)}\n".encode())
         return digest.hexdigest()
@@ -127,6 +131,8 @@ class BioscanTable(ABC):
         unusable = _unusable(values, published, first_rows)
         if not unusable and self.images is not None and image is None:
             unusable = "missing_image", f"the image {self.image_names(cells)[0]} is not there"
+        elif not unusable and image is None and not values["dna"]:
+            unusable = "no_image_no_dna", "images are not read and the barcode is empty"
         if unusable:
             self.defects.add(unusable[0], self._table.where(number), unusable[1])
             return None

@@ -32,7 +32,8 @@ class Bioscan1mSource(BioscanTable):
     Args:
         root: Folder of the data set, or the one that holds its folder `bioscan1m`.
         image_package: `cropped_256` or `original_256`; None reads the barcodes alone.
-        images: Folder of the images, with or without folders `part1`, `part2` ..., where it lies elsewhere.
+        images: Folder of the images, with or without folders `part1`, `part2` ..., where it lies elsewhere; relative
+            to `root`.
         metadata: The table, where it has another name or place; relative to `root`.
         split_column: `clibd` for CLIBD's partition files, or one of `SPLIT_COLUMNS`.
         partitions: Folder of the partition files, where it is not `CLIBD_partitioning` beside the table.
@@ -66,7 +67,6 @@ class Bioscan1mSource(BioscanTable):
         places = [metadata] if metadata else [base + _TABLE for base in _BASES]
         path = first_there(root, places, "metadata of BIOSCAN-1M")
         package = _package(root, image_package, images)
-        self.split_column = split_column
         self._partition_files, self._partition_of = [], {}
         needed = ["sampleid", "uri", "nucraw", "phylum", "class", "order", "family", "genus", "species"]
         needed += ["image_file"] if package else []
@@ -78,13 +78,13 @@ class Bioscan1mSource(BioscanTable):
         else:
             needed.append(split_column)
             names = chosen(splits, BIOSCAN1M, ("train", "validation", "test"))
-        super().__init__(TabularFile(path, required=needed), package, names)
+        super().__init__(TabularFile(path, required=needed), package, names, split_column)
 
     def published_split(self, cells: Mapping[str, Any]) -> str:
         """Return the partition of the sample id, or the cell of the split column."""
-        if self.split_column == "clibd":
+        if self.scheme == "clibd":
             return self._partition_of.get(text(cells["sampleid"]), "")
-        return str(cells[self.split_column]).strip()
+        return str(cells[self.scheme]).strip()
 
     def image_names(self, cells: Mapping[str, Any]) -> Sequence[str]:
         """Return the place inside a package, and in a plain folder."""

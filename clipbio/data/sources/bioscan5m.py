@@ -25,7 +25,7 @@ class Bioscan5mSource(BioscanTable):
     Args:
         root: Folder of the data set, or the one that holds its folder `bioscan5m`.
         image_package: `cropped_256`, `original_256`, `cropped`, `original_full`; None reads the barcodes alone.
-        images: Folder of the package, where it does not lie in `images/` below the data set.
+        images: Folder of the package, where it does not lie in `images/` below the data set; relative to `root`.
         metadata: The table, where it has another name or place; relative to `root`.
         splits: Published splits to read; None means all but `other_heldout`.
     """

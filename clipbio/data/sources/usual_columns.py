@@ -14,7 +14,7 @@ _USUAL = {
     "specimen_id": ("specimen_id", "id", "uuid", "key", "image_id", "processid", "sampleid", "gbifid"),
     "image": ("image", "img", "picture", "photo", "jpg"),
     **{rank: (rank,) for rank in RANKS},
-    "scientific_name": ("scientific_name", "canonical_name", "species_name", "binomial"),
+    "scientific_name": ("scientific_name", "sciname", "canonical_name", "species_name", "binomial"),
     "common_name": ("common_name", "vernacular_name", "common"),
     "description": ("description", "caption", "text"),
     "dna": ("dna", "dna_barcode", "nucraw", "nucleotides", "barcode", "sequence"),

@@ -109,6 +109,21 @@ def test_partition_files_that_are_not_text(tmp_path: Path) -> None:
         Bioscan1mSource(root)
 
 
+def test_without_images_a_barcode_is_needed(tmp_path: Path) -> None:
+    root = write_1m(tmp_path, [row_1m("S1"), row_1m("S2", nucraw="not_classified")], {"val_seen": ["S1", "S2"]})
+    source = Bioscan1mSource(root, image_package=None)
+    assert [specimen.id for specimen in source] == ["S1"]
+    assert source.defects.counts == {"no_image_no_dna": 1}
+
+
+def test_the_fingerprint_follows_the_scheme(tmp_path: Path) -> None:
+    root = write_1m(tmp_path, [row_1m("S1")])
+    schemes = ("large_diptera_family", "small_diptera_family")
+    assert len({Bioscan1mSource(root, split_column=name).fingerprint() for name in schemes}) == 2
+    alone = Bioscan1mSource(root, split_column=schemes[0], image_package=None)
+    assert alone.fingerprint() != Bioscan1mSource(root, split_column=schemes[0]).fingerprint()
+
+
 def test_the_fingerprint_follows_the_partitions(tmp_path: Path) -> None:
     root = one_of_each(tmp_path)
     first = Bioscan1mSource(root).fingerprint()

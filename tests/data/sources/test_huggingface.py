@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 from tables import PICA, encoded
 
 from clipbio.cli import main
@@ -158,6 +160,42 @@ def test_barcodes_alone_and_paths_inside_the_folder(tmp_path: Path) -> None:
     (root / "pictures/1.jpg").write_bytes(encoded(1))
     (found,) = HuggingfaceSource(root)
     assert found.image == root / "pictures/1.jpg"
+
+
+@pytest.fixture
+def pretended_hub() -> Iterator[MemoryFileSystem]:
+    """Give a file system that stands for the hub."""
+    real = fsspec.get_filesystem_class("hf")
+    fsspec.register_implementation("hf", MemoryFileSystem, clobber=True)
+    memory = MemoryFileSystem()
+    yield memory
+    memory.store.clear()
+    fsspec.register_implementation("hf", real, clobber=True)
+
+
+def test_images_that_the_hub_keeps_are_fetched_and_no_others(tmp_path: Path, pretended_hub: MemoryFileSystem) -> None:
+    pretended_hub.pipe("hf://datasets/some/birds/1.jpg", encoded(1))
+    paths = ["hf://datasets/some/birds/1.jpg", "https://example.org/1.jpg", "zip://1.jpg::https://example.org/1.zip"]
+    root = parquet(tmp_path / "birds", [row(0) | {"image": {"bytes": None, "path": path}} for path in paths])
+    source = HuggingfaceSource(root)
+    (found,) = source
+    assert bytes_of(found) == encoded(1)
+    assert source.defects.counts == {"missing_image": 2}
+
+
+def test_what_the_hub_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    local = datasets.load_dataset(str(parquet(tmp_path / "birds", [row(1)])))
+
+    def load_dataset(path: str, **settings: Any) -> Any:
+        asked.append((path, settings))
+        return local
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    source = HuggingfaceSource("some/birds", name="small", revision="abc123", streaming=True)
+    assert asked == [("some/birds", {"name": "small", "revision": "abc123", "streaming": True})]
+    assert [specimen.id for specimen in source] == ["train-0"]
+    assert source.fingerprint() != HuggingfaceSource("some/birds", revision="def456").fingerprint()
 
 
 def test_splits_are_chosen_and_named(tmp_path: Path) -> None:

@@ -41,3 +41,15 @@ def test_the_command_makes_shards(
     assert main(["prepare", f"source={name}", write(tmp_path / "data"), f"out={out}"]) == 0
     splits = Manifest.load(out).splits
     assert {split: counts["samples"] for split, counts in splits.items()} == samples
+
+
+def test_parts_of_clibd_make_what_one_preparation_makes(tmp_path: Path) -> None:
+    setting = a_clibd_file(tmp_path / "data")
+    for name, more in (("serial", []), ("parallel", ["parts=3"])):
+        assert main(["prepare", "source=clibd", setting, f"out={tmp_path / name}", *more]) == 0
+    serial, parallel = (
+        {path.relative_to(tmp_path / name): path.read_bytes() for path in (tmp_path / name).rglob("*.tar")}
+        for name in ("serial", "parallel")
+    )
+    assert serial
+    assert serial == parallel
