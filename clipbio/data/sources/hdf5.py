@@ -28,7 +28,7 @@ def open_hdf5(path: Path) -> h5py.File:
     except ImportError as error:
         raise ClipbioError(f"{path}: HDF5 needs h5py; pip install 'clipbio[hdf5]'") from error
     if not path.is_file():
-        raise ClipbioError(f"{path} is not there; give the HDF5 file")
+        raise ClipbioError(f"{path} is no file; give the HDF5 file")
     try:
         return h5py.File(path, "r")
     except OSError as error:

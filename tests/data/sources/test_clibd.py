@@ -166,7 +166,7 @@ def test_what_leaves_the_file_or_is_no_plain_data_is_refused(tmp_path: Path, cha
 
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_clibd(tmp_path / "file.hdf5", GROUPS_1M)
-    with pytest.raises(ClipbioError, match="is not there"):
+    with pytest.raises(ClipbioError, match="is no file"):
         ClibdSource(tmp_path / "none.hdf5")
     with pytest.raises(ClipbioError, match="did you mean 'val_seen'"):
         ClibdSource(path, groups=["val_sen"])
