@@ -16,6 +16,7 @@ from torch.utils.data import get_worker_info
 from clipbio.data.inputs import ImageInput, TextInput
 from clipbio.data.order import BatchPlan, Draw
 from clipbio.data.shards import ShardError, ShardIndex
+from clipbio.data.sharing import shared_empty
 from clipbio.data.specimen import Specimen
 from clipbio.seeding import derive_seed
 from clipbio.taxonomy import stable_hash
@@ -136,10 +137,8 @@ class BatchBuilder:
         if self.image.store is not None:
             return None
         height, width = self.image.transform.spec.size
-        room = torch.empty(rows, 3, height, width, dtype=torch.uint8)
-        if get_worker_info() is not None:
-            room.share_memory_()  # type: ignore[no-untyped-call]
-        return room
+        shape = (rows, 3, height, width)
+        return torch.empty(shape, dtype=torch.uint8) if get_worker_info() is None else shared_empty(shape, torch.uint8)
 
     def _sample(self, draw: Draw, step: int, skipped: list[Skipped], pixels_CHW: Tensor | None) -> _Sample:
         wanted = draw

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from clipbio.data.tokens import TokenCache
 from clipbio.data.transforms import ImageTransform
 from clipbio.features import FeatureStore, key_of
 from clipbio.seeding import rng
@@ -30,11 +31,15 @@ class TextInput:
 
     tokenizer: Tokenizer
     store: FeatureStore | None = None
+    _cached: TokenCache = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._cached = TokenCache(self.tokenizer)
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
         """Return features (B, F) or tokens (B, L)."""
         if self.store is None:
-            return self.tokenizer(list(texts))
+            return self._cached(list(texts))
         return _rows(self.store, [key_of(text) for text in texts])
 
 

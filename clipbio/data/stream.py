@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from clipbio.data.batch import UNUSABLE, Batch, BatchBuilder, EvaluationBatch, Skipped, join, one_line
 from clipbio.data.inputs import ImageInput
 from clipbio.data.shards import ShardIndex
+from clipbio.data.sharing import packed
 from clipbio.distributed import World
 
 __all__ = ["EvaluationStream", "TrainStream", "loader"]
@@ -48,10 +49,11 @@ class TrainStream(IterableDataset[dict[str, Batch]]):
     def __iter__(self) -> Iterator[dict[str, Batch]]:
         worker, workers = _worker()
         for step in range(self.start + worker, self.stop, workers):
-            yield {
+            batches = {
                 projection: join([builder(step, self._places(builder)) for builder in builders])
                 for projection, builders in self.builders.items()
             }
+            yield batches if get_worker_info() is None else packed(batches)
 
     def _places(self, builder: BatchBuilder) -> range:
         share = builder.plan.batch_size // self.world.size

