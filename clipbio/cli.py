@@ -20,7 +20,7 @@ VERBS = {
     "export": ("write the weights of a run as one file, adapters merged", "clipbio.tasks.export:export_weights"),
     "prepare": ("turn a specimen table into shards with a manifest", "clipbio.tasks.prepare:prepare_shards"),
     "split": ("write which specimen stands in which split as a table", "clipbio.tasks.split:split_source"),
-    "check": ("verify a shard folder, or a specimen table, and say what is wrong", "clipbio.tasks.check:check_data"),
+    "check": ("report what is in shards, a table or any source, and its defects", "clipbio.tasks.check:check_data"),
     "audit": (
         "say what splits share and should not, such as pictures and barcodes",
         "clipbio.tasks.audit:audit_splits",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO
@@ -12,18 +13,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from clipbio.data import images
 from clipbio.data.columns import codes, read_index, taxa_of
 from clipbio.data.defects import Defects
 from clipbio.data.digests import image_digest
-from clipbio.data.images import BadImageError
 from clipbio.data.layouts import parse_record
 from clipbio.data.manifest import INDEX, SPLITS, TEXTS, Manifest, ShardEntry, ShardError
 from clipbio.data.species_texts import SpeciesTexts
 from clipbio.data.specimen import Specimen
 from clipbio.data.tar import IMAGE_MEMBERS, MASK_MEMBER, RECORD_MEMBER, Member, walk
 from clipbio.data.writer import file_entry
-from clipbio.progress import progress_bar
 from clipbio.taxonomy import Taxon
 
 __all__ = ["ShardCheck"]
@@ -48,19 +46,19 @@ class ShardCheck:
 
     Args:
         root: The folder.
-        decode: Decode every image.
         findings: What is found is put here.
     """
 
-    def __init__(self, root: Path, *, decode: bool, findings: Defects) -> None:
-        self.root, self.decode, self.findings = root, decode, findings
+    def __init__(self, root: Path, findings: Defects) -> None:
+        self.root, self.findings = root, findings
         self.manifest = Manifest.load(root)
-        self.totals = dict.fromkeys(("shards", "samples", "images", "masks", "decoded"), 0)
+        self.shards = 0
+        self.texts = SpeciesTexts()
         self._index: pa.Table | None = None
         self._rows_of: dict[str, list[int]] = {}
 
-    def run(self, *, progress: bool) -> None:
-        """Check everything; findings and totals are attributes."""
+    def samples(self) -> Iterator[tuple[str, Specimen]]:
+        """Check everything but the pixels; yield place and content of each sample whose record can be read."""
         self._check_file(INDEX)
         if self._check_file(TEXTS):
             self._check_texts()
@@ -69,11 +67,8 @@ class ShardCheck:
         for path in sorted(self.root.rglob("*.tar")):
             if (name := path.relative_to(self.root).as_posix()) not in listed:
                 self.findings.add("extra_shard", name, "the manifest does not list it; prepare the folder again")
-        with progress_bar(enabled=progress) as bar:
-            task = bar.add_task("checking shards", total=self.manifest.samples)
-            for shard in self.manifest.shards:
-                self._check_shard(shard)
-                bar.advance(task, shard.samples)
+        for shard in self.manifest.shards:
+            yield from self._check_shard(shard)
 
     def _check_file(self, name: str) -> bool:
         path, entry = self.root / name, self.manifest.files[name]
@@ -86,7 +81,7 @@ class ShardCheck:
 
     def _check_texts(self) -> None:
         try:
-            SpeciesTexts.load(self.root / TEXTS)
+            self.texts = SpeciesTexts.load(self.root / TEXTS)
         except (pa.ArrowException, OSError, TypeError) as error:
             self.findings.add("damaged_file", TEXTS, str(error).splitlines()[0])
 
@@ -110,14 +105,14 @@ class ShardCheck:
         for entry in repeated.to_pylist():
             self.findings.add("duplicate_id", INDEX, f"'{entry['values']}' stands there {entry['counts']} times")
 
-    def _check_shard(self, shard: ShardEntry) -> None:
+    def _check_shard(self, shard: ShardEntry) -> Iterator[tuple[str, Specimen]]:
         path = self.root / shard.path
         if shard.split not in SPLITS:
             self.findings.add("unknown_split", shard.path, f"'{shard.split}' is none of {', '.join(SPLITS)}")
         if not path.is_file():
             self.findings.add("missing_shard", shard.path, f"the manifest says {shard.samples} samples")
             return
-        self.totals["shards"] += 1
+        self.shards += 1
         entry = file_entry(path)
         if entry.bytes < shard.bytes:
             self.findings.add("truncated_shard", shard.path, f"{entry.bytes} of {shard.bytes} bytes")
@@ -127,7 +122,7 @@ class ShardCheck:
             self.findings.add("wrong_hash", shard.path, "its SHA-256 is not that of the manifest")
         rows = self._rows(shard.path)
         with path.open("rb") as file:
-            samples = self._check_samples(shard, file, entry.bytes, rows)
+            samples = yield from self._check_samples(shard, file, entry.bytes, rows)
         if rows:
             key, row = next(iter(rows.items()))
             message = f"{len(rows)} samples of the index are not there, the first is '{row.id}' (key {key})"
@@ -144,14 +139,18 @@ class ShardCheck:
         keys, *values = columns.values()
         return {key: _Row(*entry) for key, *entry in zip(keys, *values, taxa, strict=True)}
 
-    def _check_samples(self, shard: ShardEntry, file: BinaryIO, size: int, rows: dict[str, _Row]) -> int:
+    def _check_samples(
+        self, shard: ShardEntry, file: BinaryIO, size: int, rows: dict[str, _Row]
+    ) -> Generator[tuple[str, Specimen], None, int]:
         """Check the samples up to the first damage, take them out of `rows`, and return their number."""
         members = self._sound_members(shard, file, size)
         samples = 0
         for key, group in groupby(members, key=lambda member: member.key):
             samples += 1
-            self._check_sample(f"{shard.path} key {key}", key, list(group), file, rows.pop(key, None))
-        self.totals["samples"] += samples
+            where = f"{shard.path} key {key}"
+            specimen = self._check_sample(where, key, list(group), file, rows.pop(key, None))
+            if specimen is not None:
+                yield where, specimen
         return samples
 
     def _sound_members(self, shard: ShardEntry, file: BinaryIO, size: int) -> list[Member]:
@@ -166,7 +165,9 @@ class ShardCheck:
             return [member for member in members if member.key != members[-1].key]
         return members
 
-    def _check_sample(self, where: str, key: str, members: list[Member], file: BinaryIO, row: _Row | None) -> None:
+    def _check_sample(
+        self, where: str, key: str, members: list[Member], file: BinaryIO, row: _Row | None
+    ) -> Specimen | None:
         if not _KEY.fullmatch(key):
             self.findings.add("bad_key", where, "keys have letters, digits, '-' and '_' only")
         content: dict[str, bytes] = {}
@@ -181,8 +182,11 @@ class ShardCheck:
             content[member.name] = file.read(member.size)
         if self._index is not None:
             self._check_place(where, members, row)
-        self._check_record(where, content.get(RECORD_MEMBER), row)
-        self._check_images(where, content, row)
+        image = next((content[name] for name in IMAGE_MEMBERS if name in content), None)
+        if row is not None and image_digest(image) != row.digest:
+            self.findings.add("wrong_image", where, f"the image of '{row.id}' is not the one that the index knows")
+        specimen = self._check_record(where, content.get(RECORD_MEMBER), row)
+        return None if specimen is None else replace(specimen, image=image, mask=content.get(MASK_MEMBER))
 
     def _check_place(self, where: str, members: list[Member], row: _Row | None) -> None:
         if row is None:
@@ -195,21 +199,22 @@ class ShardCheck:
                 "wrong_offset", where, f"it has {end - start} bytes from {start} on, the index says {told}"
             )
 
-    def _check_record(self, where: str, data: bytes | None, row: _Row | None) -> None:
+    def _check_record(self, where: str, data: bytes | None, row: _Row | None) -> Specimen | None:
         if data is None:
             self.findings.add("bad_record", where, "the sample has no record (json)")
-            return
+            return None
         try:
             specimen = parse_record(data)
         except ShardError as error:
             self.findings.add("bad_record", where, str(error))
-            return
+            return None
         if row is not None and specimen.id != row.id:
             self.findings.add("wrong_id", where, f"the record is of '{specimen.id}', the index says '{row.id}'")
         if row is not None and specimen.taxon != row.taxon:
             self._add_taxon(where, specimen, row.taxon)
         elif not specimen.has_name:
             self.findings.add("unnamed", where, f"'{specimen.id}' has no name; training skips it", skipped=False)
+        return specimen
 
     def _add_taxon(self, where: str, specimen: Specimen, taxon: Taxon) -> None:
         told = taxon.scientific_name or " ".join(filter(None, taxon.ranks)) or "nothing"
@@ -218,22 +223,3 @@ class ShardCheck:
             self.findings.add("record_without_species", where, message)
         else:
             self.findings.add("wrong_taxon", where, f"the index says {told}, the record of '{specimen.id}' does not")
-
-    def _check_images(self, where: str, content: dict[str, bytes], row: _Row | None) -> None:
-        image = next((content[name] for name in IMAGE_MEMBERS if name in content), None)
-        if row is not None and image_digest(image) != row.digest:
-            self.findings.add("wrong_image", where, f"the image of '{row.id}' is not the one that the index knows")
-        for kind, data in (("images", image), ("masks", content.get(MASK_MEMBER))):
-            if data is None:
-                continue
-            self.totals[kind] += 1
-            if self.decode:
-                self._decode(where, data, row)
-
-    def _decode(self, where: str, data: bytes, row: _Row | None) -> None:
-        self.totals["decoded"] += 1
-        try:
-            images.decode(data).close()
-        except BadImageError as error:
-            name = f" of '{row.id}'" if row else ""
-            self.findings.add("undecodable_image", where, f"{error}{name}")

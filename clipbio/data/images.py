@@ -72,10 +72,18 @@ def _jpeg_header(data: bytes) -> ImageHeader | None:
     return ImageHeader("JPEG", width, height) if width and height else None
 
 
-def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """Decode an image completely, to find damage that its header does not show."""
+def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, side: int | None = None) -> Image.Image:
+    """Decode an image completely, to find damage that its header does not show.
+
+    Args:
+        data: The encoded image.
+        max_pixels: Larger images are refused.
+        side: A JPEG is decoded at the smallest scale whose sides are at least so long: all is read, little computed.
+    """
     image = _opened(data, max_pixels)
     try:
+        if side is not None:
+            image.draft(None, (side, side))
         image.load()
     except _BROKEN as error:
         raise BadImageError("broken_image", f"the image cannot be decoded ({_reason(error)})") from error

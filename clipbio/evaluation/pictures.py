@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-__all__ = ["Album", "Picture", "Thumbnail"]
+__all__ = ["Album", "Picture", "Thumbnail", "shrink"]
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class Album:
         """Add the picture of a specimen, made small; None if it has none or it cannot be read."""
         if specimen_id not in self._thumbnails:
             encoded = self.thumbnail(specimen_id) if self.thumbnail else None
-            small = None if encoded is None else _shrink(encoded, specimen_id)
+            small = None if encoded is None else shrink(encoded, specimen_id)
             name = f"specimen-{len(self._thumbnails):03d}.jpg"
             self._thumbnails[specimen_id] = None if small is None else Picture(name, small, specimen_id)
             if small is not None:
@@ -81,7 +81,7 @@ class Album:
             (folder / picture.name).write_bytes(picture.content)
 
 
-def _shrink(encoded: bytes, specimen_id: str) -> bytes | None:
+def shrink(encoded: bytes, specimen_id: str) -> bytes | None:
     """Return a small JPEG. Encoding anew also makes sure that the page holds a picture and nothing else."""
     try:
         with Image.open(io.BytesIO(encoded)) as image:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from clipbio.evaluation.figures import Figure
 from clipbio.evaluation.table import label, percent
 
-__all__ = ["accuracy_plot", "confusion_plot", "curve_plot", "variant_plot"]
+__all__ = ["accuracy_plot", "confusion_plot", "curve_plot", "new_axes", "png", "variant_plot"]
 
 INK, MUTED, GRID = "#22302a", "#7b8780", "#e3e7e4"
 COLOURS = ("#2f6f4f", "#c4781a", "#3b6ea8", "#9a4f7d", "#6b7f1f", "#7b8780")
@@ -23,7 +23,8 @@ _LONGEST_NAME = 34
 _MANY_CLASSES = 60
 
 
-def _axes(width: float, height: float) -> tuple[Canvas, Axes]:
+def new_axes(width: float, height: float) -> tuple[Canvas, Axes]:
+    """Return a canvas of so many inches, and its axes in the style of the house."""
     canvas = Canvas(figsize=(width, height), dpi=144, layout="constrained")
     axes = canvas.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)
@@ -33,7 +34,8 @@ def _axes(width: float, height: float) -> tuple[Canvas, Axes]:
     return canvas, axes
 
 
-def _png(canvas: Canvas) -> bytes:
+def png(canvas: Canvas) -> bytes:
+    """Return what is drawn as PNG."""
     buffer = io.BytesIO()
     # Without metadata the same plot is the same bytes.
     FigureCanvasAgg(canvas).print_png(buffer, metadata={"Software": None})
@@ -57,7 +59,7 @@ def curve_plot(
     curves: Mapping[str, Sequence[tuple[float, float]]], *, unit: str = "", from_zero: bool = False
 ) -> bytes:
     """Draw lines over optimiser steps."""
-    canvas, axes = _axes(3.7, 2.3)
+    canvas, axes = new_axes(3.7, 2.3)
     for number, (name, points) in enumerate(curves.items()):
         steps, values = zip(*points)
         marker = "o" if len(points) < 25 else ""
@@ -72,13 +74,13 @@ def curve_plot(
     if len(curves) > 1:
         for text in axes.legend(frameon=False, fontsize=7, labelcolor=INK).get_texts():
             text.set_parse_math(False)
-    return _png(canvas)
+    return png(canvas)
 
 
 def variant_plot(rows: Mapping[str, Mapping[str, Figure]]) -> bytes:
     """Draw the top-1 of each variant with its interval, that of its control, and the line of chance."""
     shown = {name: row for name, row in rows.items() if "top1" in row and row["top1"].value is not None}
-    canvas, axes = _axes(5.2, 0.8 + 0.36 * max(2, len(shown)))
+    canvas, axes = new_axes(5.2, 0.8 + 0.36 * max(2, len(shown)))
     for place, (name, row) in enumerate(shown.items()):
         figure = row["top1"]
         axes.barh(place, 100 * (figure.value or 0.0), color=COLOURS[5 if name == "mean" else 0], height=0.6)
@@ -98,7 +100,7 @@ def variant_plot(rows: Mapping[str, Mapping[str, Figure]]) -> bytes:
     axes.set_xticks(range(0, 101, 20))
     axes.grid(axis="x", color=GRID, linewidth=0.7)
     axes.set_xlabel("top-1, %", fontsize=8, color=MUTED)
-    return _png(canvas)
+    return png(canvas)
 
 
 def _whiskers(axes: Axes, figure: Figure, place: float, colour: str, *, marker: str = "") -> float:
@@ -116,14 +118,14 @@ def _whiskers(axes: Axes, figure: Figure, place: float, colour: str, *, marker: 
 def accuracy_plot(names: Sequence[str], accuracy_C: NDArray[np.float64], *, chance: float) -> bytes:
     """Draw the accuracy of each class, sorted; of very many classes only how they are distributed."""
     if len(names) > _MANY_CLASSES:
-        canvas, axes = _axes(5.6, 2.6)
+        canvas, axes = new_axes(5.6, 2.6)
         axes.hist(100 * accuracy_C, bins=list(range(0, 105, 5)), color=COLOURS[0], edgecolor="white", linewidth=0.6)
         axes.axvline(100 * float(accuracy_C.mean()), color=COLOURS[1], linewidth=1.2, linestyle="--", label="mean")
         axes.legend(frameon=False, fontsize=7, labelcolor=INK)
         axes.set_ylabel("classes", fontsize=8, color=MUTED)
         axes.grid(axis="y", color=GRID, linewidth=0.7)
     else:
-        canvas, axes = _axes(5.6, 0.7 + 0.19 * max(3, len(names)))
+        canvas, axes = new_axes(5.6, 0.7 + 0.19 * max(3, len(names)))
         order = sorted(range(len(names)), key=lambda place: (-accuracy_C[place], names[place]))
         axes.barh(range(len(order)), 100 * accuracy_C[order], color=COLOURS[0], height=0.7)
         axes.axvline(100 * chance, color=COLOURS[1], linewidth=1.2, linestyle="--")
@@ -132,14 +134,14 @@ def accuracy_plot(names: Sequence[str], accuracy_C: NDArray[np.float64], *, chan
         axes.grid(axis="x", color=GRID, linewidth=0.7)
     axes.set_xlim(0, 100)
     axes.set_xlabel("images placed in their class, %", fontsize=8, color=MUTED)
-    return _png(canvas)
+    return png(canvas)
 
 
 def confusion_plot(names: Sequence[str], counts_FF: NDArray[np.float64]) -> bytes:
     """Draw a confusion matrix as shares of each row: true families down, predicted ones across."""
     shares = counts_FF / np.maximum(counts_FF.sum(axis=1, keepdims=True), 1)
     side = min(6.6, 2.2 + 0.19 * len(names))
-    canvas, axes = _axes(side + 0.6, side)
+    canvas, axes = new_axes(side + 0.6, side)
     image = axes.imshow(100 * shares, cmap="Greens", vmin=0, vmax=100)
     size = 8 if len(names) <= 16 else 6.5
     _ticks(axes, "x", names, size=size, rotation=90)
@@ -155,7 +157,7 @@ def confusion_plot(names: Sequence[str], counts_FF: NDArray[np.float64]) -> byte
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=7, colors=MUTED, length=2)
     bar.set_label("% of the row", fontsize=7, color=MUTED)
-    return _png(canvas)
+    return png(canvas)
 
 
 def finite_points(history: Sequence[Mapping[str, object]], key: str) -> list[tuple[float, float]]:

@@ -1,22 +1,44 @@
-"""`python -m clipbio check`: is this folder what it says it is?"""
+"""`python -m clipbio check`: what is in this data, and what is wrong with it?"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from clipbio.data.check import check, render
+from clipbio.checking.check import check
+from clipbio.checking.console import render
+from clipbio.data.sources import Source
 from clipbio.errors import ClipbioError
+from clipbio.files import write_json
+from clipbio.tasks.sources import build_source
 
 __all__ = ["check_data"]
 
+_SETTINGS = ("decode", "near_duplicates", "max_images", "context_length", "max_texts")
+
 
 def check_data(config: Mapping[str, Any]) -> None:
-    """Print a report; errors end the command with their number.
+    """Print a report, write it where `out` names a folder, and end with an error if the data cannot pass.
 
     Args:
         config: Plain resolved config of `conf/check.yaml`.
     """
-    report = check(config["root"], decode=bool(config["decode"]), progress=True)
-    if render(report):
-        raise ClipbioError(f"{report.root}: {report.errors} errors, see the table above")
+    report = check(_data(config), progress=True, **{name: config[name] for name in _SETTINGS})
+    render(report)
+    if config["out"] is not None:
+        from clipbio.checking.page import write_page  # late: it draws, which takes seconds to load
+
+        out = Path(config["out"])
+        write_json(out / "check.json", report.to_dict())
+        write_page(report, out / "check.html")
+    if failure := report.failure(strict=bool(config["strict"])):
+        raise ClipbioError(f"{report.walk.name}: {failure}, see the table above")
+
+
+def _data(config: Mapping[str, Any]) -> str | Source:
+    root, described = config["root"], config.get("source")
+    if (root is None) == (described is None):
+        told = "not both" if root is not None else "one of them is needed"
+        raise ClipbioError(f"give root=FOLDER (shards or a specimen table) or source=NAME source.root=FOLDER, {told}")
+    return build_source(config) if root is None else str(root)

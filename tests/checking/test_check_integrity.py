@@ -13,7 +13,8 @@ import pytest
 from rich.console import Console
 from tables import MakeTable, encoded, rows_of
 
-from clipbio.data.check import CheckReport, check, render
+from clipbio.checking.check import CheckReport, check
+from clipbio.checking.console import render
 from clipbio.data.prepare import prepare
 from clipbio.data.sources import TableSource
 from clipbio.data.writer import file_entry
@@ -54,10 +55,10 @@ def same_length(data: bytes, old: bytes, new: bytes) -> bytes:
 
 
 def test_a_sound_folder_has_no_findings(shards: Path) -> None:
-    report = check(shards, decode=True)
+    report = check(shards)
     assert found(report) == {}
-    assert report.totals == {"shards": 2, "samples": 5, "images": 5, "masks": 0, "decoded": 5}
-    assert render(report, Console(file=io.StringIO())) == 0
+    assert (report.numbers["totals"]["specimens"], report.numbers["totals"]["images_opened"]) == (5, 5)
+    assert report.failure(strict=True) == ""
 
 
 @pytest.mark.parametrize(("keep", "whole"), [(0, 0), (512, 0), (700, 0), (4096, 1), (-1, 3)])
@@ -68,8 +69,8 @@ def test_a_truncated_tar_is_called_so(shards: Path, keep: int, whole: int) -> No
     assert report.findings.counts["truncated_shard"] == 1
     assert "damaged_shard" not in report.findings.counts
     assert len(report.findings) <= 2, "one cause is not told in many ways"
-    assert report.totals["shards"] == 2
-    assert report.totals["samples"] == 2 + whole, "the other shard, and the sound part of this one"
+    assert len(report.records) == 2 + whole, "the other shard, and the sound part of this one"
+    assert report.failure(strict=False), "damage fails without being asked for"
 
 
 def test_missing_extra_and_changed_shards(shards: Path) -> None:
@@ -99,13 +100,15 @@ def test_a_jpeg_whose_body_is_cut_is_found_by_decoding(make_table: MakeTable, tm
     (root / "images/1.jpg").write_bytes(encoded(1, size=(300, 300))[:20_000])
     manifest = prepare(TableSource(root), tmp_path / "shards", progress=False)
     assert manifest.samples == 3, "the header is sound"
-    assert found(check(tmp_path / "shards")) == {}
-    report = check(tmp_path / "shards", decode=True)
+    assert found(check(tmp_path / "shards", decode=False)) == {}
+    report = check(tmp_path / "shards")
     assert found(report) == {"undecodable_image": 1}
     assert "key 000000001" in report.findings.of("undecodable_image")[0].where
     assert "bird-1" in report.findings.of("undecodable_image")[0].message
-    assert found(check(root)) == {}
-    assert found(check(root, decode=True)) == {"broken_image": 1}
+    assert found(check(root, decode=False)) == {}
+    report = check(root)
+    assert found(report) == {"broken_image": 1}
+    assert report.numbers["totals"]["specimens"] == 2, "prepare would leave it out"
 
 
 def test_a_json_without_species(shards: Path) -> None:
@@ -172,7 +175,7 @@ def test_an_index_that_is_gone_or_garbage(shards: Path) -> None:
     (shards / "index.parquet").unlink()
     report = check(shards)
     assert report.findings.counts["missing_file"] == 1
-    assert report.totals["samples"] == 5
+    assert len(report.records) == 5
 
 
 def test_records_without_name_are_a_warning(make_table: MakeTable, tmp_path: Path) -> None:
@@ -182,7 +185,8 @@ def test_records_without_name_are_a_warning(make_table: MakeTable, tmp_path: Pat
     for report in (check(tmp_path / "shards"), check(root)):
         assert found(report) == {"unnamed": 1}
         assert (report.errors, report.warnings) == (0, 1)
-        assert render(report, Console(file=io.StringIO())) == 0
+        assert report.failure(strict=False) == ""
+        assert report.failure(strict=True) == "0 errors, 1 warnings"
 
 
 def test_a_table_is_checked_without_writing(make_table: MakeTable, tmp_path: Path) -> None:
@@ -197,10 +201,12 @@ def test_a_table_is_checked_without_writing(make_table: MakeTable, tmp_path: Pat
     report = check(root)
     assert sorted(tmp_path.rglob("*")) == before
     assert found(report) == {"duplicate_id": 1, "missing_image": 1, "not_an_image": 1, "text_without_specimen": 1}
-    assert report.totals == {"specimens": 2, "images": 2, "masks": 0, "barcodes": 0}
+    assert report.numbers["totals"]["specimens"] == 2
     assert (report.errors, report.warnings) == (3, 1)
     console = Console(file=io.StringIO(), width=200)
-    assert render(report, console) == 1
+    render(report, console)
+    assert report.failure(strict=False) == "", "what prepare leaves out is told, and no failure"
+    assert report.failure(strict=True)
     drawn = console.file.getvalue()  # type: ignore[attr-defined]
     assert "specimens.csv row 4" in drawn
     assert "images/[gone].jpg" in drawn
@@ -224,5 +230,7 @@ def test_only_the_first_findings_are_kept(make_table: MakeTable) -> None:
     assert len(report.findings.of("missing_image")) == 10
 
 
-def test_real_data_are_sound(shared_data: Path) -> None:
-    assert found(check(shared_data / "leeds-butterflies")) == {}
+def test_real_data_lose_nothing(shared_data: Path) -> None:
+    report = check(shared_data / "leeds-butterflies", decode=False)
+    assert found(report) == {}
+    assert report.numbers["totals"]["with_mask"] == len(report.records) == 832
