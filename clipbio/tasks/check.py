@@ -41,4 +41,8 @@ def _data(config: Mapping[str, Any]) -> str | Source:
     if (root is None) == (described is None):
         told = "not both" if root is not None else "one of them is needed"
         raise ClipbioError(f"give root=FOLDER (shards or a specimen table) or source=NAME source.root=FOLDER, {told}")
-    return build_source(config) if root is None else str(root)
+    if described is not None:
+        return build_source(config)
+    if not config["split"]["_target_"].endswith(".Keep"):
+        raise ClipbioError("split= goes with source=NAME source.root=FOLDER; a root is checked with the splits it has")
+    return str(root)

@@ -40,6 +40,17 @@ def test_strict_turns_defects_into_a_failing_exit_status(
     assert f"clipbio: {root}: 1 errors, 0 warnings, see the table above" in capsys.readouterr().err
 
 
+def test_other_splits_are_looked_at_in_a_source_alone(
+    make_table: MakeTable, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = make_table(rows_of(40))
+    assert main(["check", "source=table", f"source.root={root}", "split=hashed", f"out={tmp_path / 'out'}"]) == 0
+    written = json.loads((tmp_path / "out/check.json").read_text())
+    assert len(written["splits"]) > 1
+    assert main(["check", f"root={root}", "split=hashed"]) == 2
+    assert "split= goes with source=NAME" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("given", [[], ["root=somewhere", "source=table", "source.root=somewhere"]])
 def test_exactly_one_of_root_and_source_is_given(given: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", *given]) == 2
