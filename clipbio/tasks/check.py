@@ -37,11 +37,12 @@ def check_data(config: Mapping[str, Any]) -> None:
 
 
 def _data(config: Mapping[str, Any]) -> str | Source:
-    root, described = config["root"], config.get("source")
-    if (root is None) == (described is None):
-        told = "not both" if root is not None else "one of them is needed"
+    root = config["root"]
+    from_source = bool(config.get("source") or config["sources"])
+    if (root is None) != from_source:
+        told = "not both" if from_source else "one of them is needed"
         raise ClipbioError(f"give root=FOLDER (shards or a specimen table) or source=NAME source.root=FOLDER, {told}")
-    if described is not None:
+    if from_source:
         return build_source(config)
     if not config["split"]["_target_"].endswith(".Keep"):
         raise ClipbioError("split= goes with source=NAME source.root=FOLDER; a root is checked with the splits it has")

@@ -51,6 +51,13 @@ def test_other_splits_are_looked_at_in_a_source_alone(
     assert "split= goes with source=NAME" in capsys.readouterr().err
 
 
+def test_several_sources_are_checked_as_one(make_table: MakeTable, capsys: pytest.CaptureFixture[str]) -> None:
+    one, other = make_table(rows_of(3), "one"), make_table(rows_of(5), "other")
+    sources = f"sources={{a: {{format: table, root: '{one}'}}, b: {{format: table, root: '{other}'}}}}"
+    assert main(["check", sources]) == 0
+    assert "5 specimens" in " ".join(capsys.readouterr().out.split()), "three of b are the photos of a"
+
+
 @pytest.mark.parametrize("given", [[], ["root=somewhere", "source=table", "source.root=somewhere"]])
 def test_exactly_one_of_root_and_source_is_given(given: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", *given]) == 2

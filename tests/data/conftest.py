@@ -1,0 +1,1 @@
+"""Stands here so that the helper modules of this folder can be imported in the folders below it."""
