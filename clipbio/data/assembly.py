@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from clipbio.data.card import CARD, write_card
 from clipbio.data.chunks import FinishedChunk
 from clipbio.data.columns import taxa_of
 from clipbio.data.defects import Defects
@@ -62,7 +63,9 @@ class _Assembly:
         self._texts()
         if isinstance(self.source, HasSideFiles):
             self.source.write_side_files(self.folder)
-        return self._manifest(tuple(shards.values()))
+        manifest = self._manifest(tuple(shards.values()))
+        write_card(self.folder, manifest)
+        return replace(manifest, files={**manifest.files, CARD: file_entry(self.folder / CARD)})
 
     def _chunk(self, name: str) -> FinishedChunk:
         chunk = self.parts.chunk(name)

@@ -86,7 +86,7 @@ def test_two_preparations_are_equal_byte_for_byte(make_table: MakeTable, tmp_pat
         made(TableSource(root), tmp_path / out, samples_per_shard=2)
     one = files_of(tmp_path / "one")
     assert one == files_of(tmp_path / "two")
-    assert set(one) == {"manifest.json", "index.parquet", "texts.parquet"} | {
+    assert set(one) == {"README.md", "manifest.json", "index.parquet", "texts.parquet"} | {
         f"train/shard-{number:06d}.tar" for number in range(3)
     }
 
