@@ -126,7 +126,7 @@ class DelimitedFile:
     def _is_sound(self, number: int, cells: list[str], width: int, defects: Defects) -> bool:
         if len(cells) != width:
             lines = sum(cell.count("\n") for cell in cells)
-            hint = f"; it spans {lines + 1} lines: a quote is not closed" if lines > 1 else ""
+            hint = f"; it spans {lines + 1} lines: is a quote not closed?" if lines > 1 else ""
             defects.add("wrong_width", self.where(number), f"{len(cells)} cells instead of {width}{hint}")
             return False
         joined = self.dialect.delimiter.join(cells)
@@ -151,7 +151,8 @@ class DelimitedFile:
         # The limit of the csv module, 128 KiB a field, is below long descriptions and genomes.
         csv.field_size_limit(_LINE_LIMIT)
         try:
-            reader = csv.reader(self._lines(), delimiter=dialect.delimiter, quotechar=dialect.quote)
+            # Strict, since a quote that is never closed would otherwise swallow the rows behind it unseen.
+            reader = csv.reader(self._lines(), delimiter=dialect.delimiter, quotechar=dialect.quote, strict=True)
         except (TypeError, ValueError) as error:
             raise ClipbioError(f"{self.name}: this delimiter or quote cannot be used ({error})") from error
         while True:

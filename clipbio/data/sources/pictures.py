@@ -102,7 +102,7 @@ def stems_of_url(url: str) -> tuple[str, ...]:
         return (parts[-2],) if len(parts) > 1 else ()
     if stem.lower() in _IIIF:
         return (parts[-5], PurePosixPath(parts[-5]).stem) if len(parts) > 4 else ()
-    return (stem,)
+    return (stem,) if stem else ()
 
 
 def check_folder(images: str | Path | None) -> Path | None:

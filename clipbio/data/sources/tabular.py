@@ -21,6 +21,8 @@ __all__ = ["SUFFIXES", "TabularFile", "find_table"]
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 _FIELD_LIMIT = 16 * 2**20
 _ROWS_PER_BATCH = 4096
+# Text that is not UTF-8 is a ValueError of Python, not one of Arrow.
+_BROKEN_PARQUET = (pa.ArrowException, OSError, ValueError, OverflowError)
 
 
 def find_table(folder: Path, stem: str) -> Path | None:
@@ -118,8 +120,8 @@ class TabularFile:
     def _parquet(self) -> pq.ParquetFile:
         try:
             return pq.ParquetFile(self.path)
-        except (pa.ArrowException, OSError) as error:
-            reason = str(error).splitlines()[0]
+        except _BROKEN_PARQUET as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
             raise ClipbioError(f"{self.path} cannot be read as parquet ({reason})") from error
 
     def _parquet_rows(self) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -129,6 +131,6 @@ class TabularFile:
                 for row in batch.to_pylist():
                     number += 1
                     yield number, row
-        except (pa.ArrowException, OSError) as error:
-            reason = str(error).splitlines()[0]
+        except _BROKEN_PARQUET as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
             raise ClipbioError(f"{self.path}: after row {number} it cannot be read ({reason})") from error
