@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipbio.data.defects import Defects
 from clipbio.data.manifest import SPLITS
 from clipbio.data.sources.cells import file_state, text, texts
+from clipbio.data.sources.huggingface_images import named_image
 from clipbio.data.sources.huggingface_parts import Part, failures
 from clipbio.data.specimen import Picture, SpeciesText, Specimen
 from clipbio.errors import ClipbioError, nearest
@@ -23,7 +24,6 @@ __all__ = ["HuggingfaceSource"]
 
 _OUR_NAMES = {"validation": "val", "valid": "val", "dev": "val", **{name: name for name in SPLITS}}
 _SAVED = ("dataset_dict.json", "state.json")
-_MAX_BYTES = 2**29
 
 
 class HuggingfaceSource:
@@ -132,15 +132,17 @@ class HuggingfaceSource:
         return _made(identity, image, self._splits[split], values, metadata)
 
     def _picture(self, stored: Any) -> Picture | None:
-        if not isinstance(stored, str):
-            picture: Picture | None = stored
-            return picture
-        if stored.split("::")[-1].startswith("hf://"):
-            return partial(_remote, stored)
-        import datasets
+        if isinstance(stored, str):
+            return named_image(stored, self._roots())
+        picture: Picture | None = stored
+        return picture
 
-        # A record may name any file of this machine: only those of the folder, or of the library's cache, are read.
-        return _inside(self.folder or Path(datasets.config.HF_CACHE_HOME), stored)
+    def _roots(self) -> list[Path]:
+        import datasets
+        from huggingface_hub.constants import HF_HUB_CACHE
+
+        caches = [Path(datasets.config.HF_DATASETS_CACHE), Path(HF_HUB_CACHE)]
+        return [self.folder, *caches] if self.folder else caches
 
 
 def _chosen(splits: Mapping[str, str] | None, present: list[str], where: str) -> dict[str, str]:
@@ -181,24 +183,6 @@ def _made(
         licence=text(values.get("licence")),
         rights_holder=text(values.get("rights_holder")),
     )
-
-
-def _inside(root: Path, name: str) -> Path | None:
-    try:
-        found = (root / name).resolve()
-        return found if found.is_relative_to(root.resolve()) and found.is_file() else None
-    except (OSError, ValueError):  # longer than a path may be, or with a NUL
-        return None
-
-
-def _remote(url: str) -> bytes:
-    import fsspec
-
-    with fsspec.open(url, "rb") as file:
-        data: bytes = file.read(_MAX_BYTES + 1)
-    if len(data) > _MAX_BYTES:
-        raise OSError(f"{url} is larger than {_MAX_BYTES} bytes")
-    return data
 
 
 def _reason(error: Exception) -> str:

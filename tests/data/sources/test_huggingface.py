@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import datasets
 import fsspec
@@ -127,6 +128,17 @@ def test_a_folder_of_images_is_read(tmp_path: Path) -> None:
     assert [specimen.label for specimen in HuggingfaceSource(tmp_path / "images")] == [
         *("Corvus corax", "Pica pica", "Pica pica")
     ]
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_images_in_a_zip_are_read(tmp_path: Path, streaming: bool) -> None:
+    root = tmp_path / "zipped"
+    root.mkdir()
+    with ZipFile(root / "train.zip", "w") as archive:
+        for number in range(2):
+            archive.writestr(f"{number}.jpg", encoded(number))
+    found = list(HuggingfaceSource(root, streaming=streaming))
+    assert [bytes_of(specimen) for specimen in found] == [encoded(0), encoded(1)]
 
 
 @pytest.mark.parametrize("streaming", [False, True])
