@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -83,9 +84,10 @@ class Bioscan5M:
         house = _HOUSE | {_HELD_OUT: self.other_heldout or ""}
         return Assignment([house[role] for role in published], left_out=_LEFT_OUT, published=published)
 
-    def fingerprint(self) -> str:
-        """Spell the settings out."""
-        return repr(("bioscan5m", self.name, self.other_heldout, self.seed))
+    def describe(self) -> dict[str, Any]:
+        """Return the settings."""
+        settings = {"name": self.name, "other_heldout": self.other_heldout, "seed": self.seed}
+        return {"scheme": "bioscan5m", **settings}
 
     def _species_sets(self, records: Records) -> dict[int, str]:
         """Return for each species whether it is `seen`, `unseen` or `other_heldout`."""

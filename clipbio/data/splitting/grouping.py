@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,10 @@ from clipbio.errors import ClipbioError, nearest
 from clipbio.seeding import derive_seed
 
 __all__ = ["Components", "check_shares", "components", "draw", "names_of", "pick"]
+
+log = logging.getLogger(__name__)
+
+_LARGE = 0.5
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,16 @@ def components(records: Records, by: Sequence[str]) -> Components:
     of_N = _joined(row_E, hash_E, len(records))
     name_C = np.full(int(of_N.max(initial=-1)) + 1, np.iinfo(np.int64).max)
     np.minimum.at(name_C, of_N[row_E], hash_E)
+    _warn_of_one_large(of_N, by)
     return Components(of_N, name_C)
+
+
+def _warn_of_one_large(of_N: IntArray, by: Sequence[str]) -> None:
+    largest = int(np.bincount(of_N).max(initial=0))
+    if len(of_N) >= 10 and largest > _LARGE * len(of_N):
+        log.warning(
+            "split: %s tie %d of %d records together: they all go to one split", " and ".join(by), largest, len(of_N)
+        )
 
 
 def _joined(row_E: IntArray, hash_E: IntArray, num_records: int) -> IntArray:

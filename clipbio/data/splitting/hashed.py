@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from clipbio.data.specimen import Specimen
 from clipbio.data.splitting.grouping import check_shares, components, draw, names_of, pick
@@ -41,6 +42,6 @@ class Hashed:
         place_C = pick(draw(joined.name_C, self.seed, "split"), self.shares)
         return Assignment([names[place] for place in place_C[joined.of_N].tolist()])
 
-    def fingerprint(self) -> str:
-        """Spell the settings out."""
-        return repr(("hashed", list(self.shares.items()), sorted(self.keys), self.seed))
+    def describe(self) -> dict[str, Any]:
+        """Return the settings."""
+        return {"scheme": "hashed", "shares": self.shares, "by": sorted(self.keys), "seed": self.seed}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -81,10 +82,11 @@ class HeldOut:
         ]
         return Assignment(splits, left_out=_LEFT_OUT, findings=self._unknown(records))
 
-    def fingerprint(self) -> str:
-        """Spell the settings out."""
-        chosen = [sorted(names) for names in self.names.values()]
-        return repr(("held_out", self.rank, self.share, chosen, list(self.shares.items()), sorted(self.by), self.seed))
+    def describe(self) -> dict[str, Any]:
+        """Return the settings, with the names that were read from files."""
+        chosen = {name: sorted(self.names[name]) or self.share[name] for name in self.names}
+        settings = {"rank": self.rank, **chosen, "shares": self.shares, "by": sorted(self.by), "seed": self.seed}
+        return {"scheme": "held_out", **settings}
 
     def _roles(self, key_N: IntArray) -> IntArray:
         key_T, taxon_N = np.unique(key_N, return_inverse=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from clipbio.data.defects import Finding
 from clipbio.data.specimen import Specimen
@@ -64,8 +64,8 @@ class Scheme(Protocol):
         """Decide about all records."""
         ...
 
-    def fingerprint(self) -> str:
-        """Return what the decision depends on besides the records."""
+    def describe(self) -> dict[str, Any]:
+        """Return what the decision depends on besides the records, as JSON knows it."""
         ...
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -12,13 +13,17 @@ from pathlib import Path
 import numpy as np
 
 from clipbio.data.defects import Defects
-from clipbio.data.sources.base import Source, expected_total
+from clipbio.data.sources.base import HasSideFiles, Source, expected_total
 from clipbio.data.specimen import SpeciesText, Specimen
 from clipbio.data.splitting.records import IntArray, id_hash, read_records
 from clipbio.data.splitting.scheme import PUBLISHED, Assignment, Scheme
 from clipbio.errors import ClipbioError
+from clipbio.files import write_json
 
-__all__ = ["SplitSource"]
+__all__ = ["RULE", "SplitSource"]
+
+RULE = "split.json"
+"""File of a shard folder that tells how it was split."""
 
 log = logging.getLogger(__name__)
 
@@ -67,13 +72,14 @@ class SplitSource:
 
     def fingerprint(self) -> str:
         """Hash the content of the source and the rule."""
-        parts = repr((self.source.fingerprint(), self.scheme.fingerprint()))
-        return hashlib.blake2b(parts.encode(), digest_size=16).hexdigest()
+        rule = json.dumps(self.scheme.describe(), sort_keys=True)
+        return hashlib.blake2b(f"{self.source.fingerprint()}:{rule}".encode(), digest_size=16).hexdigest()
 
     def write_side_files(self, folder: Path) -> None:
-        """Let a merged source write its log and its catalogue."""
-        if write := getattr(self.source, "write_side_files", None):
-            write(folder)
+        """Write the rule as `split.json`, and what the source itself has to write."""
+        write_json(folder / RULE, self.scheme.describe())
+        if isinstance(self.source, HasSideFiles):
+            self.source.write_side_files(folder)
 
     @cached_property
     def _decided(self) -> tuple[IntArray, Assignment]:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -54,10 +55,11 @@ class SplitTable:
         published = [row[1] if row else "" for row in found] if own_words else None
         return Assignment(splits, left_out=left_out, published=published, findings=[*self._findings(records)])
 
-    def fingerprint(self) -> str:
-        """Hash the table."""
+    def describe(self) -> dict[str, Any]:
+        """Return the content of the table as a hash."""
         with self.path.open("rb") as file:
-            return repr(("file", hashlib.file_digest(file, "sha256").hexdigest(), self.missing))
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return {"scheme": "file", "file": self.path.name, "sha256": digest, "missing": self.missing}
 
     @cached_property
     def _rows(self) -> dict[int, tuple[str, str]]:

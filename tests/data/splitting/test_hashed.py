@@ -171,3 +171,12 @@ def test_a_key_that_no_record_has_is_told(caplog) -> None:
     splits([record("s")], Hashed(shares=SHARES, by=["group", "barcode"]))
     assert "no record has the key 'barcode'" in caplog.text
     assert "'group'" not in caplog.text
+
+
+def test_keys_that_tie_nearly_everything_together_are_told(caplog) -> None:
+    found = [record(f"s{n}", metadata={"country": "MA" if n < 18 else "DZ"}) for n in range(20)]
+    splits(found, Hashed(shares=SHARES, by=["group", "country"]))
+    assert "group and country tie 18 of 20 records together" in caplog.text
+    caplog.clear()
+    splits(found, Hashed(shares=SHARES, by="specimen"))
+    assert not caplog.text

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import json
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -27,6 +28,8 @@ def test_a_split_source_is_a_source(tmp_path) -> None:
     manifest = prepare(source, tmp_path / "out", progress=False)
     assert {name: counts["samples"] for name, counts in manifest.splits.items()}.keys() == {"train", "test"}
     assert manifest.samples == 30
+    rule = {"scheme": "hashed", "shares": {"train": 0.5, "test": 0.5}, "by": ["group"], "seed": 0}
+    assert json.loads((tmp_path / "out" / "split.json").read_text()) == rule
     assert [one.split for one in source] == [one.split for one in source]
     assert list(source.species_texts()) == list(inner.species_texts())
     assert expected_total(source) is None
