@@ -8,6 +8,7 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from clipbio.data.columns import Integers
 from clipbio.data.leakage_kinds import IDENTITIES, KINDS, coded
@@ -15,6 +16,8 @@ from clipbio.data.splits import SplitRows
 from clipbio.errors import ClipbioError
 
 __all__ = ["Audit", "Overlap", "audit", "is_leak"]
+
+Booleans = npt.NDArray[np.bool_]
 
 _EXAMPLES = 5
 _UNSEEN = ("unseen", "val_unseen", "key_unseen")
@@ -109,12 +112,13 @@ def audit(
     pairs = [(a, b) for a in parts for b in others] if others else list(combinations(parts, 2))
     every = parts | others
     overlaps: list[Overlap] = []
-    for kind in KINDS:
+    for kind in KINDS if pairs else ():
         codes = dict(zip(every, coded(list(every.values()), kind), strict=True))
-        present = {name: _present(code_N) for name, code_N in codes.items()}
+        length = 1 + max((int(code_N.max()) for code_N in codes.values()), default=-1)
+        present = {name: _present(code_N, length) for name, code_N in codes.items()}
         for first, second in pairs:
-            shared = np.intersect1d(present[first], present[second], assume_unique=True)
-            if len(shared):
+            shared = present[first] & present[second]
+            if shared.any():
                 leak = is_leak(kind, every[first].name, every[second].name, held_out=held_out)
                 overlaps.append(_overlap(kind, (first, second), every, codes, shared, leak))
     overlaps.sort(key=lambda one: not one.leak)
@@ -135,9 +139,10 @@ def is_leak(kind: str, first: str, second: str, *, held_out: str = "species") ->
     return "train" in (first, second) and (first in _UNSEEN or second in _UNSEEN)
 
 
-def _present(code_N: Integers) -> Integers:
-    found = np.unique(code_N)
-    return found[found >= 0]
+def _present(code_N: Integers, length: int) -> Booleans:
+    found = np.zeros(length, bool)
+    found[code_N[code_N >= 0]] = True
+    return found
 
 
 def _overlap(
@@ -145,16 +150,16 @@ def _overlap(
     pair: tuple[str, str],
     parts: Mapping[str, SplitRows],
     codes: Mapping[str, Integers],
-    shared: Integers,
+    shared: Booleans,
     leak: bool,
 ) -> Overlap:
     one, other = pair
-    counts = {name: int(np.isin(codes[name], shared).sum()) for name in pair}
+    counts = {name: int(shared[codes[name][codes[name] >= 0]].sum()) for name in pair}
     examples = tuple(
         (_first_id(parts[one], codes[one], code), _first_id(parts[other], codes[other], code))
-        for code in shared[:_EXAMPLES].tolist()
+        for code in np.flatnonzero(shared)[:_EXAMPLES].tolist()
     )
-    return Overlap(one, other, kind, len(shared), counts[one], counts[other], leak, examples)
+    return Overlap(one, other, kind, int(shared.sum()), counts[one], counts[other], leak, examples)
 
 
 def _first_id(part: SplitRows, code_N: Integers, code: int) -> str:

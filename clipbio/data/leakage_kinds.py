@@ -34,32 +34,41 @@ _GENUS, _SPECIES = RANKS.index("genus"), RANKS.index("species")
 
 
 def coded(parts: Sequence[SplitRows], kind: str) -> list[Integers]:
-    """Return the values of a kind in each part as numbers, -1 where there is none; numbers are equal across parts."""
+    """Return the values of a kind in each part as numbers that are equal across parts.
+
+    A specimen without a value has -1, and so may have one whose value stands in no other part.
+    """
+    arrays = [_values(part, kind) for part in parts]
+    # What only the largest part has is shared with nobody: nothing is sorted or kept for it.
+    largest = max(range(len(arrays)), key=lambda place: len(arrays[place]))
+    others = [array for place, array in enumerate(arrays) if place != largest]
+    known = pc.unique(pa.chunked_array(others, arrays[0].type)).drop_null()
+    return [_numbers(pc.index_in(array, value_set=known, skip_nulls=True)) for array in arrays]
+
+
+def _numbers(indices: Any) -> Integers:
+    numbers: Integers = indices.fill_null(-1).to_numpy().astype(np.int64)
+    return numbers
+
+
+def _values(part: SplitRows, kind: str) -> Any:
+    """Return the values of a kind, null where there is none."""
+    index = part.index
     if kind in _COLUMNS:
-        return _codes([_taken(getattr(part.index, _COLUMNS[kind]).array, part) for part in parts])
-    return [_numbers(part, kind) for part in parts]
+        array = _taken(getattr(index, _COLUMNS[kind]).array, part)
+        return pc.if_else(pc.equal(pc.binary_length(array), 0), None, array)
+    if kind in ("bin", "genus"):
+        value_N = (index.bin_N if kind == "bin" else index.taxon_NR[:, _GENUS])[part.rows]
+    else:
+        species_N, label_N = index.taxon_NR[part.rows, _SPECIES], _labels(part)
+        # A provisional name stands in the label of a record that has no species.
+        value_N = np.where(species_N >= 0, species_N, label_N)
+    return pa.array(value_N, mask=value_N < 0)
+
+
+def _labels(part: SplitRows) -> Integers:
+    return hashes(pa.chunked_array([_taken(part.index.labels.array, part)]), "label")
 
 
 def _taken(array: Any, part: SplitRows) -> Any:
     return array if len(part) == len(array) else array.take(pa.array(part.rows))
-
-
-def _codes(arrays: Sequence[Any]) -> list[Integers]:
-    """Number equal strings equally, in the order in which they occur."""
-    encoded = pa.chunked_array(arrays).combine_chunks().dictionary_encode()
-    empty_S = pc.equal(pc.binary_length(encoded.dictionary), 0).to_numpy(zero_copy_only=False)
-    code_S = np.where(empty_S, -1, np.arange(len(empty_S)))
-    code_N = code_S[encoded.indices.to_numpy()]
-    starts = np.cumsum([len(array) for array in arrays])[:-1]
-    return np.split(code_N, starts)
-
-
-def _numbers(part: SplitRows, kind: str) -> Integers:
-    index, rows = part.index, part.rows
-    if kind in ("bin", "genus"):
-        value_N: Integers = index.bin_N if kind == "bin" else index.taxon_NR[:, _GENUS]
-        return value_N[rows]
-    # A provisional name stands in the label of a record that has no species.
-    labels = hashes(pa.chunked_array([_taken(index.labels.array, part)]), "label")
-    species: Integers = index.taxon_NR[rows, _SPECIES]
-    return np.where(species >= 0, species, labels)

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import json
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from records import ListSource, record
 from tables import encoded
 
+from clipbio.data.columns import Column
+from clipbio.data.digests import barcode_digest
 from clipbio.data.leakage import Audit, audit, is_leak
 from clipbio.data.leakage_report import audit_table, write_audit
+from clipbio.data.manifest import SPLITS
 from clipbio.data.prepare import prepare
 from clipbio.data.shards import ShardFolder
 from clipbio.data.specimen import Specimen
 from clipbio.data.splits import SplitRows, whole_split
 from clipbio.errors import ClipbioError
+from clipbio.taxonomy import RANKS, stable_hash
 
 A, B, C, D = (encoded(seed) for seed in range(4))
 
@@ -155,3 +163,64 @@ def test_the_report_says_what_leaks_and_shows_ids_as_they_are(tmp_path) -> None:
     )
     assert audit_table(result, "leakage").row_count == 3
     assert result.summary() == "train and test share 1 image (1 and 1 specimens; first '<b>|t1' and 'e1')"
+
+
+class FakeIndex:
+    """The columns of an index that the audit looks at."""
+
+    def __init__(self, specimens: list[Specimen]) -> None:
+        self.ids = Column(pa.array([one.id for one in specimens], pa.string()))
+        self.group_ids = Column(pa.array([one.group_id for one in specimens], pa.string()))
+        self.labels = Column(pa.array([one.label for one in specimens], pa.string()).dictionary_encode())
+        self.image_digests = Column(pa.array([one.image or b"" for one in specimens], pa.binary()))
+        self.dna_digests = Column(pa.array([barcode_digest(one.dna) for one in specimens], pa.binary()))
+        self.bin_N = np.array([stable_hash("bin", one.bin) if one.bin else -1 for one in specimens], np.int64)
+        self.taxon_NR = np.array([one.taxon.rank_keys for one in specimens], np.int64).reshape(-1, len(RANKS))
+
+
+VALUES = {
+    "specimen": lambda one: one.id,
+    "group": lambda one: one.group_id,
+    "image": lambda one: one.image,
+    "barcode": lambda one: barcode_digest(one.dna),
+    "bin": lambda one: one.bin,
+    "species": lambda one: one.taxon.scientific_name or one.label,
+    "genus": lambda one: one.taxon.genus,
+}
+
+any_specimen = st.builds(
+    lambda identity, name, image, dna, code, group, label: record(
+        identity, name, image=image, dna=dna, bin=code, group_id=group, label=label
+    ),
+    st.sampled_from([f"s{n}" for n in range(60)]),
+    st.sampled_from(["", "Aus", "Aus bus", "Aus cus", "Dus bus"]),
+    st.sampled_from([None, b"a", b"b", b"c"]),
+    st.sampled_from(["", "ACG", "AC-GN", "TTT", "GGG"]),
+    st.sampled_from(["", "B1", "B2"]),
+    st.sampled_from(["", "g1", "g2", "g3"]),
+    st.sampled_from(["", "Aus sp. 1", "Aus sp. 2"]),
+)
+
+
+@given(st.dictionaries(st.sampled_from(SPLITS), st.lists(any_specimen, max_size=8), max_size=5))
+@settings(max_examples=100, deadline=None)
+def test_the_audit_agrees_with_a_count_by_hand(table) -> None:
+    parts = {name: SplitRows(name, FakeIndex(found_), np.arange(len(found_))) for name, found_ in table.items()}
+    expected = {}
+    for first, second in combinations([name for name in parts if table[name]], 2):
+        for kind, value in VALUES.items():
+            ones, others = ([value(one) for one in table[name]] for name in (first, second))
+            if shared := {value for value in ones if value} & set(others):
+                counts = (sum(value in shared for value in values) for values in (ones, others))
+                expected[first, second, kind] = (len(shared), *counts, is_leak(kind, first, second))
+    result = audit(parts)
+    assert found(result) == expected
+    for one in result.overlaps:
+        value = VALUES[one.kind]
+        for pair in one.examples:
+            assert len(pair) == 2
+            values = [
+                {value(specimen) for specimen in table[name] if specimen.id == id_}
+                for name, id_ in zip((one.first, one.second), pair)
+            ]
+            assert values[0] & values[1]
