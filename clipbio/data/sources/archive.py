@@ -30,7 +30,7 @@ class Archive:
         self.path = path
         if not path.is_dir() and not (path.is_file() and zipfile.is_zipfile(path)):
             state = "neither a folder nor a zip file" if path.exists() else "not there"
-            raise ClipbioError(f"{path} is {state}; give the folder, or the zip file as it was downloaded")
+            raise ClipbioError(f"{path} is {state}; give the zip file, or the folder that it was unpacked to")
 
     def names(self) -> list[str]:
         """Name the files at the top, in a zip file also those one folder below."""

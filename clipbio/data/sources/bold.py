@@ -11,7 +11,7 @@ from clipbio.data.defects import Defects
 from clipbio.data.sources.cells import text
 from clipbio.data.sources.delimited import Dialect
 from clipbio.data.sources.export import ExportedTable
-from clipbio.data.sources.pictures import Medium, Pictures, check_folder, pictures_state
+from clipbio.data.sources.pictures import Medium, NamedBy, Pictures, check_folder, pictures_state
 from clipbio.data.sources.provisional import determination
 from clipbio.data.sources.records import Ids, chosen, pictured
 from clipbio.data.specimen import SpeciesText, Specimen
@@ -56,7 +56,8 @@ class BoldSource:
 
     Args:
         root: The TSV file, or the folder or zip file that holds it.
-        images: Folder with downloaded pictures, named by process id or by the file names of `image_urls`.
+        images: Folder with downloaded pictures.
+        images_named_by: Whether they are named by process `id` or by the `address` in `image_urls`.
         marker: Marker whose rows are read; None reads all, and then an id occurs once for each of its markers.
         encoding: Encoding of the file; the older export is windows-1252.
         metadata: Columns that are kept as metadata; None keeps all that are not empty.
@@ -67,13 +68,14 @@ class BoldSource:
         root: str | Path,
         *,
         images: str | Path | None = None,
+        images_named_by: NamedBy = "id",
         marker: str | None = "COI-5P",
         encoding: str = "utf-8",
         metadata: Sequence[str] | None = KEPT_COLUMNS,
     ) -> None:
-        self.images, self.marker = check_folder(images), marker
+        self.images, self.marker = check_folder(images, images_named_by), marker
         self.metadata = None if metadata is None else tuple(metadata)
-        self.defects = Defects()
+        self.defects, self.named_by = Defects(), images_named_by
         self._encoding = encoding
         self._table = ExportedTable(
             Path(root),
@@ -85,7 +87,7 @@ class BoldSource:
 
     def __iter__(self) -> Iterator[Specimen]:
         self.defects.clear()
-        ids, pictures, others = Ids(self.defects), Pictures(self.images, self.defects), 0
+        ids, pictures, others = Ids(self.defects), Pictures(self.images, self.named_by, self.defects), 0
         for where, raw in self._table.rows(self.defects):
             row = _row(raw)
             marker = row.get("marker_code", "")
@@ -105,7 +107,9 @@ class BoldSource:
 
     def fingerprint(self) -> str:
         """Hash the settings, the table, and name, size and time of each picture."""
-        return self._table.digest((self.marker, self._encoding, self.metadata, pictures_state(self.images)))
+        return self._table.digest(
+            (self.marker, self.named_by, self._encoding, self.metadata, pictures_state(self.images))
+        )
 
     def _has_sound_barcode(self, row: Mapping[str, str], where: str) -> bool:
         if not row["nuc"] or _BARCODE.fullmatch(row["nuc"]):
@@ -115,7 +119,7 @@ class BoldSource:
 
     def _media(self, row: Mapping[str, str]) -> list[Medium]:
         """Return the pictures of a row, none where nothing was downloaded: a barcode is a record without them."""
-        if self.images is None:
+        if self.images is None or self.named_by == "id":
             return []
         return [Medium((url.strip(),)) for url in row.get("image_urls", "").split("|") if url.strip()]
 

@@ -58,8 +58,9 @@ def name_of_taxon(values: Mapping[str, object]) -> tuple[str, str]:
     """Return kingdom and name of a taxon of any rank, by which its texts are joined; an empty name where doubtful."""
     taxon = taxon_of(values)
     rank = text(values.get("taxonRank")).lower().strip(" .")
-    name = "" if rank in _AT_SPECIES else clean_rank(text(values.get("scientificName")))
-    return taxon.kingdom, taxon.scientific_name or name
+    told = text(values.get("scientificName"))
+    name = clean_rank(told) if told else (taxon.deepest or ("", ""))[1]
+    return taxon.kingdom, taxon.scientific_name or ("" if rank in _AT_SPECIES else name)
 
 
 def split_media(cell: object) -> list[str]:

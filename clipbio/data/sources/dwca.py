@@ -15,7 +15,7 @@ from clipbio.data.sources.cells import text, texts
 from clipbio.data.sources.darwin_core import KEPT_TERMS, TAXON_TERMS, name_of_taxon, split_media, taxon_of
 from clipbio.data.sources.delimited import DelimitedFile
 from clipbio.data.sources.meta_xml import MAX_BYTES, MetaFile, read_meta
-from clipbio.data.sources.pictures import Medium, Pictures, check_folder, pictures_state
+from clipbio.data.sources.pictures import Medium, NamedBy, Pictures, check_folder, pictures_state
 from clipbio.data.sources.records import Ids, chosen, pictured
 from clipbio.data.sources.row_store import RowStore
 from clipbio.data.specimen import SpeciesText, Specimen
@@ -42,7 +42,8 @@ class DwcaSource:
 
     Args:
         root: The zip file, or the folder it was unpacked to.
-        images: Folder with the downloaded pictures, see `clipbio.data.sources.pictures` for their names.
+        images: Folder with the downloaded pictures.
+        images_named_by: Whether their files are named by their `address` or by the `id` of the record.
         description_types: Types of descriptions that are kept, None for all. One without type is always kept.
         metadata: Terms that are kept as metadata; None keeps all that are not empty.
     """
@@ -52,23 +53,27 @@ class DwcaSource:
         root: str | Path,
         *,
         images: str | Path | None = None,
+        images_named_by: NamedBy = "address",
         description_types: Sequence[str] | None = DESCRIPTION_TYPES,
         metadata: Sequence[str] | None = KEPT_TERMS,
     ) -> None:
         self.archive = Archive(Path(root))
-        self.images = check_folder(images)
+        self.images = check_folder(images, images_named_by)
         self.description_types = None if description_types is None else frozenset(map(_kind, description_types))
         self.metadata = None if metadata is None else tuple(metadata)
-        self.defects = Defects()
+        self.defects, self.named_by = Defects(), images_named_by
         self._meta = self.archive.find("meta.xml")
-        self.core, self.extensions = read_meta(self.archive.read(self._meta, MAX_BYTES), f"{root}: meta.xml")
+        described = self.archive.read(self._meta, MAX_BYTES)
+        self.core, self.extensions = read_meta(described, f"{root}: meta.xml", {*_MEDIA, *_TEXTS})
+        if self.metadata is not None:
+            self.core = self.core.only({*_USED, *self.metadata})
         if self.core.row_type not in ("Occurrence", "Taxon"):
             raise ClipbioError(f"{root}: the core is '{self.core.row_type}'; cores of Occurrence and Taxon are read")
 
     def __iter__(self) -> Iterator[Specimen]:
         self.defects.clear()
         ids, is_taxon = Ids(self.defects), self.core.row_type == "Taxon"
-        pictures = Pictures(self.images, self.defects)
+        pictures = Pictures(self.images, self.named_by, self.defects)
         with RowStore() as store:
             unclaimed = store.fill(self._media())
             for where, values in self._rows(self.core, self.defects):
@@ -99,15 +104,18 @@ class DwcaSource:
     def fingerprint(self) -> str:
         """Hash the settings, the tables, and name, size and time of each picture."""
         types = None if self.description_types is None else sorted(self.description_types)
-        tables = [self._path(name) for table in (self.core, *self._read_extensions()) for name in table.locations]
-        state = (types, self.metadata, self.archive.digest([self._meta, *tables]), pictures_state(self.images))
+        tables = [self._path(name) for table in (self.core, *self.extensions) for name in table.locations]
+        state = (
+            types,
+            self.metadata,
+            self.named_by,
+            self.archive.digest([self._meta, *tables]),
+            pictures_state(self.images),
+        )
         return hashlib.blake2b(repr(state).encode(), digest_size=16).hexdigest()
 
     def _path(self, location: str) -> str:
         return self._meta.removesuffix("meta.xml") + location
-
-    def _read_extensions(self) -> list[MetaFile]:
-        return [table for table in self.extensions if table.row_type in (*_MEDIA, *_TEXTS)]
 
     def _rows(self, table: MetaFile, defects: Defects) -> Iterator[tuple[str, dict[str, str]]]:
         """Yield place and values by term of each row of a table."""

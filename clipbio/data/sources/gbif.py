@@ -44,7 +44,7 @@ class GbifSource:
 
     def __iter__(self) -> Iterator[Specimen]:
         self.defects.clear()
-        ids, pictures = Ids(self.defects), Pictures(self.images, self.defects)
+        ids, pictures = Ids(self.defects), Pictures(self.images, "id", self.defects)
         for where, cells in self._table.rows(self.defects):
             identity = text(cells["gbifID"])
             if not ids.claim(identity, where):

@@ -10,7 +10,7 @@ from clipbio.data.sources.cells import text, texts
 from clipbio.data.sources.darwin_core import taxon_of
 from clipbio.data.sources.delimited import Dialect
 from clipbio.data.sources.export import ExportedTable
-from clipbio.data.sources.pictures import Medium, Pictures, check_folder, pictures_state
+from clipbio.data.sources.pictures import Medium, NamedBy, Pictures, check_folder, pictures_state
 from clipbio.data.sources.records import Ids, chosen, pictured
 from clipbio.data.specimen import SpeciesText, Specimen
 from clipbio.taxonomy import RANKS, Taxon
@@ -35,8 +35,9 @@ class InaturalistSource:
 
     Args:
         root: The CSV file, or the folder or zip file that holds it.
-        images: Folder with the downloaded pictures, named by the number of the photo (the one before `medium.jpg` in
-            its address) or by the id of the observation.
+        images: Folder with the downloaded pictures.
+        images_named_by: Whether they are named by `address`, the number of the photo that stands before `medium.jpg`,
+            or by the `id` of the observation.
         descriptions: Take what observers wrote as descriptions; else it is metadata. Few of them describe the organism.
         metadata: Columns that are kept as metadata; None keeps all that are not empty.
     """
@@ -46,12 +47,13 @@ class InaturalistSource:
         root: str | Path,
         *,
         images: str | Path | None = None,
+        images_named_by: NamedBy = "address",
         descriptions: bool = False,
         metadata: Sequence[str] | None = KEPT_COLUMNS,
     ) -> None:
-        self.images, self.descriptions = check_folder(images), descriptions
+        self.images, self.descriptions = check_folder(images, images_named_by), descriptions
         self.metadata = None if metadata is None else tuple(metadata)
-        self.defects = Defects()
+        self.defects, self.named_by = Defects(), images_named_by
         dialect = Dialect(delimiter=",", quote='"')
         self._table = ExportedTable(
             Path(root),
@@ -63,7 +65,7 @@ class InaturalistSource:
 
     def __iter__(self) -> Iterator[Specimen]:
         self.defects.clear()
-        ids, pictures = Ids(self.defects), Pictures(self.images, self.defects)
+        ids, pictures = Ids(self.defects), Pictures(self.images, self.named_by, self.defects)
         for where, cells in self._table.rows(self.defects):
             identity = text(cells["id"])
             if ids.claim(identity, where):
@@ -78,7 +80,7 @@ class InaturalistSource:
 
     def fingerprint(self) -> str:
         """Hash the settings, the table, and name, size and time of each picture."""
-        return self._table.digest((self.metadata, self.descriptions, pictures_state(self.images)))
+        return self._table.digest((self.metadata, self.named_by, self.descriptions, pictures_state(self.images)))
 
     def _record(self, identity: str, cells: Mapping[str, str]) -> Specimen:
         kept = chosen(cells, self.metadata, _USED)

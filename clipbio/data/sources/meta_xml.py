@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError
 
@@ -34,7 +34,7 @@ class MetaFile:
     """One table of an archive, core or extension.
 
     `terms` gives the column of a term, `defaults` the value of a term that is the same in all rows, or that stands
-    where its column is empty. `id_column` is that of the core's id.
+    where its column is empty. `id_column` is that of the core's id, `width` the least number of columns of a row.
     """
 
     row_type: str
@@ -43,11 +43,12 @@ class MetaFile:
     id_column: int
     terms: Mapping[str, int]
     defaults: Mapping[str, str]
+    width: int
 
-    @property
-    def width(self) -> int:
-        """Return the least number of columns that a row must have."""
-        return max((self.id_column, *self.terms.values())) + 1
+    def only(self, terms: Container[str]) -> MetaFile:
+        """Return the table with some of its terms: GBIF's have more than 200, most of them empty."""
+        kept = {term: column for term, column in self.terms.items() if term in terms}
+        return replace(self, terms=kept, defaults={t: value for t, value in self.defaults.items() if t in terms})
 
     def values(self, cells: list[str]) -> dict[str, str]:
         """Return the values of a row by term; the core's id stands under the empty name."""
@@ -58,12 +59,13 @@ class MetaFile:
         return values
 
 
-def read_meta(data: bytes, where: str) -> tuple[MetaFile, tuple[MetaFile, ...]]:
-    """Return the core and the extensions that a `meta.xml` describes.
+def read_meta(data: bytes, where: str, wanted: Container[str] = frozenset()) -> tuple[MetaFile, tuple[MetaFile, ...]]:
+    """Return the core and the wanted extensions that a `meta.xml` describes.
 
     Args:
         data: The bytes of the file.
         where: What to call it in messages.
+        wanted: Row types of the extensions, by their last word; the others may be as they like.
 
     Raises:
         ClipbioError: It is no such description, holds entities, or describes what is not supported.
@@ -73,7 +75,8 @@ def read_meta(data: bytes, where: str) -> tuple[MetaFile, tuple[MetaFile, ...]]:
     if len(cores) != 1:
         raise ClipbioError(f"{where} describes {len(cores)} cores; a Darwin Core Archive has one")
     core = _meta_file(cores[0], "id", where)
-    return core, tuple(_meta_file(element, "coreid", where) for element in _children(root, "extension"))
+    extensions = [node for node in _children(root, "extension") if _last_word(node.get("rowType", "")) in wanted]
+    return core, tuple(_meta_file(node, "coreid", where) for node in extensions)
 
 
 def _parsed(data: bytes, where: str) -> Element:
@@ -100,7 +103,10 @@ def _meta_file(element: Element, id_name: str, where: str) -> MetaFile:
     terms, defaults = _fields(element, what)
     id_nodes = list(_children(element, id_name))
     id_column = _column(id_nodes[0].get("index", ""), what) if id_nodes else _own_id(terms)
-    return MetaFile(row_type, tuple(filter(None, locations)), _dialect(element, what), id_column, terms, defaults)
+    width = max((id_column, *terms.values())) + 1
+    return MetaFile(
+        row_type, tuple(filter(None, locations)), _dialect(element, what), id_column, terms, defaults, width
+    )
 
 
 def _fields(element: Element, what: str) -> tuple[dict[str, int], dict[str, str]]:

@@ -12,15 +12,27 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from clipbio.data.defects import Defects
 from clipbio.data.sources.cells import file_state
-from clipbio.errors import ClipbioError
+from clipbio.errors import ClipbioError, nearest
 
-__all__ = ["IMAGE_SUFFIXES", "Medium", "Pictures", "check_folder", "pictures_state", "stems_of_url", "suffix_of"]
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "Medium",
+    "NamedBy",
+    "Pictures",
+    "check_folder",
+    "pictures_state",
+    "stems_of_url",
+    "suffix_of",
+]
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
+
+NamedBy = Literal["address", "id"]
 
 # File names that say how large a picture is instead of which one: iNaturalist's, and those of the IIIF protocol.
 _SIZES = frozenset({"original", "large", "medium", "small", "square", "thumb"})
@@ -43,12 +55,15 @@ class Pictures:
 
     Args:
         folder: Where the pictures lie, possibly in folders of folders; None where there are none.
+        named_by: What the files are called by: the `address` they were downloaded from or the `id` of their record.
+            Never both: the number of one observation is that of another one's photo.
         defects: Told of names that occur twice, which belong to no record.
     """
 
-    def __init__(self, folder: Path | None, defects: Defects) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path | None, named_by: NamedBy, defects: Defects) -> None:
+        self.folder, self.named_by = folder, named_by
         self._files: dict[str, str] = {}
+        self._owners: dict[str, frozenset[str]] = {}
         twice: dict[str, str] = {}
         for path in _files(folder):
             stem = PurePosixPath(path).stem.lower()
@@ -61,12 +76,18 @@ class Pictures:
     def find(self, key: str, media: Sequence[Medium]) -> list[Path | None]:
         """Return the file of each picture of a record.
 
-        The i-th picture (from 1) is the file named as its address is, else `KEY_i`, else `KEY` for a single one.
+        By id, the i-th picture (from 1) is `KEY_i`, a single one also `KEY`. By address, a file belongs to the first
+        address that has its name, and to no other one.
         """
-        return [self._medium(key, number, medium, len(media)) for number, medium in enumerate(media, start=1)]
+        if self.named_by == "address":
+            return [self._addressed(medium) for medium in media]
+        alone = [self._file(key)] if len(media) == 1 else [None] * len(media)
+        return [self._file(f"{key}_{number}") or one for number, one in enumerate(alone, start=1)]
 
     def numbered(self, key: str) -> list[Path]:
         """Return the files `KEY`, `KEY_1`, `KEY_2` ... of a record that names no addresses."""
+        if self.named_by == "address":
+            return []
         found = [] if (first := self._file(key)) is None else [first]
         number = 1
         while (path := self._file(f"{key}_{number}")) is not None:
@@ -74,10 +95,13 @@ class Pictures:
             number += 1
         return found
 
-    def _medium(self, key: str, number: int, medium: Medium, count: int) -> Path | None:
-        stems = [stem for url in medium.urls for stem in stems_of_url(url)]
-        stems += [f"{key}_{number}", *([key] if count == 1 else [])]
-        return next((path for stem in stems if (path := self._file(stem)) is not None), None)
+    def _addressed(self, medium: Medium) -> Path | None:
+        urls = frozenset(url.split("://")[-1] for url in medium.urls)
+        for stem in (stem for url in medium.urls for stem in stems_of_url(url)):
+            path = self._file(stem)
+            if path is not None and urls & self._owners.setdefault(stem.lower(), urls):
+                return path
+        return None
 
     def _file(self, stem: str) -> Path | None:
         path = self._files.get(stem.lower()) or self._files.get(_UNSAFE.sub("_", stem.lower()))
@@ -105,8 +129,10 @@ def stems_of_url(url: str) -> tuple[str, ...]:
     return (stem,) if stem else ()
 
 
-def check_folder(images: str | Path | None) -> Path | None:
-    """Return the folder of pictures, which must be there if one is given."""
+def check_folder(images: str | Path | None, named_by: str = "id") -> Path | None:
+    """Return the folder of pictures, which must be there if one is given; check what its files are named by."""
+    if named_by not in ("address", "id"):
+        raise ClipbioError(f"images_named_by={named_by} is not known{nearest(named_by, ('address', 'id'))}")
     if images is None:
         return None
     folder = Path(images)

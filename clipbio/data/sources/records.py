@@ -61,7 +61,8 @@ def pictured(
     else:
         found = [(path, Medium()) for path in pictures.numbered(key or record.id)]
     if not found and not record.dna:
-        defects.add("no_image_no_dna", where, "the record names no picture and no file bears its id")
+        by_id = "no file bears its id" if pictures.named_by == "id" else "files are looked up by address alone"
+        defects.add("no_image_no_dna", where, f"the record names no picture, and {by_id}")
     several, written = len(found) > 1, False
     for number, (path, medium) in enumerate(found, start=1):
         identity = f"{record.id}_{number}" if several else record.id
@@ -90,4 +91,6 @@ def _advice(medium: Medium, pictures: Pictures) -> str:
     address = next(iter(medium.urls), "a picture without address")
     if pictures.folder is None:
         return f"{address}: pictures are not downloaded here; give the folder where they lie with images="
-    return f"{address} is not in {pictures.folder}; download it, or name it by the id of the record"
+    if pictures.named_by == "id":
+        return f"{address}: no file of {pictures.folder} bears the id of the record; else set images_named_by=address"
+    return f"{address}: no file of {pictures.folder} is its own by name; if ids are the names set images_named_by=id"

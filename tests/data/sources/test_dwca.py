@@ -34,7 +34,7 @@ INAT = "https://inaturalist-open-data.s3.amazonaws.com/photos"
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    return write_pictures(tmp_path / "images", ["sheet-7.jpg", "deep/er/90017.jpg", "3.png", "4_2.jpg"])
+    return write_pictures(tmp_path / "images", ["sheet-7.jpg", "deep/er/90017.jpg", "x.png", "b.jpg"])
 
 
 def a_gbif_download() -> dict[str, str | bytes]:
@@ -48,11 +48,11 @@ def a_gbif_download() -> dict[str, str | bytes]:
     media = [
         gbif_media("2", f"{INAT}/90017/original.jpg?1", license="CC0", rightsHolder="", creator="Ann"),
         gbif_media("1", "http://herbarium.example/img/Sheet-7.JPG", description="A sheet."),
-        gbif_media("3", "http://gone.example/x.jpg"),
+        gbif_media("3", "http://here.example/x.jpg"),
         gbif_media("4", "http://gone.example/a.jpg"),
-        gbif_media("4", "http://gone.example/b.jpg"),
+        gbif_media("4", "http://here.example/b.jpg"),
         gbif_media("4", "http://gone.example/b.mp3", type="Sound", format="audio/mpeg"),
-        gbif_media("99", "http://gone.example/y.jpg"),
+        gbif_media("99", "http://here.example/y.jpg"),
     ]
     return gbif_files(rows, media)
 
@@ -76,13 +76,43 @@ def test_a_gbif_download_is_read_where_it_is(tmp_path: Path, images: Path) -> No
     photo = found["2"]
     assert photo.image == images / "deep/er/90017.jpg", "iNaturalist's file names only tell the size"
     assert (photo.licence, photo.rights_holder) == ("CC0", "Ann")
-    assert found["3"].image == images / "3.png", "a file named by the id of the record"
     assert (found["3"].taxon.genus, found["3"].taxon.species) == ("Quercus", "")
-    assert (found["4_2"].group_id, found["4_2"].image) == ("4", images / "4_2.jpg")
+    assert (found["4_2"].group_id, found["4_2"].image) == ("4", images / "b.jpg")
     assert source.defects.counts == {"image_not_downloaded": 1, "no_image_no_dna": 1, "orphan_media": 1}
     missing = source.defects.of("image_not_downloaded")[0]
     assert missing.where == "occurrence.txt line 5"
-    assert "http://gone.example/a.jpg is not in" in missing.message
+    assert "http://gone.example/a.jpg: no file of" in missing.message
+
+
+def test_pictures_named_by_the_id_of_their_record(tmp_path: Path) -> None:
+    images = write_pictures(tmp_path / "images", ["1.jpg", "2_1.png", "4_2.jpg", "5.jpg", "5_1.jpg", "x.jpg", "a.jpg"])
+    source = DwcaSource(write_zip(tmp_path / "0001.zip", a_gbif_download()), images=images, images_named_by="id")
+    assert {s.id: s.image and s.image.name for s in source} == {  # type: ignore[union-attr]
+        "1": "1.jpg",
+        "2": "2_1.png",
+        "4_2": "4_2.jpg",
+        "5_1": "5.jpg",
+        "5_2": "5_1.jpg",
+    }
+    assert source.defects.counts == {"image_not_downloaded": 2, "orphan_media": 1}
+    with pytest.raises(ClipbioError, match="images_named_by=ids is not known; did you mean 'id'"):
+        DwcaSource(tmp_path / "0001.zip", images_named_by="ids")  # type: ignore[arg-type]
+
+
+def test_a_file_belongs_to_one_address(tmp_path: Path) -> None:
+    media = [
+        gbif_media("1", "http://x.example/one/sheet.jpg"),
+        gbif_media("2", "https://x.example/one/sheet.jpg"),
+        gbif_media("3", "http://x.example/another/sheet.jpg"),
+        gbif_media("4", "http://x.example/7.jpg"),
+        gbif_media("sheet", ""),
+    ]
+    rows = [gbif_row(identity) for identity in ("1", "2", "3", "4", "7", "sheet")]
+    images = write_pictures(tmp_path / "images", ["sheet.jpg"])
+    source = DwcaSource(write_zip(tmp_path / "0001.zip", gbif_files(rows, media)), images=images)
+    assert [s.id for s in source] == ["1", "2"], "one photo of two records, and a stranger of the same name"
+    assert source.defects.counts == {"image_not_downloaded": 3, "no_image_no_dna": 1}
+    assert "a picture without address" in str(source.defects.of("image_not_downloaded")[2])
 
 
 def test_folder_zip_and_zip_of_a_folder_are_the_same(tmp_path: Path, images: Path) -> None:
@@ -114,7 +144,9 @@ def test_defects_seen_in_the_wild(tmp_path: Path) -> None:
     text = "\r\n".join([*lines[:5], lines[5].replace("The garden", 'A "lone quote, Universit\u00c3\u00a4t')])
     files["occurrence.txt"] = text.encode() + b"\n4\tM\xfcller" + b"\t" * 18 + b"\n"
     source = DwcaSource(
-        write_zip(tmp_path / "0001.zip", files), images=write_pictures(tmp_path / "i", ["1.jpg", "3.jpg"])
+        write_zip(tmp_path / "0001.zip", files),
+        images=write_pictures(tmp_path / "i", ["1.jpg", "3.jpg"]),
+        images_named_by="id",
     )
     first, third = source
     assert (first.id, third.id) == ("1", "3")

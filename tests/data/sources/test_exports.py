@@ -298,7 +298,7 @@ PHOTO = "https://inaturalist-open-data.s3.amazonaws.com/photos/{}/medium.jpg"
 
 
 def test_inaturalist_export_with_and_without_columns_of_ranks(tmp_path: Path) -> None:
-    images = write_pictures(tmp_path / "images", ["701.jpeg", "9002.jpg", "703.jpg"])
+    images = write_pictures(tmp_path / "images", ["701.jpeg", "702.jpg", "703.jpg", "9003.jpg"])
     ranks = {f"taxon_{rank}_name": name for rank, name in HEAT.items()}
     rows = [
         {"id": "9001", "image_url": PHOTO.format(701), "license": "CC-BY-NC", "user_login": "ann", "user_name": "Ann A.", "common_name": "Postman", "scientific_name": "Heliconius melpomene rosina", "description": 'Wings "red",\nseen at noon', **ranks},
@@ -314,10 +314,12 @@ def test_inaturalist_export_with_and_without_columns_of_ranks(tmp_path: Path) ->
     assert (butterfly.image, butterfly.common_names) == (images / "701.jpeg", ("Postman",))
     assert (butterfly.licence, butterfly.rights_holder, butterfly.descriptions) == ("CC-BY-NC", "Ann A.", ())
     assert butterfly.metadata["description"] == 'Wings "red",\nseen at noon'
-    assert (hybrid.image, hybrid.rights_holder) == (images / "9002.jpg", "bob")
+    assert (hybrid.image, hybrid.rights_holder) == (images / "702.jpg", "bob")
     assert (hybrid.taxon.genus, hybrid.taxon.species) == ("Heliconius", "")
     assert source.defects.counts == {"image_not_downloaded": 1, "no_image_no_dna": 1}
     assert source.defects.of("image_not_downloaded")[0].where == "observations-1.csv line 5"
+    by_id = InaturalistSource(path, images=images, images_named_by="id")
+    assert [s.image for s in by_id] == [images / "9003.jpg"]
     told = next(iter(InaturalistSource(path, images=images, descriptions=True)))
     assert told.descriptions == ('Wings "red", seen at noon',)
     assert "description" not in told.metadata
@@ -389,7 +391,7 @@ def test_bold_older_export_in_windows_1252(tmp_path: Path) -> None:
     path = tmp_path / "bold_data.txt"
     path.write_bytes(tabbed(OLD_BOLD, [row(OLD_BOLD, **cells)]).encode("windows-1252"))
     images = write_pictures(tmp_path / "images", ["B1+123.jpg"])
-    source = BoldSource(path, images=images, encoding="windows-1252")
+    source = BoldSource(path, images=images, images_named_by="address", encoding="windows-1252")
     (specimen,) = source
     assert (specimen.id, specimen.dna, specimen.bin) == ("B1_1", "acgtn", "BOLD:AAB1")
     assert specimen.taxon.scientific_name == "Heliconius melpomene"

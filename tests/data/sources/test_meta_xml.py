@@ -31,6 +31,7 @@ def test_a_description_is_read_by_terms_and_not_by_names() -> None:
     table, (media,) = read_meta(
         meta_xml(described, table_xml("extension", f"{GBIF}Multimedia", "m.txt", [], dialect=COMMAS)).encode(),
         "meta.xml",
+        {"Multimedia"},
     )
     assert (table.row_type, table.locations, media.row_type) == ("Occurrence", ("o.txt",), "Multimedia")
     assert table.terms == {"genus": 1, "http://elsewhere.example/terms/species": 2, "family": 3}
