@@ -80,16 +80,17 @@ class CheckReport:
         return head | {"errors": self.errors, "warnings": self.warnings, "defects": defects} | self.numbers
 
 
-def check(data: str | Path | Source, *, progress: bool = False, **settings: Any) -> CheckReport:
+def check(data: str | Path | Source, *, name: str = "", progress: bool = False, **settings: Any) -> CheckReport:
     """Look at all of a shard folder, of a specimen table, or of a source; nothing is written.
 
     Args:
         data: A shard folder, the folder of a specimen table, or a source.
+        name: What the report calls a source; by default its root.
         progress: Show progress bars.
         settings: See `CheckOptions`.
     """
     options = CheckOptions(**settings)
-    walk = walk_through(data)
+    walk = walk_through(data, name)
     records, texts = Records(), TextLengths(options.max_texts)
     with progress_bar(enabled=progress) as bar:
         task = bar.add_task("looking at specimens", total=walk.total)

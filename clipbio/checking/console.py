@@ -68,7 +68,7 @@ def _lines(report: CheckReport) -> list[str]:
         f"long tail: {tail['species']:,} species, {tail['singletons']:,} with one specimen, "
         f"half of the specimens in {tail['species_with_half_of_the_specimens']:,}"
     ]
-    lines += _image_lines(numbers["images"], numbers["duplicates"]) if numbers["images"]["opened"] else []
+    lines += _image_lines(numbers) if numbers["images"]["opened"] else []
     lines += [_text_line(kind, texts, report.options.context_length) for kind, texts in numbers["texts"].items()]
     if length := numbers["barcodes"]["length"]:
         barcodes = numbers["barcodes"]["barcodes"]
@@ -76,10 +76,11 @@ def _lines(report: CheckReport) -> list[str]:
     return [*lines, f"licences: {len(licences['counts'])} different, {licences['missing']:,} missing"]
 
 
-def _image_lines(found: Mapping[str, Any], copies: Mapping[str, Any]) -> list[str]:
+def _image_lines(numbers: Mapping[str, Any]) -> list[str]:
+    found, copies, total = numbers["images"], numbers["duplicates"], numbers["totals"]["with_image"]
     sides = ", ".join(f"{name} {found[name]['min']:.0f} to {found[name]['max']:.0f} px" for name in ("width", "height"))
     return [
-        f"images: {found['opened']:,} opened, {sides}, {found['tiny']:,} tiny",
+        f"images: {found['opened']:,} of {total:,} opened, {sides}, {found['tiny']:,} tiny",
         f"copies: {copies['identical_groups']:,} groups of identical images, {copies['near_identical_groups']:,} of "
         f"near-identical ones; {copies['across_splits']:,} across splits, {copies['several_taxa']:,} with two taxa",
     ]

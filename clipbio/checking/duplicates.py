@@ -1,10 +1,11 @@
 """Images that occur more than once: the same file, or the same photo in another file.
 
 Copies are sought by a perceptual hash of 64 bits (of the low frequencies of the picture: Zauner, Implementation and
-Benchmarking of Perceptual Image Hash Functions, 2010) and confirmed by one of 256 bits. On photos of birds and
-butterflies, 99 % of the copies at half and quarter size, brightened, or saved at quality 40 differ by at most 8 and 22
-bits, most of those cropped by 3 % by at most 8 and 40; different photos by more than 50 of 256. Mirrored, turned and
-strongly cropped copies are not found.
+Benchmarking of Perceptual Image Hash Functions, 2010) and confirmed by one of 256 bits. Measured on 300 photos of birds
+and butterflies: copies at half and quarter size, in grey, or saved at quality 40 differ by at most 4 and 10 bits,
+brightened ones by at most 8 and 30; of those cropped by 3 % on each side 96 % are found by the wide search and 74 % by the
+narrow one. Different photos among 5,545 differ by at least 52 of 256 bits. Mirrored, turned and strongly cropped copies
+are not found.
 """
 
 from __future__ import annotations

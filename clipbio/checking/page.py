@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from clipbio import evaluation
@@ -49,7 +51,7 @@ class CopyCards:
 def write_page(report: CheckReport, path: Path) -> None:
     """Write a report as `check.html`; the pictures are read once more, and made small."""
     samples, groups = _samples(report), report.groups[:_GROUPS]
-    odd = {title: report.numbers["images"].get(key, [])[:_ODD] for key, title in _ODDITIES.items()}
+    odd = _odd(report)
     wanted = {name for names in samples.values() for name in names}
     wanted |= {one.id for group in groups for one in group.members[:_SHOWN_MEMBERS]}
     wanted |= {entry["id"] for entries in odd.values() for entry in entries}
@@ -112,6 +114,13 @@ def _samples(report: CheckReport) -> dict[str, list[str]]:
     return chosen
 
 
+def _odd(report: CheckReport) -> dict[str, list[dict[str, Any]]]:
+    """Return the images of unusual size by heading; none where all have one size."""
+    if len(np.unique(report.records.size_M2, axis=0)) < 2:
+        return {}
+    return {title: report.numbers["images"][key][:_ODD] for key, title in _ODDITIES.items()}
+
+
 def _in_order(places: Iterable[int]) -> list[int]:
     return list(dict.fromkeys(places))
 
@@ -121,7 +130,7 @@ def _plots(report: CheckReport) -> dict[str, Picture]:
     if counts := list(species_counts(report.records).values()):
         content = rank_frequency_plot(counts)
         plots["Long tail"] = Picture("tail.png", content, "Specimens of each species, most frequent first")
-    if len(report.records.image_M):
+    if len(np.unique(report.records.size_M2, axis=0)) > 1:
         content = size_plot(report.records.size_M2)
         plots["Image sizes"] = Picture("sizes.png", content, "Width and height of the images")
     return plots

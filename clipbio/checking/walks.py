@@ -68,10 +68,10 @@ class Walk(Protocol):
         ...
 
 
-def walk_through(data: str | Path | Source) -> Walk:
+def walk_through(data: str | Path | Source, name: str = "") -> Walk:
     """Return the walk through a shard folder, the folder of a specimen table, or a source."""
     if not isinstance(data, str | Path):
-        return SourceWalk(data)
+        return SourceWalk(data, name)
     root = local_folder(data, "root")
     if (root / MANIFEST).is_file():
         return ShardWalk(root)
@@ -128,9 +128,9 @@ class SourceWalk:
 
     fatal = False
 
-    def __init__(self, source: Source, what: str = "") -> None:
-        self.name = str(getattr(source, "root", type(source).__name__))
-        self.what = what or f"source {type(source).__name__}"
+    def __init__(self, source: Source, name: str = "", what: str = "source") -> None:
+        self.name = name or str(getattr(source, "root", type(source).__name__))
+        self.what = what
         self.total = expected_total(source)
         self.findings = source.defects
         self.findings.kept = _FINDINGS_PER_KIND

@@ -24,7 +24,8 @@ def check_data(config: Mapping[str, Any]) -> None:
     Args:
         config: Plain resolved config of `conf/check.yaml`.
     """
-    report = check(_data(config), progress=True, **{name: config[name] for name in _SETTINGS})
+    settings = {name: config[name] for name in _SETTINGS}
+    report = check(_data(config), name=_name(config), progress=True, **settings)
     render(report)
     if config["out"] is not None:
         from clipbio.checking.page import write_page  # late: it draws, which takes seconds to load
@@ -47,3 +48,10 @@ def _data(config: Mapping[str, Any]) -> str | Source:
     if not config["split"]["_target_"].endswith(".Keep"):
         raise ClipbioError("split= goes with source=NAME source.root=FOLDER; a root is checked with the splits it has")
     return str(root)
+
+
+def _name(config: Mapping[str, Any]) -> str:
+    """Return what the report calls a source: where its data stand, or what its parts are called."""
+    if config["sources"]:
+        return ", ".join(map(str, config["sources"]))
+    return str((config.get("source") or {}).get("root") or "")

@@ -206,10 +206,22 @@ def test_a_sample_of_the_images_is_told_and_repeats(make_table: MakeTable) -> No
 def test_any_source_is_checked_and_shown(tmp_path: Path) -> None:
     source = VirtualSource(num_species=4, num_unseen=2, specimens_per_species=4, image_size=64)
     report = check(source)
-    assert report.walk.what == "source VirtualSource"
+    assert (report.walk.name, report.walk.what) == ("VirtualSource", "source")
     assert report.numbers["totals"]["specimens"] == report.numbers["totals"]["images_opened"] > 10
     write_page(report, tmp_path / "check.html")
-    assert "Some of unseen" in (tmp_path / "check.html").read_text()
+    page = (tmp_path / "check.html").read_text()
+    assert "Some of unseen" in page
+    assert "Smallest" not in page, "all have one size"
+
+
+def test_data_without_images_has_a_report(tmp_path: Path) -> None:
+    root = write_table(tmp_path / "t", [row(name, dna="ACGT" * 4, **ACER) for name in "abc"], {})
+    report = check(root)
+    assert report.findings.counts == {}
+    render(report, Console(file=io.StringIO()))
+    page = page_of(report, tmp_path / "check.html")
+    assert "Barcodes" in page
+    assert "Some of train" not in page
 
 
 def test_nothing_usable_is_a_failure(make_table: MakeTable) -> None:
@@ -230,6 +242,7 @@ def test_the_page_shows_the_pictures_and_escapes_the_names(planted: Path, tmp_pa
     assert page.count('<img src="data:image/jpeg;base64,') >= 10
     assert 'src="http' not in page
     assert "Near-identical, across splits" in page
+    assert "Smallest" in page
     assert "Identical, several taxa" in page
     assert "A black and white bird." not in page, "no text is cut, so none is shown"
 

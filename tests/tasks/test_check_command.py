@@ -55,7 +55,8 @@ def test_several_sources_are_checked_as_one(make_table: MakeTable, capsys: pytes
     one, other = make_table(rows_of(3), "one"), make_table(rows_of(5), "other")
     sources = f"sources={{a: {{format: table, root: '{one}'}}, b: {{format: table, root: '{other}'}}}}"
     assert main(["check", sources]) == 0
-    assert "5 specimens" in " ".join(capsys.readouterr().out.split()), "three of b are the photos of a"
+    drawn = " ".join(capsys.readouterr().out.split())
+    assert "a, b: source, 5 specimens" in drawn, "three of b are the photos of a"
 
 
 @pytest.mark.parametrize("given", [[], ["root=somewhere", "source=table", "source.root=somewhere"]])
