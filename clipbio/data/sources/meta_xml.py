@@ -75,7 +75,9 @@ def read_meta(data: bytes, where: str, wanted: Container[str] = frozenset()) -> 
     if len(cores) != 1:
         raise ClipbioError(f"{where} describes {len(cores)} cores; a Darwin Core Archive has one")
     core = _meta_file(cores[0], "id", where)
-    extensions = [node for node in _children(root, "extension") if _last_word(node.get("rowType", "")) in wanted]
+    nodes = [node for node in _children(root, "extension") if _last_word(node.get("rowType", "")) in wanted]
+    # An extension may be described and have no file, in archives that were exported without any of its rows.
+    extensions = [node for node in nodes if _locations(node)]
     return core, tuple(_meta_file(node, "coreid", where) for node in extensions)
 
 
@@ -97,16 +99,19 @@ def _parsed(data: bytes, where: str) -> Element:
 def _meta_file(element: Element, id_name: str, where: str) -> MetaFile:
     row_type = _last_word(element.get("rowType", ""))
     what = f"{where}, {row_type or 'a table without rowType'}"
-    locations = [(node.text or "").strip() for files in _children(element, "files") for node in files]
-    if not any(locations):
+    locations = _locations(element)
+    if not locations:
         raise ClipbioError(f"{what}: no file is named")
     terms, defaults = _fields(element, what)
     id_nodes = list(_children(element, id_name))
     id_column = _column(id_nodes[0].get("index", ""), what) if id_nodes else _own_id(terms)
     width = max((id_column, *terms.values())) + 1
-    return MetaFile(
-        row_type, tuple(filter(None, locations)), _dialect(element, what), id_column, terms, defaults, width
-    )
+    return MetaFile(row_type, locations, _dialect(element, what), id_column, terms, defaults, width)
+
+
+def _locations(element: Element) -> tuple[str, ...]:
+    named = ((node.text or "").strip() for files in _children(element, "files") for node in files)
+    return tuple(name for name in named if name)
 
 
 def _fields(element: Element, what: str) -> tuple[dict[str, int], dict[str, str]]:

@@ -46,6 +46,13 @@ def test_a_description_is_read_by_terms_and_not_by_names() -> None:
     }
 
 
+def test_extensions_that_are_not_read_may_be_as_they_like() -> None:
+    strange = table_xml("extension", f"{DWC}MeasurementOrFact", "../m.txt", [], encoding="rot13")
+    empty = table_xml("extension", f"{GBIF}VernacularName", "", [f"{DWC}vernacularName"])
+    _, extensions = read_meta(meta_xml(core(), strange, empty).encode(), "meta.xml", {"VernacularName"})
+    assert extensions == ()
+
+
 def test_defaults_of_the_standard_and_blanks_that_xml_made_of_tabs() -> None:
     plain, _ = read_meta(meta_xml(core()).encode(), "meta.xml")
     assert (plain.dialect.delimiter, plain.dialect.quote, plain.dialect.header_lines) == (",", '"', 0)
