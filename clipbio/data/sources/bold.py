@@ -9,6 +9,7 @@ from pathlib import Path
 
 from clipbio.data.defects import Defects
 from clipbio.data.sources.cells import text
+from clipbio.data.sources.darwin_core import split_media
 from clipbio.data.sources.delimited import Dialect
 from clipbio.data.sources.export import ExportedTable
 from clipbio.data.sources.pictures import Medium, NamedBy, Pictures, check_folder, pictures_state
@@ -121,7 +122,7 @@ class BoldSource:
         """Return the pictures of a row, none where nothing was downloaded: a barcode is a record without them."""
         if self.images is None or self.named_by == "id":
             return []
-        return [Medium((url.strip(),)) for url in row.get("image_urls", "").split("|") if url.strip()]
+        return [Medium((url,), metadata={"image_url": url}) for url in split_media(row.get("image_urls"))]
 
     def _record(self, identity: str, row: Mapping[str, str]) -> Specimen:
         species = row.get("species", "")

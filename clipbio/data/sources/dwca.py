@@ -37,8 +37,8 @@ class DwcaSource:
     """Read a Darwin Core Archive where it is, by the terms of its `meta.xml`; nothing is unpacked.
 
     Each picture of an occurrence is a specimen, those of one occurrence are a group. Of a taxon core the pictures of
-    the taxa are specimens, and the descriptions and common names are texts of species. Extensions are joined through a
-    temporary file; in memory are the ids of the records and the names of the picture files.
+    the taxa are specimens where they are given, and descriptions and common names are texts of species. Extensions are
+    joined through a temporary file; in memory are the ids of the records and the names of the picture files.
 
     Args:
         root: The zip file, or the folder it was unpacked to.
@@ -81,8 +81,10 @@ class DwcaSource:
                     continue
                 media = [Medium(*row) for row in store.of(values[""])]
                 unclaimed -= len(media)
-                media = media or [Medium((url,)) for url in split_media(values.get("associatedMedia"))]
-                if is_taxon and not media and not pictures.numbered(values[""]):
+                urls = split_media(values.get("associatedMedia"))
+                media = media or [Medium((url,), metadata={"identifier": url}) for url in urls]
+                # A taxon without pictures is no defect, and without a folder of pictures only its texts are wanted.
+                if is_taxon and (self.images is None or not (media or pictures.numbered(values[""]))):
                     continue
                 yield from pictured(self._record(values), media, pictures, where, ids, grouped=not is_taxon)
         if unclaimed:
@@ -187,6 +189,7 @@ def _is_picture(values: Mapping[str, str]) -> bool:
 def _medium(values: Mapping[str, str]) -> tuple[Any, ...]:
     urls = [text(values.get(term)) for term in ("accessURI", "goodQualityAccessURI", "identifier")]
     told = {
+        "identifier": next(filter(None, urls), ""),
         "caption": _first(values, "caption", "description", "title"),
         "subjectPart": text(values.get("subjectPart")),
         "subjectOrientation": text(values.get("subjectOrientation")),

@@ -70,9 +70,8 @@ class InaturalistSource:
             identity = text(cells["id"])
             if ids.claim(identity, where):
                 url = text(cells.get("image_url"))
-                yield from pictured(
-                    self._record(identity, cells), [Medium((url,))] if url else [], pictures, where, ids
-                )
+                media = [Medium((url,), metadata={"image_url": url})] if url else []
+                yield from pictured(self._record(identity, cells), media, pictures, where, ids)
 
     def species_texts(self) -> Iterator[SpeciesText]:
         """Yield nothing: the export holds no texts of species."""

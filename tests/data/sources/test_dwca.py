@@ -71,6 +71,7 @@ def test_a_gbif_download_is_read_where_it_is(tmp_path: Path, images: Path) -> No
         "taxonRank": "SPECIES",
         "institutionCode": "K",
         "year": "1899",
+        "identifier": "http://herbarium.example/img/Sheet-7.JPG",
         "caption": "A sheet.",
     }
     photo = found["2"]
@@ -269,6 +270,8 @@ def test_a_taxon_core_gives_texts_and_pictures_of_species(tmp_path: Path) -> Non
     assert (name.kind, name.text, name.language) == ("common_name", "Stieleiche", "de")
     assert source.defects.counts == {"unusable_text": 3}
     everything = DwcaSource(root, description_types=None)
+    assert list(everything) == []
+    assert not everything.defects, "without a folder of pictures only the texts are wanted"
     assert "From Spain to the Urals." in {text.text for text in everything.species_texts()}
 
 
@@ -304,7 +307,11 @@ def test_all_terms_can_be_kept(tmp_path: Path) -> None:
     files = gbif_files([gbif_row("1", occurrenceID="K:1")], [gbif_media("1", "http://x.example/1.jpg")])
     root = write_zip(tmp_path / "0001.zip", files)
     (specimen,) = DwcaSource(root, images=write_pictures(tmp_path / "i", ["1.jpg"]), metadata=None)
-    assert specimen.metadata == {"occurrenceID": "K:1", "institutionCode": "K"}
+    assert specimen.metadata == {
+        "occurrenceID": "K:1",
+        "institutionCode": "K",
+        "identifier": "http://x.example/1.jpg",
+    }
 
 
 def test_the_fingerprint_follows_tables_pictures_and_settings(tmp_path: Path, images: Path) -> None:

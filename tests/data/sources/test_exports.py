@@ -313,6 +313,7 @@ def test_inaturalist_export_with_and_without_columns_of_ranks(tmp_path: Path) ->
     assert butterfly.taxon.ranks == (*list(HEAT.values())[:6], "melpomene")
     assert (butterfly.image, butterfly.common_names) == (images / "701.jpeg", ("Postman",))
     assert (butterfly.licence, butterfly.rights_holder, butterfly.descriptions) == ("CC-BY-NC", "Ann A.", ())
+    assert butterfly.metadata["image_url"] == PHOTO.format(701)
     assert butterfly.metadata["description"] == 'Wings "red",\nseen at noon'
     assert (hybrid.image, hybrid.rights_holder) == (images / "702.jpg", "bob")
     assert (hybrid.taxon.genus, hybrid.taxon.species) == ("Heliconius", "")
