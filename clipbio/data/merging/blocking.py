@@ -148,8 +148,11 @@ class BlockedImages:
         return bool(found)
 
     def warnings(self) -> Iterator[str]:
-        """Say which lists blocked nothing at all."""
+        """Say which lists blocked nothing at all, and which names are those of several pictures."""
         yield from _unused(self.lists, self.hits, "images")
+        for entry in sorted(set(self._names.values())):
+            if self.hits[entry] > 1:
+                yield f"blocked images: '{entry}' names {self.hits[entry]} records; write more of the path, or NAME/ID"
 
     def _add(self, where: str, entry: str) -> None:
         self.lists.setdefault(where, []).append(entry)

@@ -56,7 +56,11 @@ class Checklist:
             columns: Columns that have other names in this file.
         """
         rows = read_names(path, form=format, columns=columns or {})
-        return cls(rows, Path(path))
+        checklist = cls(rows, Path(path))
+        del rows
+        # What was read and dropped would stay with Arrow: half of all.
+        pa.default_memory_pool().release_unused()
+        return checklist
 
     def __len__(self) -> int:
         return len(self.names)

@@ -113,7 +113,7 @@ class MergedSource:
         digest = hashlib.blake2b(digest_size=16)
         for name, source in self.sources.items():
             digest.update(f"{name}:{source.fingerprint()}\n".encode())
-        digest.update(json.dumps(asdict(self.settings), sort_keys=True, default=dict).encode())
+        digest.update(json.dumps(self._settings_without_folders(), sort_keys=True, default=dict).encode())
         for path in self._files():
             with path.open("rb") as file:
                 digest.update(f"{path.name}:{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
@@ -188,6 +188,16 @@ class MergedSource:
             **dict(zip(RANKS, resolution.taxon.ranks)),
             "common_name": next(iter(common_names), ""),
         }
+
+    def _settings_without_folders(self) -> dict[str, Any]:
+        """Return the settings with the names of files alone: where they lie changes nothing."""
+        values = asdict(self.settings)
+        for file in (values["checklist"], *values["common_names"]):
+            if file:
+                file["path"] = Path(file["path"]).name
+        for kind in ("blocked_species", "blocked_images"):
+            values[kind] = [Path(entry).name if Path(entry).exists() else entry for entry in values[kind]]
+        return values
 
     def _files(self) -> list[Path]:
         settings = self.settings

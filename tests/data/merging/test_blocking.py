@@ -149,6 +149,13 @@ def test_pictures_are_blocked_by_id_and_by_file_name(source: Any, tmp_path: Path
     assert ids(source(SHELL, PICA, images=[str(tmp_path / "list.csv")])) == ["a/s0"]
 
 
+def test_a_name_of_several_pictures_blocks_all_of_them_and_is_told(make_table: MakeTable, tmp_path: Path) -> None:
+    rows = [{"specimen_id": f"s{n}", "image": "images/0.jpg", "species": "Pica hudsonia"} for n in range(2)]
+    merged = MergedSource({"a": TableSource(make_table(rows))}, MergeSettings.of({"blocked": {"images": ["0.jpg"]}}))
+    assert ids(merged) == []
+    assert merged.warnings() == ["blocked images: '0.jpg' names 2 records; write more of the path, or NAME/ID"]
+
+
 def test_a_folder_of_pictures_is_blocked_by_content(source: Any, tmp_path: Path) -> None:
     (tmp_path / "rare" / "species").mkdir(parents=True)
     (tmp_path / "rare" / "species" / "other-name.jpg").write_bytes(encoded(1))

@@ -8,6 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from checklists import GBIF_HEADER, Row, table_rows, write_rows
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from clipbio.data.merging.checklist import Checklist
 from clipbio.data.merging.resolving import Resolver
@@ -196,3 +198,42 @@ def test_what_cannot_be_read_is_told_in_one_line(tmp_path: Path, name: str, cont
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ClipbioError, match=r"gone\.tsv is not there"):
         Checklist.load(tmp_path / "gone.tsv")
+
+
+words = ("species", "genus", "kingdom", "accepted", "synonym", "Aus bus", "Danaus plexippus", "Danaus", "1", "2")
+cells = st.sampled_from(words) | st.text(alphabet=st.characters(codec="utf-8"), max_size=12)
+tables = st.lists(st.lists(cells, min_size=1, max_size=6), min_size=1, max_size=8)
+
+
+def told_of(path: Path) -> str:
+    """Return how a name is matched by a file, or what is wrong with the file."""
+    try:
+        return Resolver(Checklist.load(path))(MONARCH).match
+    except ClipbioError as error:
+        return str(error)
+
+
+@settings(max_examples=60, deadline=None)
+@given(table=tables, header=st.sampled_from([GBIF_HEADER, COLDP_HEADER, ("name", "rank", "accepted", "parent")]))
+@example(table=[["name", "rank"], ["Aus bus", "species"]], header=())
+@example(table=[['"', "species"]], header=("name", "rank"))
+def test_nothing_but_the_documented_error_escapes(
+    tmp_path_factory: pytest.TempPathFactory, table: list[list[str]], header: tuple[str, ...]
+) -> None:
+    folder = tmp_path_factory.mktemp("fuzz")
+    text = "\n".join("\t".join(row) for row in ([list(header), *table] if header else table))
+    for name in ("names.tsv", "names.csv"):
+        (folder / name).write_bytes((text if name == "names.tsv" else text.replace("\t", ",")).encode())
+        told = told_of(folder / name)
+        assert "\n" not in told
+        assert told
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_checklist_or_an_error(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
+    folder = tmp_path_factory.mktemp("fuzz")
+    for name in ("a.tsv", "a.csv", "a.csv.gz", "a.parquet", "a.zip"):
+        (folder / name).write_bytes(data)
+        with pytest.raises(ClipbioError):
+            Checklist.load(folder / name)

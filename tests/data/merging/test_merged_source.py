@@ -248,3 +248,10 @@ def test_the_fingerprint_knows_settings_and_files(make_table: MakeTable, checkli
     assert len(set(before)) == 2
     write_csv(Path(checklist), table_rows([PICA]))
     assert fingerprints()[1] != before[1]
+
+
+def test_the_fingerprint_does_not_know_where_files_lie(make_table: MakeTable, checklist: str, tmp_path: Path) -> None:
+    sources = {"a": TableSource(make_table(rows_of(1)))}
+    (tmp_path / "elsewhere").mkdir()
+    moved = shutil.copy(checklist, tmp_path / "elsewhere")
+    assert merged(sources, checklist=checklist).fingerprint() == merged(sources, checklist=str(moved)).fingerprint()
