@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -154,6 +155,8 @@ def _verb_help(verb: str) -> str:
 
     settings = (config_dir() / f"{verb}.yaml").read_text(encoding="utf-8")
     named = [name for name in config_groups() if f"- {name}:" in settings or f"/{name}:" in settings]
+    parts = re.findall(r"^  - (\w+)$", settings, re.MULTILINE)
+    included = [config_dir() / f"{part}.yaml" for part in parts if part not in ("house", "_self_")]
     lines = [f"python -m clipbio {verb} [KEY=VALUE ...]: {VERBS[verb][0]}", "", "Choices (GROUP=CHOICE):"]
     lines += [f"  {name:<12} {' '.join(config_groups()[name])}" for name in named]
     lines += [
@@ -161,6 +164,7 @@ def _verb_help(verb: str) -> str:
         "Settings (KEY=VALUE; those of a choice stand in conf/GROUP/CHOICE.yaml and are given as GROUP.KEY=VALUE):",
         "",
         settings,
+        *(path.read_text(encoding="utf-8") for path in included),
         "--cfg job prints the composed config; -m runs a sweep over comma-separated values.",
         "",
     ]

@@ -67,9 +67,9 @@ def test_the_card_of_a_merged_set_tells_what_merging_did(make_table: MakeTable, 
     card = card_of(MergedSource(sources, settings), tmp_path / "shards")
     for line in (
         "| one | 2 | 2 | 0 | 1 |",
-        "| source | filled ranks | kept | records | synonym | duplicate photo | lost with duplicates |",
-        "| one | 0 | 2 | 2 | 2 | 0 | 0 |",
-        "| two | 0 | 0 | 2 | 0 | 2 | 0 |",
+        "| source | records | kept | synonym | duplicate photo |",
+        "| one | 2 | 2 | 2 | 0 |",
+        "| two | 2 | 0 | 0 | 2 |",
         "| synonym | 1 | 2 |",
         "| species | merge.blocked.species | 0 of 1 |",
     ):

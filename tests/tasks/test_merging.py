@@ -36,6 +36,13 @@ def test_several_sources_become_one_set(make_garden, tmp_path: Path, capsys) -> 
     assert "Genusa speciesa" not in taxa
 
 
+def test_help_lists_the_settings_of_merging(capsys) -> None:
+    status, told, _ = here(capsys, "prepare", "--help")
+    assert status == 0
+    assert "photo_identifiers:" in told
+    assert "max_defect_share:" in told
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

@@ -41,8 +41,8 @@ class Checklist:
         self.ids = rows.ids
         self._columns = rows.columns
         self._usable = _Usable.of(rows)
-        self.accepted_N = self._pointers(rows.accepted_ids, rows.accepted_names, rows)
-        self.parent_N = self._pointers(rows.parent_ids, rows.parent_names, rows, above=True)
+        self.accepted_N = self._pointers(rows.accepted_ids, rows.accepted_names)
+        self.parent_N = self._pointers(rows.parent_ids, rows.parent_names, above=True)
         self._refuse_cycles(np.where(self.is_synonym_N, self.accepted_N, -1), "a synonym of itself")
         self._refuse_cycles(self.parent_N, "its own parent")
 
@@ -117,21 +117,24 @@ class Checklist:
         close = difflib.get_close_matches(name, self._usable.starting_with(f"{genus} ", _SIMILAR_NAMES), 1, 0.85)
         return close[0] if close else ""
 
-    def _pointers(self, ids: pa.Array | None, names: pa.Array | None, rows: NameRows, *, above: bool = False) -> Rows:
-        pointer_N = np.full(len(rows.names), -1, np.int32)
+    def _pointers(self, ids: pa.Array | None, names: pa.Array | None, *, above: bool = False) -> Rows:
+        pointer_N = np.full(len(self.names), -1, np.int32)
         if ids is not None and self.ids is not None:
             pointer_N = _numbers(pc.index_in(ids, value_set=self.ids))
         if names is not None:
+            found: dict[tuple[str, int, str], int] = {}
             told_N = pc.not_equal(names, "").to_numpy(zero_copy_only=False)
-            for row in np.flatnonzero(told_N & (pointer_N < 0)):
-                pointer_N[row] = self._named(int(row), str(names[int(row)].as_py()), above=above)
+            for row in np.flatnonzero(told_N & (pointer_N < 0)).tolist():
+                key = (str(names[row].as_py()), int(self.rank_N[row]), self._kingdom_column(row))
+                if key not in found:
+                    found[key] = self._named(*key, above=above)
+                pointer_N[row] = found[key]
         itself_N = pointer_N == np.arange(len(pointer_N), dtype=np.int32)
         return np.where(itself_N, np.int32(-1), pointer_N)
 
-    def _named(self, row: int, name: str, *, above: bool) -> int:
-        """Return the row that a row names as accepted or as parent: of the same kingdom, if that is told."""
-        rank, kingdom = int(self.rank_N[row]), self._kingdom_column(row)
-        found = [other for other in self._usable.rows(name) if other != row]
+    def _named(self, name: str, rank: int, kingdom: str, *, above: bool) -> int:
+        """Return the row that a name stands for as accepted name or as parent: of the same kingdom, if that is told."""
+        found = self._usable.rows(name)
         if above:
             found = [other for other in found if rank < 0 or self.rank_N[other] < rank]
         else:

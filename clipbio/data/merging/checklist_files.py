@@ -189,11 +189,12 @@ def _canonical(names: Any, rank_N: npt.NDArray[np.int8]) -> Any:
     single_N = pc.match_substring_regex(names, r"^[A-Z][a-z-]+$").to_numpy(zero_copy_only=False)
     is_species_N = rank_N == RANKS.index("species")
     odd_N = np.where(is_species_N, ~plain_N, ~(single_N | plain_N)) | (rank_N == 0)
-    rows = np.flatnonzero(odd_N & (rank_N != BELOW))
+    odd_N &= (rank_N != BELOW) & pc.not_equal(names, "").to_numpy(zero_copy_only=False)
+    rows = np.flatnonzero(odd_N)
     if not len(rows):
         return names
     replaced = [_name(str(names[int(row)].as_py()), int(rank_N[row])) for row in rows]
-    return pc.replace_with_mask(names, pa.array(odd_N & (rank_N != BELOW)), pa.array(replaced, pa.string()))
+    return pc.replace_with_mask(names, pa.array(odd_N), pa.array(replaced, pa.string()))
 
 
 def _name(raw: str, rank: int) -> str:

@@ -45,6 +45,11 @@ class NameTable:
         self.header = self._header()
 
     @property
+    def name(self) -> str:
+        """Name the table, without the folders or the archive that it lies in."""
+        return self.member.rpartition("/")[2] or self.path.name
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """Name the columns, without the `col:` that ColDP puts before them."""
         return tuple(name.removeprefix("col:") for name in self.header)

@@ -89,14 +89,20 @@ class MergedSource:
     @cached_property
     def decisions(self) -> Decisions:
         """Give what was decided about each record."""
-        decisions = decide(self.sources, self.rules)
-        for warning in self.warnings():
-            logger.warning("%s", warning)
-        return decisions
+        logger.info(
+            "reading the names of all records, and the pictures that may be the same: %s", ", ".join(self.sources)
+        )
+        return decide(self.sources, self.rules)
 
     def warnings(self) -> list[str]:
-        """Return the blocked lists that blocked nothing."""
-        return [*self.rules.species.warnings(), *self.rules.images.warnings()]
+        """Return what has had no effect: blocked lists that blocked nothing, a checklist that knows no name."""
+        warnings = [*self.rules.species.warnings(), *self.rules.images.warnings()]
+        counts = self.decisions.counts.values()
+        if self.settings.checklist and not any(count["accepted"] or count["synonym"] for count in counts):
+            warnings.append(
+                f"the checklist {Path(self.settings.checklist.path).name} has none of the names of the data"
+            )
+        return warnings
 
     @cached_property
     def common_names(self) -> list[SpeciesText]:
@@ -130,7 +136,7 @@ class MergedSource:
             )
         }
         return {
-            "sources": {name: dict(sorted(counts.items())) for name, counts in decisions.counts.items()},
+            "sources": {name: _ordered(counts) for name, counts in decisions.counts.items()},
             "conflict_lines": decisions.log.counts,
             "blocked_entries_found": blocked,
             "common_names_joined": len(self.common_names),
@@ -143,6 +149,8 @@ class MergedSource:
         write_catalog(self._catalogued(), folder)
         summary = self.summary()
         write_json(folder / SUMMARY, summary)
+        for warning in summary["warnings"]:
+            logger.warning("%s", warning)
         for name, counts in summary["sources"].items():
             logger.info(
                 "%s: %s", name, ", ".join(f"{what.replace('_', ' ')} {count:,}" for what, count in counts.items())
@@ -205,3 +213,10 @@ class MergedSource:
         paths = [Path(name) for name in (*named, *settings.blocked_species, *settings.blocked_images)]
         listed = [[path, *(sorted(path.rglob("*")) if path.is_dir() else ())] for path in paths]
         return [path for group in listed for path in group if path.is_file()]
+
+
+def _ordered(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return what arrived, what was kept, and then all other counts that are not 0."""
+    first = ("records", "kept")
+    others = sorted(what for what, count in counts.items() if count and what not in first)
+    return {what: counts.get(what, 0) for what in (*first, *others)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from pathlib import Path
 
 from clipbio.data.merging.checklist import Checklist
 from clipbio.data.merging.columns import NameTable, chosen_form
@@ -75,7 +74,8 @@ class _Wanted:
 
 def _chosen(file: NameFile, wanted: _Wanted, resolver: Resolver, languages: Sequence[str]) -> Iterator[SpeciesText]:
     counts: dict[Key, dict[tuple[str, str], list[int]]] = {}
-    for key, text, language, preferred in _rows(file, wanted, resolver):
+    table = NameTable(file.path, member="VernacularName")
+    for key, text, language, preferred in _rows(table, file, wanted, resolver):
         if languages and language.casefold() not in languages:
             continue
         seen = counts.setdefault(key, {}).setdefault((text, language), [0, 0])
@@ -83,7 +83,7 @@ def _chosen(file: NameFile, wanted: _Wanted, resolver: Resolver, languages: Sequ
         seen[1] |= preferred
     for (kingdom, name), texts in counts.items():
         (text, language), _ = min(texts.items(), key=lambda item: _order(item[0], item[1], languages))
-        yield SpeciesText(kingdom, name, "common_name", text, language, source=Path(file.path).name)
+        yield SpeciesText(kingdom, name, "common_name", text, language, source=table.name)
 
 
 def _order(name: tuple[str, str], seen: Sequence[int], languages: Sequence[str]) -> tuple[int, int, int, str, str]:
@@ -92,8 +92,9 @@ def _order(name: tuple[str, str], seen: Sequence[int], languages: Sequence[str])
     return (-seen[1], place, -seen[0], text, language)
 
 
-def _rows(file: NameFile, wanted: _Wanted, resolver: Resolver) -> Iterator[tuple[Key, str, str, bool]]:
-    table = NameTable(file.path, member="VernacularName")
+def _rows(
+    table: NameTable, file: NameFile, wanted: _Wanted, resolver: Resolver
+) -> Iterator[tuple[Key, str, str, bool]]:
     form, columns = chosen_form(table, FORMS, form=file.format, columns=file.columns, required=("text",))
     if form != "table" and (resolver.checklist is None or resolver.checklist.ids is None):
         raise ClipbioError(f"{table.path} names taxa by id; give merge.checklist of the same release")

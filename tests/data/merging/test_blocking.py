@@ -114,6 +114,8 @@ def test_a_list_that_matches_nothing_is_a_warning(
     (tmp_path / "pictures.txt").write_text("eol_1.jpg\n")
     merged = source(SHELL, PICA, species=[str(tmp_path / "rare.txt")], images=[str(tmp_path / "pictures.txt")])
     assert len(ids(merged)) == 2
+    (tmp_path / "out").mkdir()
+    merged.write_side_files(tmp_path / "out")
     assert "blocked species: none of the 2 entries of rare.txt occurs in the data" in caplog.text
     assert "blocked images: none of the 1 entries of pictures.txt occurs in the data" in caplog.text
     assert len(merged.summary()["warnings"]) == 2

@@ -207,11 +207,16 @@ def test_summary_counts(make_sources: Any, checklist: str, tmp_path: Path) -> No
     source.write_side_files(tmp_path)
     summary = json.loads((tmp_path / "merge.json").read_text())
     assert summary["sources"] == {
-        "a": {"filled_ranks": 8, "kept": 2, "records": 2, "synonym": 2},
-        "b": {"blocked_species": 1, "records": 1},
+        "a": {"records": 2, "kept": 2, "filled_ranks": 8, "synonym": 2},
+        "b": {"records": 1, "kept": 0, "blocked_species": 1},
     }
     assert summary["conflict_lines"] == {"synonym": 1}
     assert summary["blocked_entries_found"]["species"] == {"merge.blocked.species": "1 of 1"}
+
+
+def test_a_checklist_of_other_things_is_a_warning(make_sources: Any, checklist: str) -> None:
+    source = merged(make_sources(a=rows(1, "Animalia - - - - Aus bus")), checklist=checklist)
+    assert source.warnings() == ["the checklist names.csv has none of the names of the data"]
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,7 @@ def test_tables_that_name_taxa_by_id(tmp_path: Path, form: str) -> None:
     path = write_rows(tmp_path / "VernacularName.tsv", [dict(zip(keys, pair)) for pair in cells])
     (text,) = read_common_names([NameFile(str(path))], [lineage(MONARCH)], Resolver(checklist))
     assert (text.scientific_name, text.text, text.source) == ("Danaus plexippus", "Monarch", "VernacularName.tsv")
+    assert read_common_names([NameFile(str(tmp_path))], [lineage(MONARCH)], Resolver(checklist)) == [text], "the folder"
     with pytest.raises(ClipbioError, match=r"names taxa by id; give merge\.checklist of the same release"):
         read_common_names([NameFile(str(path))], [lineage(MONARCH)], Resolver(None))
 
