@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ _SEVERAL = -1
 _NOT_MATCHED = ("unmatched", "other_kingdom")
 _LOSABLE = ("mask", "common_names", "descriptions", "dna", "bin", "label", "licence", "rights_holder")
 _WORLDWIDE = ("://", "doi:", "urn:")
+_INATURALIST = re.compile(r"inaturalist[^/]*/photos/(\d+)/\w+\.\w+")
 
 
 @dataclass(frozen=True)
@@ -180,8 +182,7 @@ class _Deciding:
         if specimen.image is None:
             return []
         values = (str(specimen.metadata.get(key) or "").strip() for key in self.rules.photo_identifiers)
-        told = (value for value in values if any(mark in value.lower() for mark in _WORLDWIDE))
-        return [value.removeprefix("https:").removeprefix("http:") for value in told]
+        return [_address(value) for value in values if any(mark in value.lower() for mark in _WORLDWIDE)]
 
     def _drop_duplicate(self, name: str, specimen: Specimen, resolution: Resolution, first: _Held) -> None:
         lost = [column for column in _LOSABLE if getattr(specimen, column) and column not in first.has]
@@ -200,6 +201,12 @@ class _Deciding:
         self.made.kept_taxa.add(resolution.taxon)
         for note in resolution.notes:
             self.made.log.add(name, f"{name}/{specimen.id}", name_of(resolution.taxon), note)
+
+
+def _address(value: str) -> str:
+    """Return what an address names: without the scheme, and a photo of iNaturalist in whatever size."""
+    photo = _INATURALIST.search(value)
+    return f"inaturalist photo {photo[1]}" if photo else value.removeprefix("https:").removeprefix("http:")
 
 
 def _disagreement(dropped: Taxon, kept: Taxon) -> Note | None:

@@ -10,7 +10,7 @@ from clipbio.errors import ClipbioError, nearest
 
 __all__ = ["IDENTIFIERS", "MergeSettings", "NameFile"]
 
-IDENTIFIERS = ("image_url", "identifier", "accessURI", "access_uri", "source_url", "url")
+IDENTIFIERS = ("image_url", "identifier", "accessURI")
 """Metadata that names a photo all over the world, where its value is a URL, a DOI or a URN."""
 
 

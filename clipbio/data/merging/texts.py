@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import chain
 
 from clipbio.data.defects import Defects
 from clipbio.data.merging.deciding import Decisions, Rules
@@ -28,7 +29,7 @@ def merged_texts(
     wrong with texts is counted in `defects`.
     """
     seen: set[tuple[str, str, str, str]] = set()
-    for text in (*_renamed(sources, decisions, rules, defects), *common_names):
+    for text in chain(_renamed(sources, decisions, rules, defects), common_names):
         key = (text.kingdom, text.scientific_name, text.kind, text.text)
         if key not in seen:
             seen.add(key)

@@ -135,6 +135,15 @@ def test_the_same_address_is_the_same_photo(make_sources: Any) -> None:
     assert len(ids(merged(sources, photo_identifiers=[]))) == 3
 
 
+def test_sizes_of_one_photo_of_inaturalist_are_the_same_photo(make_sources: Any) -> None:
+    sources = make_sources(
+        a=rows(1, PICA, image_url="https://inaturalist-open-data.s3.amazonaws.com/photos/12/medium.jpeg"),
+        b=rows(1, PICA, identifier="https://static.inaturalist.org/photos/12/original.jpg"),
+        c=rows(1, PICA, identifier="https://static.inaturalist.org/photos/123/original.jpg"),
+    )
+    assert ids(merged(sources)) == ["a/s0", "c/s0"]
+
+
 def test_a_better_determination_that_is_lost_is_told(make_sources: Any, tmp_path: Path) -> None:
     sources = make_sources(a=rows(1, PICA.replace("hudsonia", "-")), b=rows(1, PICA))
     shutil.copy(tmp_path / "a/images/0.jpg", tmp_path / "b/images/0.jpg")
