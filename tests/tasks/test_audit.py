@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from runs import SMALL, here
+from runs import SMALL, here, run
 
 from clipbio.config import compose, plain
 from clipbio.errors import ClipbioError
@@ -49,20 +49,20 @@ def test_the_verb_compares_two_folders(make_garden, tmp_path, capsys) -> None:
 
 
 def test_training_warns_of_leakage_and_the_report_says_so(leaky, tmp_path, capsys) -> None:
-    run = tmp_path / "run"
-    status, _, errors = train(capsys, leaky, f"run_dir={run}")
+    folder = tmp_path / "run"
+    status, _, errors = train(capsys, leaky, f"run_dir={folder}")
     assert status == 0, errors
     assert "train and test share 1 image" in " ".join(errors.split())
-    assert json.loads((run / "leakage.json").read_text())["leaks"] == 1
-    assert "train and test share 1 image" in (run / "report.md").read_text()
+    assert json.loads((folder / "leakage.json").read_text())["leaks"] == 1
+    assert "train and test share 1 image" in (folder / "report.md").read_text()
 
 
 def test_training_refuses_leakage_when_asked_to(leaky, tmp_path, capsys) -> None:
-    run = tmp_path / "run"
-    status, _, errors = train(capsys, leaky, f"run_dir={run}", "leakage=refuse")
+    folder = tmp_path / "run"
+    status, _, errors = train(capsys, leaky, f"run_dir={folder}", "leakage=refuse")
     assert status == 2
     assert "go on with leakage=warn" in errors
-    assert not (run / "checkpoints").exists() or not list((run / "checkpoints").iterdir())
+    assert not (folder / "checkpoints").exists() or not list((folder / "checkpoints").iterdir())
     status, _, errors = train(capsys, leaky, f"run_dir={tmp_path}/off", "leakage=off")
     assert status == 0, errors
     assert not (tmp_path / "off" / "leakage.json").exists()
@@ -77,11 +77,11 @@ def test_another_stream_is_audited_against_what_is_evaluated(make_garden, tmp_pa
         writer = csv.DictWriter(file, rows[0].keys())
         writer.writeheader()
         writer.writerows(rows)
-    run = tmp_path / "run"
+    folder = tmp_path / "run"
     more = [f"+data.streams.more.root={other}", "+data.streams.more.share=0.5", "+text@data.streams.more.text=common"]
-    status, _, errors = train(capsys, own, f"run_dir={run}", *more)
+    status, _, errors = train(capsys, own, f"run_dir={folder}", *more)
     assert status == 0, errors
-    found = json.loads((run / "leakage.json").read_text())
+    found = json.loads((folder / "leakage.json").read_text())
     assert found["specimens"]["stream more"] == 24
     leaks = [(one["first"], one["second"], one["kind"]) for one in found["overlaps"] if one["leak"]]
     assert leaks == [("test", "stream more", "specimen")]
@@ -90,3 +90,16 @@ def test_another_stream_is_audited_against_what_is_evaluated(make_garden, tmp_pa
 def test_a_wrong_choice_is_refused() -> None:
     with pytest.raises(ClipbioError, match="leakage=maybe must be warn, refuse or off"):
         check_config(plain(compose("train", ["leakage=maybe"])))
+
+
+def test_all_processes_learn_of_a_refusal(leaky, tmp_path) -> None:
+    done = run(
+        "train.py",
+        *SMALL,
+        *("trainer=ddp", "trainer.accelerator=cpu", "trainer.precision=32-true", "leakage=refuse"),
+        *(f"data.root={leaky}", "duration=1 steps", f"cache_dir={leaky}/cache", f"run_dir={tmp_path}/run"),
+        processes=2,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "leakage: train and test share 1 image" in done.stderr
+    assert json.loads((tmp_path / "run" / "status.json").read_text())["state"] == "failed"
