@@ -112,18 +112,21 @@ def find_export(root: Path, suffixes: tuple[str, ...]) -> tuple[str, Callable[[]
 
     Args:
         root: A text file, plain or gzipped, or a folder or zip file with one of them.
-        suffixes: What its name ends with, without `.gz`.
+        suffixes: What its name ends with, without `.gz`; the first one that is found counts.
     """
-    if root.is_file() and root.suffix != ".zip":
+    if root.name.lower().endswith((".tar", ".tar.gz", ".tgz")):
+        raise ClipbioError(f"{root} is a tar file; unpack it and give the table in it")
+    if root.is_file() and root.suffix.lower() != ".zip":
         return root.name, _opener(root.name, lambda: root.open("rb"))
     archive = Archive(root)
-    wanted = tuple(suffix + end for suffix in suffixes for end in ("", ".gz"))
-    found = [name for name in archive.names() if name.lower().endswith(wanted)]
-    if len(found) != 1:
-        looked_for = " or ".join(f"*{suffix}" for suffix in suffixes)
-        held = f"holds {', '.join(found[:5])}" if found else "holds no table"
-        raise ClipbioError(f"{root} {held}; there must be one file {looked_for}, or give the file itself")
-    return PurePosixPath(found[0]).name, _opener(found[0], partial(archive.open, found[0]))
+    names = [name for name in archive.names() if not name.startswith(".") and "/." not in name]
+    for suffix in suffixes:
+        found = [name for name in names if name.lower().endswith((suffix, f"{suffix}.gz"))]
+        if len(found) > 1:
+            raise ClipbioError(f"{root} holds {', '.join(found[:5])}; give the one to read")
+        if found:
+            return PurePosixPath(found[0]).name, _opener(found[0], partial(archive.open, found[0]))
+    raise ClipbioError(f"{root} holds no table *{' or *'.join(suffixes)}; give the file itself")
 
 
 def _opener(name: str, opened: Callable[[], BinaryIO]) -> Callable[[], BinaryIO]:

@@ -31,7 +31,7 @@ _AT_SPECIES = frozenset(
     )
 )
 _DOUBT = re.compile(r"\b(cf|aff|nr|near|prob|poss|uncertain|doubtful)\b|\?", re.IGNORECASE)
-_BINOMIAL = re.compile(r"[A-Z]\S+ (?:\([A-Z]\S*\) )?(?:[×xX] ?)?[a-z][a-zë-]{2,}(?:\s.*)?")
+_BINOMIAL = re.compile(r"[A-Z]\S+ (?:\([A-Z]\S*\) )?(?:[×xX] ?)?(?:[a-z][a-zë-]{2,}|sp|spp|cf|aff|nr)(?:[\s.].*)?")
 _SEPARATORS = re.compile(r"\s*\|\s*|\s*;\s*|\s+#\s+|#(?=https?:)|,\s*(?=https?:)")
 
 

@@ -29,7 +29,7 @@ DESCRIPTION_TYPES = ("general", "diagnostic", "morphology", "morphological", "de
 
 _MEDIA = ("Multimedia", "Image")
 _TEXTS = {"Description": ("description", "description"), "VernacularName": ("vernacularName", "common_name")}
-_PICTURE_TYPES = frozenset({"", "stillimage", "image", "photograph", "photo", "specimen photo"})
+_PICTURE_WORDS = ("image", "photo", "jpg", "jpeg", "png", "tif")
 _USED = frozenset({*TAXON_TERMS, "", "vernacularName", "license", "rights", "rightsHolder", "associatedMedia"})
 
 
@@ -181,9 +181,13 @@ def _kind(told: str) -> str:
 
 
 def _is_picture(values: Mapping[str, str]) -> bool:
-    kind = re.split(r"[#/]", text(values.get("type")))[-1].lower()
-    file_format = text(values.get("format")).lower()
-    return kind in _PICTURE_TYPES and (kind != "" or not file_format.startswith(("audio", "video", "text")))
+    """Tell pictures from sounds and films by `type` and `format`, which people fill in their own ways or not at all."""
+    kind, file_format = text(values.get("type")).lower(), text(values.get("format")).lower()
+    if any(word in kind for word in ("moving", "sound", "audio", "video")):
+        return False
+    if any(word in kind for word in _PICTURE_WORDS):
+        return True
+    return any(word in file_format for word in _PICTURE_WORDS) if file_format else not kind
 
 
 def _medium(values: Mapping[str, str]) -> tuple[Any, ...]:

@@ -93,4 +93,4 @@ def _advice(medium: Medium, pictures: Pictures) -> str:
         return f"{address}: pictures are not downloaded here; give the folder where they lie with images="
     if pictures.named_by == "id":
         return f"{address}: no file of {pictures.folder} bears the id of the record; else set images_named_by=address"
-    return f"{address}: no file of {pictures.folder} is its own by name; if ids are the names set images_named_by=id"
+    return f"{address}: no file of {pictures.folder} is named after it; if ids are the names set images_named_by=id"

@@ -100,6 +100,27 @@ def test_pictures_named_by_the_id_of_their_record(tmp_path: Path) -> None:
         DwcaSource(tmp_path / "0001.zip", images_named_by="ids")  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("kind", "file_format", "is_read"),
+    [
+        ("StillImage", "", True),
+        ("http://purl.org/dc/dcmitype/StillImage", "image/jpeg", True),
+        ("image/jpeg", "", True),
+        ("", "", True),
+        ("", "JPG", True),
+        ("PhysicalObject", "image/png", True),
+        ("", "audio/mpeg", False),
+        ("MovingImage", "video/mp4", False),
+        ("Sound", "", False),
+        ("Text", "", False),
+    ],
+)
+def test_what_is_a_picture(tmp_path: Path, kind: str, file_format: str, is_read: bool) -> None:
+    media = [gbif_media("1", "http://x.example/a.jpg", type=kind, format=file_format)]
+    root = write_zip(tmp_path / "0001.zip", gbif_files([gbif_row("1")], media))
+    assert len(list(DwcaSource(root, images=write_pictures(tmp_path / "i", ["a.jpg"])))) == is_read
+
+
 def test_a_file_belongs_to_one_address(tmp_path: Path) -> None:
     media = [
         gbif_media("1", "http://x.example/one/sheet.jpg"),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -420,8 +421,25 @@ def test_wrong_files_are_told_in_one_line(
         kind(path, images=tmp_path / "none")
     for name in ("b.csv", "c.csv", "b.tsv", "c.tsv"):
         (tmp_path / name).write_text("x\n")
-    with pytest.raises(ClipbioError, match="there must be one file"):
+    with pytest.raises(ClipbioError, match=r"holds b\.\wsv, c\.\wsv; give the one to read"):
         kind(tmp_path)
+    with pytest.raises(ClipbioError, match="is a tar file; unpack it"):
+        kind(_tar(tmp_path / "package.tar.gz"))
+
+
+def _tar(path: Path) -> Path:
+    with tarfile.open(path, "w:gz"):
+        return path
+
+
+def test_a_package_with_other_files_beside_the_table(tmp_path: Path) -> None:
+    files = {
+        "b/data.tsv": tabbed(BCDM, bcdm_rows()[:1]),
+        "b/readme.txt": "x",
+        "__MACOSX/b/._data.tsv": "x",
+        "b/._data.tsv": "x",
+    }
+    assert [s.id for s in BoldSource(write_zip(tmp_path / "package.zip", files))] == ["A1"]
 
 
 def test_two_files_of_one_name_belong_to_no_record(tmp_path: Path) -> None:

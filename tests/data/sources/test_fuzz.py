@@ -18,8 +18,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clipbio.data.defects import Defects
-from clipbio.data.sources import BoldSource, DwcaSource, GbifSource, InaturalistSource, Source, TableSource
+from clipbio.data.sources import (
+    BoldSource,
+    DwcaSource,
+    FolderSource,
+    GbifSource,
+    InaturalistSource,
+    Source,
+    TableSource,
+)
 from clipbio.data.sources.delimited import DelimitedFile, Dialect
+from clipbio.data.sources.folder import Names
 from clipbio.data.sources.meta_xml import read_meta
 from clipbio.data.sources.pictures import stems_of_url
 from clipbio.errors import ClipbioError
@@ -168,6 +177,29 @@ def test_exports_of_wild_bytes(name: str, header: bool, data: bytes) -> None:
         (Path(folder) / name).write_bytes((start if header else b"") + data)
         (Path(folder) / "1.jpg").write_bytes(b"x")
         read_all(lambda: kind(Path(folder) / name, images=folder))
+
+
+names = st.sampled_from(
+    ["Quercus robur", "00042_A_B_C_D_E_Pica_pica", "1._", "_", "x × y", "Train", "A cf. b", "\ud800"]
+) | st.text(st.characters(blacklist_characters="/\0"), min_size=1, max_size=20)
+
+
+@quickly
+@given(
+    folders=st.lists(names, max_size=3),
+    file=names,
+    levels=st.sampled_from([None, ["genus"], ["family", "species"]]),
+    kind=st.sampled_from(["scientific", "common", "label"]),
+)
+def test_folders_of_wild_names(folders: list[str], file: str, levels: list[str] | None, kind: Names) -> None:
+    with tempfile.TemporaryDirectory() as root:
+        try:
+            path = Path(root, *folders, f"{file}.jpg")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"x")
+        except (OSError, UnicodeEncodeError):
+            return
+        read_all(lambda: FolderSource(root, names=kind, levels=levels))
 
 
 attributes = st.sampled_from(
