@@ -20,6 +20,7 @@ VERBS = {
     "evaluate": ("run benchmarks on a run, a checkpoint or a pretrained model", "clipbio.tasks.evaluate:evaluate"),
     "export": ("write the weights of a run as one file, adapters merged", "clipbio.tasks.export:export_weights"),
     "prepare": ("turn a specimen table into shards with a manifest", "clipbio.tasks.prepare:prepare_shards"),
+    "convert": ("write shards in another project's layout", "clipbio.tasks.convert:convert_shards"),
     "split": ("write which specimen stands in which split as a table", "clipbio.tasks.split:split_source"),
     "check": ("report what is in shards, a table or any source, and its defects", "clipbio.tasks.check:check_data"),
     "audit": (

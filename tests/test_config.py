@@ -59,10 +59,11 @@ def test_every_choice_of_every_group_composes(group: str, choice: str) -> None:
     check_config(config)
 
 
-@pytest.mark.parametrize("name", ["evaluate", "export", "prepare", "split", "check", "audit", "lint"])
+@pytest.mark.parametrize("name", ["evaluate", "export", "prepare", "convert", "split", "check", "audit", "lint"])
 def test_the_other_commands_compose(name: str) -> None:
     needed = {
         "prepare": ["source.root=x", "out=y"],
+        "convert": ["root=x", "out=y"],
         "split": ["source.root=x", "out=y"],
         "check": ["root=x"],
         "audit": ["root=x"],

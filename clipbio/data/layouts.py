@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from clipbio.data.foreign.bioclip import BioclipLayout
+from clipbio.data.foreign.clip_benchmark import ClipBenchmarkLayout
 from clipbio.data.manifest import CLIPBIO_LAYOUT, ShardError
 from clipbio.data.specimen import Specimen
 from clipbio.data.tar import IMAGE_MEMBERS, MASK_MEMBER, RECORD_MEMBER
@@ -51,6 +52,7 @@ class ClipbioLayout:
 _LAYOUTS: dict[str, Callable[[Path], Layout]] = {
     ClipbioLayout.name: lambda root: ClipbioLayout(),
     BioclipLayout.name: lambda root: BioclipLayout(),
+    ClipBenchmarkLayout.name: ClipBenchmarkLayout,
 }
 
 

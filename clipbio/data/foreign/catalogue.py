@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from clipbio.data.defects import Defects
+from clipbio.data.foreign.clip_benchmark import CLASS_NAMES
 from clipbio.data.foreign.folders import ForeignFolder
 from clipbio.data.foreign.samples import Sample, ShardReader, picture_of
 from clipbio.data.layouts import layout_of
@@ -116,6 +117,8 @@ class _Cataloguing:
             index.close()
         self._refuse()
         save_texts((), self.out / TEXTS)
+        if (names := self.folder.root / CLASS_NAMES).is_file():
+            shutil.copyfile(names, self.out / CLASS_NAMES)
         return self._manifest()
 
     def _add(self, index: IndexWriter, split: str, shard: str, size: int) -> None:

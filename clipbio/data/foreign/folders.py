@@ -10,13 +10,13 @@ from pathlib import Path
 from clipbio.data.manifest import SPLITS
 from clipbio.errors import ClipbioError
 
-__all__ = ["ForeignFolder", "find_foreign"]
+__all__ = ["COUNT", "ForeignFolder", "find_foreign"]
 
 logger = logging.getLogger(__name__)
 
 _NAMES = {name: name for name in SPLITS} | {"validation": "val", "valid": "val", "dev": "val"}
 _SIZE = re.compile(r"\d+x\d+")
-_COUNT = "nshards.txt"
+COUNT = "nshards.txt"
 _DEPTH = 3
 
 
@@ -49,7 +49,7 @@ def find_foreign(root: Path) -> ForeignFolder | None:
 
     Known are `SPLIT/*.tar`, `*.tar` alone, and both below `WIDTHxHEIGHT/` (BioCLIP) or a single folder.
     """
-    if any((root / name / _COUNT).is_file() for name in _NAMES):
+    if any((root / name / COUNT).is_file() for name in _NAMES):
         return _counted(root)
     folder = root
     for _ in range(_DEPTH):
@@ -86,7 +86,7 @@ def _counted(root: Path) -> ForeignFolder:
     """Return the shards of CLIP_benchmark's layout: a file tells how many each split has."""
     shards: list[tuple[str, str]] = []
     for name, split in _NAMES.items():
-        path = root / name / _COUNT
+        path = root / name / COUNT
         if not path.is_file():
             continue
         told = path.read_bytes()[:32].strip()
@@ -94,10 +94,10 @@ def _counted(root: Path) -> ForeignFolder:
             raise ClipbioError(f"{path} must hold the number of shards alone")
         for number in range(int(told)):
             if not (root / name / f"{number}.tar").is_file():
-                raise ClipbioError(f"{root / name} has no {number}.tar, but {_COUNT} tells {int(told)} shards")
+                raise ClipbioError(f"{root / name} has no {number}.tar, but {COUNT} tells {int(told)} shards")
             shards.append((split, f"{name}/{number}.tar"))
     if not shards:
-        raise ClipbioError(f"{root} has no shard: {_COUNT} tells 0")
+        raise ClipbioError(f"{root} has no shard: {COUNT} tells 0")
     return ForeignFolder(root, "clip_benchmark", tuple(shards))
 
 
