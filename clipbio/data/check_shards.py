@@ -16,6 +16,8 @@ import pyarrow.compute as pc
 from clipbio.data.columns import codes, read_index, taxa_of
 from clipbio.data.defects import Defects
 from clipbio.data.digests import image_digest
+from clipbio.data.foreign.samples import IMAGE_BYTES
+from clipbio.data.index import RECORD_BYTES
 from clipbio.data.layouts import parse_record
 from clipbio.data.manifest import INDEX, SPLITS, TEXTS, Manifest, ShardEntry, ShardError
 from clipbio.data.species_texts import SpeciesTexts
@@ -178,6 +180,11 @@ class ShardCheck:
                 continue
             if member.name in content:
                 self.findings.add("repeated_member", where, f"'.{member.name}' occurs more than once")
+            limit = RECORD_BYTES if member.name == RECORD_MEMBER else IMAGE_BYTES
+            if member.size > limit:
+                message = f"'.{member.name}' has {member.size} bytes, more than {limit}: it is not read"
+                self.findings.add("too_large", where, message)
+                continue
             file.seek(member.start)
             content[member.name] = file.read(member.size)
         if self._index is not None:

@@ -21,11 +21,12 @@ from clipbio.data.storage import LocalStorage, ShardStorage
 from clipbio.data.tar import BLOCK, IMAGE_MEMBERS, MASK_MEMBER
 from clipbio.taxonomy import RANKS, Taxon, stable_hash
 
-__all__ = ["REMEDY", "ShardIndex"]
+__all__ = ["RECORD_BYTES", "REMEDY", "ShardIndex"]
 
 REMEDY = "run 'python -m clipbio check' on this folder"
 _CACHED_RECORDS = 50_000
-_RECORD_BYTES = 16 * 2**20
+RECORD_BYTES = 16 * 2**20
+"""Largest member, but for images, that is read."""
 _SAMPLE_BYTES = 2**30
 _WINDOW = 32 * BLOCK
 
@@ -140,7 +141,7 @@ class ShardIndex:
         start, length = int(self.offset_N[row]), int(self.length_N[row])
         if length > _SAMPLE_BYTES:
             raise ShardError(f"the sample claims {length} bytes, more than {_SAMPLE_BYTES}")
-        if length > _RECORD_BYTES:
+        if length > RECORD_BYTES:
             self._texts_of(row)  # refuses a record that is too large before it is read
         data = self._bytes(row, start, length)
 
@@ -177,14 +178,14 @@ class ShardIndex:
                 raise ShardError(f"'{name}' is cut off")
             if key:
                 if entry.danger:
-                    raise ShardError(f"'{entry.path}' {entry.danger}")
+                    raise ShardError(f"{entry.path!r} {entry.danger}")
                 yield name, entry
             position = entry.next
 
     def _content(self, entry: Entry, read: Reader) -> bytes:
         picture = entry.sample_name[1] in (*IMAGE_MEMBERS, MASK_MEMBER)
-        if entry.size > _RECORD_BYTES and not picture:
-            raise ShardError(f"'{entry.path}' claims {entry.size} bytes, more than {_RECORD_BYTES}")
+        if entry.size > RECORD_BYTES and not picture:
+            raise ShardError(f"{entry.path!r} claims {entry.size} bytes, more than {RECORD_BYTES}")
         return read(entry.start, entry.size)
 
     def _bytes(self, row: int, start: int, length: int) -> bytes:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from clipbio.errors import ClipbioError, nearest
 
-__all__ = ["REMOTE_SCHEMES", "is_remote", "local_folder", "shown"]
+__all__ = ["REMOTE_SCHEMES", "is_remote", "local_folder", "refuse_programs", "shown"]
 
 # Schemes of remote folders.
 REMOTE_SCHEMES = ("s3", "gs", "gcs", "http", "https", "hf", "file", "memory")
@@ -40,6 +42,13 @@ def local_folder(root: str | Path, key: str) -> Path:
     if is_remote(root, key):
         raise ClipbioError(f"{key}={shown(root)} is a URL: give a folder of this machine")
     return Path(root).expanduser()
+
+
+def refuse_programs(settings: Mapping[str, Any], where: str) -> None:
+    """Refuse settings of which one is a `pipe:` URL; no other is looked into."""
+    for key, value in settings.items():
+        if isinstance(value, str) and value.lower().startswith("pipe:"):
+            is_remote(value, f"{where}.{key}")
 
 
 def shown(url: str | Path) -> str:

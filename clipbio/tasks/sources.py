@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 
 from clipbio.config import config_dir, config_groups, instantiate
 from clipbio.data.merging import MergedSource, MergeSettings
+from clipbio.data.roots import refuse_programs
 from clipbio.data.sources import Source
 from clipbio.data.splitting import Keep, SplitSource
 from clipbio.errors import ClipbioError, nearest
@@ -33,6 +34,7 @@ def _single(config: Mapping[str, Any]) -> Source:
         raise ClipbioError("merge.* is about several sources; write 'sources={NAME: {format: table, root: FOLDER}}'")
     if not config.get("source"):
         raise ClipbioError("there is no source; give source=table source.root=FOLDER, or sources=")
+    refuse_programs(config["source"], "source")
     source: Source = instantiate(config["source"], "source")
     return source
 
@@ -60,5 +62,6 @@ def _named(name: str, values: Any) -> Source:
     for key, value in settings.items():
         if value == "???":
             raise ClipbioError(f"sources.{name}.{key} is missing; give sources.{name}.{key}=...")
+    refuse_programs(settings, f"sources.{name}")
     source: Source = instantiate(settings, f"sources.{name}")
     return source

@@ -117,15 +117,15 @@ def _refusal(members: list[_Member], wanted: Collection[str]) -> tuple[str, str]
     seen: set[str] = set()
     for name, entry in members:
         if entry.danger:
-            return "unsafe_member", f"'{entry.path}' {entry.danger}"
+            return "unsafe_member", f"{entry.path!r} {entry.danger}"
         if name.rpartition(".")[2] in _PICKLES:
-            return "pickled_member", f"'.{name}' is pickled, which can run anything: it is never read"
+            return "pickled_member", f"{'.' + name!r} is pickled, which can run anything: it is never read"
         if name in seen:
-            return "repeated_member", f"'.{name}' occurs more than once"
+            return "repeated_member", f"{'.' + name!r} occurs more than once"
         seen.add(name)
         limit = TEXT_BYTES if name in wanted else IMAGE_BYTES
         if (name in wanted or name in IMAGE_MEMBERS) and entry.size > limit:
-            return "too_large", f"'.{name}' has {entry.size} bytes, more than {limit}"
+            return "too_large", f"{'.' + name!r} has {entry.size} bytes, more than {limit}"
     if len(members) > _MEMBERS:
         return "too_many_members", f"it has more than {_MEMBERS} members"
     if not any(name in IMAGE_MEMBERS and entry.size for name, entry in members):
@@ -139,5 +139,5 @@ def picture_of(path: Path, entry: Entry) -> bytes:
         file.seek(entry.start)
         data = file.read(entry.size)
     if len(data) < entry.size:
-        raise OSError(f"{path} ends inside '{entry.path}'")
+        raise OSError(f"{path} ends inside {entry.path!r}")
     return data

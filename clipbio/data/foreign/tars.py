@@ -64,7 +64,7 @@ class Entry:
         """Say why nobody should follow this entry, `""` if it is harmless. Nothing is ever extracted, even so."""
         if not self.is_file and self.kind != tarfile.DIRTYPE:
             return "is a link or a device"
-        if self.path.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", self.path):
+        if self.path.startswith(("/", "\\")) or (".." in self.path and ".." in re.split(r"[/\\]", self.path)):
             return "leads out of the folder"
         return "" if self.path.isprintable() else "has a name that cannot be printed"
 
@@ -105,7 +105,7 @@ def walk_entries(read: Reader, end: int) -> Iterator[Entry]:
         if entry is None:
             return
         if entry.start + entry.size > end:
-            raise ShardError(f"'{entry.path}' ends at byte {entry.start + entry.size} of {end}: the tar is cut off")
+            raise ShardError(f"{entry.path!r} ends at byte {entry.start + entry.size} of {end}: the tar is cut off")
         yield entry
         position = entry.next
     raise ShardError(f"the end-of-archive mark is missing after {end} bytes: the tar is cut off")

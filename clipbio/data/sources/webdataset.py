@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from pathlib import Path
 
 from clipbio.data.defects import Defects
 from clipbio.data.foreign.catalogue import VERSION, ForeignSamples
 from clipbio.data.foreign.folders import find_foreign
+from clipbio.data.roots import local_folder
 from clipbio.data.specimen import SpeciesText, Specimen
 from clipbio.errors import ClipbioError
 
@@ -26,7 +26,8 @@ class WebdatasetSource:
     """
 
     def __init__(self, root: str) -> None:
-        folder = find_foreign(Path(root)) if Path(root).is_dir() else None
+        path = local_folder(root, "source.root")
+        folder = find_foreign(path) if path.is_dir() else None
         if folder is None:
             raise ClipbioError(f"{root} holds no shards: looked for *.tar, SPLIT/*.tar and WIDTHxHEIGHT/SPLIT/*.tar")
         self.folder = folder
