@@ -10,6 +10,7 @@ from typing import Protocol
 from clipbio.checking.options import CheckOptions
 from clipbio.data.check_shards import ShardCheck
 from clipbio.data.defects import Defects
+from clipbio.data.foreign.folders import find_foreign
 from clipbio.data.images import BadImageError
 from clipbio.data.manifest import MANIFEST
 from clipbio.data.members import described, image_of, members_of
@@ -18,6 +19,7 @@ from clipbio.data.roots import local_folder
 from clipbio.data.shards import ShardFolder
 from clipbio.data.sources.base import Source, expected_total
 from clipbio.data.sources.table import TableSource, find_specimens
+from clipbio.data.sources.webdataset import WebdatasetSource
 from clipbio.data.species_texts import SpeciesTexts, joinable
 from clipbio.data.specimen import Picture, Specimen
 from clipbio.data.tar import MASK_MEMBER
@@ -69,7 +71,7 @@ class Walk(Protocol):
 
 
 def walk_through(data: str | Path | Source, name: str = "") -> Walk:
-    """Return the walk through a shard folder, the folder of a specimen table, or a source."""
+    """Return the walk through a shard folder, foreign shards, the folder of a specimen table, or a source."""
     if not isinstance(data, str | Path):
         return SourceWalk(data, name)
     root = local_folder(data, "root")
@@ -77,8 +79,10 @@ def walk_through(data: str | Path | Source, name: str = "") -> Walk:
         return ShardWalk(root)
     if root.is_dir() and find_specimens(root):
         return SourceWalk(TableSource(root), what="specimen table")
+    if root.is_dir() and find_foreign(root):
+        return SourceWalk(WebdatasetSource(str(root)), what="foreign shards")
     raise ClipbioError(
-        f"{root} is neither a shard folder ({MANIFEST}) nor the folder of a specimen table; "
+        f"{root} is neither a shard folder ({MANIFEST}, or tars) nor the folder of a specimen table; "
         "other formats are checked with source=NAME source.root=FOLDER"
     )
 

@@ -17,9 +17,9 @@ import pytest
 from foreign import PICA, add, bioclip_samples, bioclip_texts, write_tar
 from tables import MakeTable, encoded, rows_of
 
+from clipbio.checking.check import check
 from clipbio.cli import main
 from clipbio.data.batch import UNUSABLE, one_line
-from clipbio.data.check import check
 from clipbio.data.prepare import prepare
 from clipbio.data.shards import ShardError, ShardFolder, resolve
 from clipbio.data.sources import TableSource, WebdatasetSource
@@ -109,6 +109,7 @@ def test_a_harmful_member_is_refused(
     assert message in str(source.defects.of(kind)[0])
     assert "\n" not in str(source.defects.of(kind)[0])
     before = everything_below(tmp_path)
+    assert check("wds", decode=False).findings.counts[kind] == 1
     folder = resolve("wds", "cache", progress=False)
     assert folder.manifest.defects[kind]["count"] == 1
     prepare(source, "shards", progress=False)

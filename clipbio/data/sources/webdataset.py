@@ -30,7 +30,7 @@ class WebdatasetSource:
         folder = find_foreign(path) if path.is_dir() else None
         if folder is None:
             raise ClipbioError(f"{root} holds no shards: looked for *.tar, SPLIT/*.tar and WIDTHxHEIGHT/SPLIT/*.tar")
-        self.folder = folder
+        self.root, self.folder = path, folder
         self.defects = Defects()
 
     def __iter__(self) -> Iterator[Specimen]:
