@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from clipbio.data.digests import barcode_digest, image_digest
+from clipbio.data.sources.cells import text
 from clipbio.data.specimen import Specimen
 from clipbio.errors import ClipbioError
+from clipbio.names import is_placeholder
 from clipbio.taxonomy import RANKS
 
 __all__ = ["KEYS", "fold", "key_reader", "name_as_given"]
@@ -20,8 +22,13 @@ _YEAR = re.compile(r"(?<!\d)(1[5-9]\d\d|20\d\d)(?!\d)")
 
 
 def fold(value: object) -> str:
-    """Return a value as it is compared: in small letters, with single spaces."""
-    return " ".join(str(value).casefold().split())
+    """Return a value as it is compared: in small letters, with single spaces, `""` for what stands for a missing one.
+
+    Two records of an "unknown" locality have nothing in common.
+    """
+    told = " ".join(text(value).casefold().split())
+    missing = is_placeholder(told) if any(letter.isalpha() for letter in told) else not any(map(str.isdigit, told))
+    return "" if missing else told
 
 
 def name_as_given(specimen: Specimen, column: str = "label") -> str:
@@ -78,4 +85,4 @@ KEYS: dict[str, Reader] = {
 
 def key_reader(name: str) -> Reader:
     """Return what reads a key from a specimen: `""` where it is not known."""
-    return KEYS[name] if name in KEYS else lambda specimen: fold(specimen.metadata.get(name) or "")
+    return KEYS[name] if name in KEYS else lambda specimen: fold(specimen.metadata.get(name))

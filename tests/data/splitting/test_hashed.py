@@ -180,3 +180,13 @@ def test_keys_that_tie_nearly_everything_together_are_told(caplog) -> None:
     caplog.clear()
     splits(found, Hashed(shares=SHARES, by="specimen"))
     assert not caplog.text
+
+
+@pytest.mark.parametrize("missing", ["", " ", "-", "?", "unknown", "Not known", "n/a", None, float("nan")])
+def test_what_stands_for_a_missing_value_ties_nobody(missing) -> None:
+    assert key_reader("locality")(record("s", metadata={"locality": missing})) == ""
+
+
+@pytest.mark.parametrize(("value", "read"), [(1999, "1999"), ("12-4", "12-4"), (0, "0"), ("Paris", "paris")])
+def test_values_of_columns(value, read) -> None:
+    assert key_reader("locality")(record("s", metadata={"locality": value})) == read
