@@ -41,6 +41,7 @@ class Batch(TypedDict):
 
     `inputs` holds uint8 pixels, int64 tokens or float32 trunk features per modality, `present` a mask (B,) for each.
     `taxon_BR` has one column per rank, -1 where unknown. Everything that names a thing is the same number everywhere.
+    `seeds` and `text_seeds` say how each row was drawn: crop and flip, and its text.
     """
 
     ids: list[str]
@@ -52,6 +53,8 @@ class Batch(TypedDict):
     group_B: Tensor
     text_types: list[str]
     stream: list[str]
+    seeds: list[int]
+    text_seeds: list[int]
     step: int
     skipped: list[Skipped]
 
@@ -120,6 +123,8 @@ class BatchBuilder:
             group_B=torch.as_tensor(self.index.group_N[chosen]),
             text_types=[sample.rendered.type for sample in samples],
             stream=[self.stream] * len(samples),
+            seeds=[sample.draw.seed for sample in samples],
+            text_seeds=[_text_seed(sample.draw) for sample in samples],
             step=step,
             skipped=skipped,
         )
@@ -169,11 +174,15 @@ class BatchBuilder:
         return _Sample(draw, specimen.id, rendered)
 
     def _render(self, specimen: Specimen, draw: Draw) -> Rendered:
-        return self.regime.draw(specimen, sample_seed=derive_seed("text", draw.seed), batch_seed=draw.batch_seed)
+        return self.regime.draw(specimen, sample_seed=_text_seed(draw), batch_seed=draw.batch_seed)
 
     def _features(self, samples: Sequence[_Sample]) -> Tensor:
         digests = [self.index.image_digests[int(self.rows[sample.draw.row])] for sample in samples]
         return self.image.features(digests, [sample.draw.seed for sample in samples])
+
+
+def _text_seed(draw: Draw) -> int:
+    return derive_seed("text", draw.seed)
 
 
 def join(batches: Sequence[Batch]) -> Batch:
@@ -191,6 +200,8 @@ def join(batches: Sequence[Batch]) -> Batch:
         group_B=torch.cat([batch["group_B"] for batch in batches]),
         text_types=[kind for batch in batches for kind in batch["text_types"]],
         stream=[name for batch in batches for name in batch["stream"]],
+        seeds=[seed for batch in batches for seed in batch["seeds"]],
+        text_seeds=[seed for batch in batches for seed in batch["text_seeds"]],
         step=first["step"],
         skipped=[item for batch in batches for item in batch["skipped"]],
     )

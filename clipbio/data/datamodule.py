@@ -262,10 +262,11 @@ class SpecimenData(pl.LightningDataModule):
         return BatchBuilder(one.split.index, one.rows, one.plan, self.image, self.text, one.stream.regime, one.name)
 
     def texts_of_run(self) -> Iterator[str]:
-        """Yield every text that training will render, whole epochs of each stream at a time."""
+        """Yield every text that training will still render, whole epochs of each stream at a time."""
         for builder in (one for group in self.builders.values() for one in group):
             per_epoch = builder.plan.batches_per_epoch
-            for step in range(-(-self.batches // per_epoch) * per_epoch):
+            first = builder.plan.epoch_of(self._consumed) * per_epoch
+            for step in range(first, -(-self.batches // per_epoch) * per_epoch):
                 yield from builder.texts(step)
 
     def train_dataloader(self) -> DataLoader[dict[str, Batch]]:
@@ -281,12 +282,27 @@ class SpecimenData(pl.LightningDataModule):
         return 3 * height * width * self.batch_size // self.world.size
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the position in the stream."""
-        return {"batches_consumed": self.trainer.global_step * self.batches_per_step if self.trainer else 0}
+        """Return the position in the streams, and what stands for their content."""
+        consumed = self.trainer.global_step * self.batches_per_step if self.trainer else 0
+        return {"batches_consumed": consumed, "manifests": self._contents()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue at the position of a checkpoint, without reading what was consumed before."""
+        """Continue at the position of a checkpoint, without reading what was consumed before.
+
+        Raises:
+            ClipbioError: The data are not those with which the checkpoint was made.
+        """
+        before, now = state_dict.get("manifests", {}), self._contents()
+        if changed := [name for name in before if before[name] != now.get(name)]:
+            told = ", ".join(f"{name}: {before[name]} -> {now.get(name)}" for name in changed)
+            raise ClipbioError(
+                f"the data changed since the checkpoint was written ({told}), a continued run would see other "
+                "specimens: bring back what was there, or start anew in another run_dir"
+            )
         self._consumed = int(state_dict["batches_consumed"])
+
+    def _contents(self) -> dict[str, str]:
+        return {"data": self.folder.manifest.hash} | {f"data.streams.{name}": h for name, h in self.manifests.items()}
 
     # -- evaluation ------------------------------------------------------------------------------------------------
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,6 +13,7 @@ from clipbio.data.columns import Column, Integers, codes, hashes, read_index, ta
 from clipbio.data.foreign.tars import Entry, Reader, read_entry
 from clipbio.data.layouts import ClipbioLayout, Layout
 from clipbio.data.manifest import INDEX, ShardEntry, ShardError
+from clipbio.data.records import RecordCache
 from clipbio.data.species_texts import SpeciesTexts
 from clipbio.data.specimen import Specimen
 from clipbio.data.storage import LocalStorage, ShardStorage
@@ -24,7 +23,7 @@ from clipbio.taxonomy import RANKS, Taxon, stable_hash
 __all__ = ["RECORD_BYTES", "REMEDY", "ShardIndex"]
 
 REMEDY = "run 'python -m clipbio check' on this folder"
-_CACHED_RECORDS = 50_000
+_CACHED_BYTES = 2**26
 RECORD_BYTES = 16 * 2**20
 """Largest member, but for images, that is read."""
 _SAMPLE_BYTES = 2**30
@@ -74,7 +73,7 @@ class ShardIndex:
         self.shard_N = self._shard_numbers(*codes(table["shard"]))
         self.group_ids: Column[str] = Column(table["group_id"])
         self._texts = [texts.names_and_descriptions(taxon) for taxon in self.taxa]
-        self._records: OrderedDict[int, Specimen] = OrderedDict()
+        self._records = RecordCache(_CACHED_BYTES)
 
     @cached_property
     def group_N(self) -> Integers:
@@ -94,28 +93,23 @@ class ShardIndex:
             image: Read image and mask too; without them the record alone is read, and kept for the next time.
         """
         row = range(len(self))[int(row)]
-        if not image and row in self._records:
-            self._records.move_to_end(row)
-            return self._records[row]
+        if not image and (known := self._records.get(row)) is not None:
+            return known
         try:
-            specimen = self._specimen(row, self._whole(row) if image else self._texts_of(row))
+            members = self._whole(row) if image else self._texts_of(row)
+            specimen = self._specimen(row, members)
         except ShardError as error:
             raise ShardError(f"{self._where(row)}: {error}; {REMEDY}") from error
         except OSError as error:
             raise ShardError(f"{self._where(row)} cannot be read ({error.strerror}); {REMEDY}") from error
         if not image:
-            self._records[row] = specimen
-            if len(self._records) > _CACHED_RECORDS:
-                self._records.popitem(last=False)
+            self._records.put(row, specimen, sum(map(len, members.values())))
         return specimen
 
     def close(self) -> None:
         """Close the shards and forget the records of this process."""
         self.storage.close()
         self._records.clear()
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_records": OrderedDict()}
 
     def _where(self, row: int) -> str:
         return f"{self.storage.name(self._shard(row))}, key {self.keys[row]}"

@@ -111,6 +111,7 @@ class _Training:
         self.started = time.time()
         self.resumed_at: int | None = None
         self.facts: dict[str, object] = {}
+        self.position: dict[str, Any] | None = None
         self.attempts = _earlier_attempts(self.folder.path / "run.json")
 
     def run(self) -> dict[str, float]:
@@ -142,6 +143,7 @@ class _Training:
             # Before anything is encoded: frozen weights decide the features.
             load_into(checkpoint, {"model": self.model}, self.folder.last, weights="trained")
             self.resumed_at = int(checkpoint["global_step"])
+            self.position = checkpoint[type(self.data).__qualname__]
             log.info("resumed at step %d from %s", self.resumed_at, self.folder.last)
             self.console.print(f"resumed at step {self.resumed_at} from {self.folder.last}")
         elif self.config.get("init"):
@@ -217,6 +219,9 @@ class _Training:
 
         seed = int(self.config["seed"])
         plan = self.data.plan_run(seed=seed, steps=steps, world=self.world, batches_per_step=accumulated)
+        if self.position is not None:
+            # Before anything is encoded, which begins where the run stands; Lightning does it again.
+            self.data.load_state_dict(self.position)
         return RunLength(size, plan.batches_per_epoch / accumulated, self.data.steps)
 
     def _audit(self) -> None:

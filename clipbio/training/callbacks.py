@@ -128,7 +128,9 @@ class SkippedGuard(Callback):
 
 
 class SampleLog(Callback):
-    """Write which specimens of which streams stood in each step, one file per process.
+    """Write which specimens of which streams stood in each step, and how they were drawn, one file per process.
+
+    `seeds` are those of the augmentation, `text_seeds` those of the texts, `texts` numbers that stand for the texts.
 
     Args:
         folder: Where `rank-N.jsonl` goes.
@@ -140,13 +142,16 @@ class SampleLog(Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batches, batch_idx: int
     ) -> None:
-        """Append the ids of this process's share."""
+        """Append this process's share."""
         self.folder.mkdir(parents=True, exist_ok=True)
         parts = list(batch.values())
         line = {
             "step": parts[0]["step"] // trainer.accumulate_grad_batches,
             "ids": [id_ for part in parts for id_ in part["ids"]],
             "streams": [name for part in parts for name in part["stream"]],
+            "seeds": [seed for part in parts for seed in part["seeds"]],
+            "text_seeds": [seed for part in parts for seed in part["text_seeds"]],
+            "texts": [text for part in parts for text in part["text_B"].tolist()],
             "loss": float(outputs["loss"]),
         }
         with (self.folder / f"rank-{trainer.global_rank}.jsonl").open("a", encoding="utf-8") as file:

@@ -1,0 +1,77 @@
+"""Runs in processes of their own that can be killed, forked from a server that has done the slow imports once."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from runs import ROOT
+
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(
+    ["clipbio.tasks.train", "clipbio.models.openclip_model", "clipbio.cli", "hydra.main", "pandas"]
+)
+
+
+class Run:
+    """A training run on one or several processes, with the environment that torchrun gives them."""
+
+    def __init__(self, folder: Path, overrides: Sequence[str], *, processes: int = 1) -> None:
+        self.folder = folder
+        self.errors = folder.with_suffix(".err")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        given = [*overrides, f"run_dir={folder}"]
+        if processes > 1:
+            given += ["trainer=ddp", "trainer.accelerator=cpu", "trainer.precision=32-true"]
+        self.processes = [
+            CONTEXT.Process(target=_train, args=(given, rank, processes, port, self.errors))
+            for rank in range(processes)
+        ]
+        for process in self.processes:
+            process.start()
+
+    def finish(self, seconds: float = 300) -> None:
+        """Wait for the end, which must be a good one."""
+        for process in self.processes:
+            process.join(seconds)
+        codes = [process.exitcode for process in self.processes]
+        self.kill()
+        assert codes == [0] * len(codes), self.errors.read_text()[-3000:]
+
+    def kill(self) -> None:
+        """End all processes at once, as a machine that is switched off does."""
+        for process in self.processes:
+            if process.is_alive():
+                os.kill(process.pid, signal.SIGKILL)
+        for process in self.processes:
+            process.join()
+
+    def kill_after(self, steps: int, seconds: float = 300) -> None:
+        """Kill the run in the middle of a step, when it has logged so many."""
+        log, deadline = self.folder / "samples" / "rank-0.jsonl", time.monotonic() + seconds
+        while not log.exists() or log.read_bytes().count(b"\n") < steps:
+            assert all(process.is_alive() for process in self.processes), self.errors.read_text()[-3000:]
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+        self.kill()
+
+
+def _train(overrides: list[str], rank: int, size: int, port: int, errors: Path) -> None:
+    os.chdir(ROOT)
+    if size > 1:
+        place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": size, "LOCAL_WORLD_SIZE": size, "MASTER_PORT": port}
+        os.environ |= {name: str(value) for name, value in place.items()} | {"MASTER_ADDR": "127.0.0.1"}
+    with errors.open("a") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    from clipbio.cli import run
+
+    sys.exit(run("train", overrides))
