@@ -25,7 +25,7 @@ def prepare_shards(config: Mapping[str, Any]) -> None:
     Args:
         config: Plain resolved config of `conf/prepare.yaml`.
     """
-    source, out, parts = build_source(config), local_folder(config["out"], "out"), int(config["parts"])
+    out, source, parts = local_folder(config["out"], "out"), build_source(config), int(config["parts"])
     numbers, merge = _asked_for(config["part"], parts)
     if numbers == [0] and merge and parts == 1:
         manifest = prepare(source, out, overwrite=config["overwrite"], progress=config["progress"], **config["options"])
