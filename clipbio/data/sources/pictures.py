@@ -125,7 +125,7 @@ def stems_of_url(url: str) -> tuple[str, ...]:
     if stem.lower() in _SIZES:
         return (parts[-2],) if len(parts) > 1 else ()
     if stem.lower() in _IIIF:
-        return (parts[-5], PurePosixPath(parts[-5]).stem) if len(parts) > 4 else ()
+        return tuple(filter(None, (parts[-5], PurePosixPath(parts[-5]).stem))) if len(parts) > 4 else ()
     return (stem,) if stem else ()
 
 

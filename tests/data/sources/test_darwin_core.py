@@ -69,6 +69,7 @@ def test_addresses_in_one_cell(cell: str, count: int) -> None:
         ("https://x.example/image.php", ("image.php",)),
         ("https://x.example/", ()),
         ("large.jpg", ()),
+        ("https://x.example/./full/max/0/default.jpg", (".",)),
         ("http://[::1", ()),
     ],
 )
