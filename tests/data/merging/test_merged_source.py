@@ -15,8 +15,10 @@ from checklists import table_rows, write_rows
 from tables import MakeTable, Row, encoded, rows_of, write_csv
 
 from clipbio.data.merging import MergedSource, MergeSettings
+from clipbio.data.prepare import prepare
 from clipbio.data.sources import TableSource
 from clipbio.data.specimen import Specimen
+from clipbio.data.splitting import Hashed, SplitSource
 from clipbio.errors import ClipbioError
 from clipbio.taxonomy import RANKS
 
@@ -187,6 +189,19 @@ def test_unmatched_names_may_be_dropped(make_sources: Any, checklist: str, tmp_p
     source = merged(sources, checklist=checklist, unmatched="drop")
     assert ids(source) == ["a/s1"]
     assert [row["outcome"] for row in catalog(source, tmp_path / "out")] == ["unmatched", "kept"]
+
+
+def test_the_catalogue_has_the_split_and_the_fate_that_the_index_has(make_sources: Any, tmp_path: Path) -> None:
+    sources = make_sources(a=rows(12, PICA), b=rows(2, MONARCH))
+    (tmp_path / "b/images/1.jpg").write_bytes(b"no picture")
+    scheme = Hashed(by="specimen", shares={"train": 0.5, "test": 0.5})
+    out = tmp_path / "shards"
+    prepare(SplitSource(merged(sources), scheme), out, progress=False)
+    index = {row["id"]: row["split"] for row in pq.read_table(out / "index.parquet").to_pylist()}
+    found = {row["id"]: row for row in pq.read_table(out / "catalog.parquet").to_pylist()}
+    assert found["b/s1"]["outcome"] == "not_written"
+    assert {name: row["split"] for name, row in found.items() if row["outcome"] == "kept"} == index
+    assert set(index.values()) == {"train", "test"}
 
 
 def test_texts_follow_the_accepted_name(make_table: MakeTable, checklist: str) -> None:
