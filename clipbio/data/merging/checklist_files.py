@@ -141,9 +141,8 @@ def _rows(read: dict[str, Any], *, synonyms_point_up: bool) -> NameRows:
     status_N = _status(read, len(rank_N))
     accepted_ids, parent_ids = read.get("accepted_id"), read.get("parent_id")
     if synonyms_point_up and parent_ids is not None:
-        synonym_N = pa.array(status_N == SYNONYM)
-        accepted_ids = pc.if_else(synonym_N, parent_ids, "")
-        parent_ids = pc.if_else(synonym_N, "", parent_ids)
+        accepted_ids = parent_ids
+        parent_ids = pc.if_else(pa.array(status_N == SYNONYM), "", parent_ids)
     return NameRows(
         names=_canonical(read["name"], rank_N),
         rank_N=rank_N,

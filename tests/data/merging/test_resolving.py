@@ -43,6 +43,8 @@ def test_a_synonym_of_a_genus_does_not_move_its_species(resolver: Resolver) -> N
     resolution = resolver(given)
     assert (resolution.taxon.genus, resolution.taxon.species, resolution.match) == ("Danais", "ignota", "unmatched")
     assert resolution.taxon.order == "Lepidoptera", "filled from the family"
+    bare = resolver(Taxon("Animalia", genus="Danais", species="ignota"))
+    assert bare.taxon.family == "", "nothing is filled from the genus that it is a synonym of"
     genus_alone = resolver(Taxon("Animalia", genus="Danais"))
     assert (genus_alone.taxon.genus, genus_alone.match) == ("Danaus", "synonym")
 
@@ -113,10 +115,29 @@ def test_pro_parte_synonyms_are_decided_by_what_is_known_above(tmp_path: Path) -
 
 
 def test_an_accepted_name_beats_a_synonym_of_the_same_spelling(tmp_path: Path) -> None:
-    rows = table_rows([MONARCH, PICA])
-    rows.append({"name": "Pica hudsonia", "rank": "species", "status": "synonym", "accepted": "Danaus plexippus"})
+    rows = table_rows([PICA.replace("hudsonia", "nuttalli"), PICA])
+    rows.append({"name": "Pica hudsonia", "rank": "species", "status": "synonym", "accepted": "Pica nuttalli"})
     resolver = Resolver(Checklist.load(write_rows(tmp_path / "names.csv", rows)))
-    assert resolver(lineage("Animalia - - - - Pica hudsonia")).taxon == lineage(PICA)
+    resolution = resolver(lineage("Animalia - - - - Pica hudsonia"))
+    assert (resolution.taxon, resolution.match) == (lineage(PICA), "accepted")
+
+
+def test_a_doubtful_name_comes_after_an_accepted_one(tmp_path: Path) -> None:
+    same = {"name": "Pica hudsonia", "rank": "species", "kingdom": "Animalia"}
+    rows = [
+        same | {"status": status, "family": family}
+        for status, family in (("doubtful", "Laniidae"), ("accepted", "Corvidae"))
+    ]
+    resolver = Resolver(Checklist.load(write_rows(tmp_path / "names.csv", rows)))
+    assert resolver(Taxon("Animalia", genus="Pica", species="hudsonia")).taxon.family == "Corvidae"
+
+
+def test_the_genus_implies_no_kingdom(tmp_path: Path) -> None:
+    """The gannets and the mulberries: a checklist that has the genus of the ones and a species of the others."""
+    rows = [{"name": "Morus", "rank": "genus", "kingdom": "Animalia"}]
+    rows.append({"name": "Morus alba", "rank": "species", "kingdom": "Plantae"})
+    resolver = Resolver(Checklist.load(write_rows(tmp_path / "names.csv", rows)))
+    assert resolver(Taxon(genus="Morus", species="alba")).taxon.kingdom == "Plantae"
 
 
 def test_without_a_checklist_nothing_changes() -> None:
