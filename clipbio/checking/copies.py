@@ -67,7 +67,7 @@ class CopyGroup:
 
 def copy_groups(records: Records) -> list[CopyGroup]:
     """Return the groups of two and more images, those under several taxa first, then those across splits."""
-    copies = find_copies(records.digest_M, records.hash_M5, records.hashed_M)
+    copies = find_copies(records.digest_M, records.fingerprint_MB, records.hashed_M)
     found = _Found(records, copies)
     return sorted((found.group(places.tolist()) for places in copies.groups()), key=lambda group: group.severity)
 

@@ -11,9 +11,11 @@ from PIL import Image, ImageOps
 
 from clipbio.data import images
 
-__all__ = ["FINGERPRINT_BYTES", "Look", "look"]
+__all__ = ["FINGERPRINT_BYTES", "HASH_BYTES", "Look", "look"]
 
-FINGERPRINT_BYTES = 8 + 32
+HASH_BYTES = 8 + 32
+_THUMBNAIL = 24
+FINGERPRINT_BYTES = HASH_BYTES + _THUMBNAIL**2
 _SIDE = 256
 # Grey levels: below, hashes of the pixels would be hashes of noise.
 _LEAST_CONTRAST = 2.0
@@ -30,7 +32,7 @@ class Look:
         mode: Pillow's name of the pixel mode, empty where the image was not decoded.
         num_bytes: Encoded size.
         digest: BLAKE2b of the bytes, 16 bytes long.
-        fingerprint: Perceptual hashes of 64 and of 256 bits; empty where none was made.
+        fingerprint: Perceptual hashes of 64 and of 256 bits, and 24 x 24 grey pixels; empty where none was made.
         blank: Whether all pixels are nearly the same.
     """
 
@@ -76,6 +78,7 @@ def _grey(image: Image.Image) -> Image.Image:
 
 
 def _fingerprint(grey: Image.Image) -> bytes:
-    """Return the hash by which copies are sought and the finer one by which they are confirmed."""
+    """Return the hash by which copies are sought, and the finer one and the pixels by which they are confirmed."""
     hashes = (imagehash.phash(grey, hash_size=size).hash for size in (8, 16))
-    return b"".join(np.packbits(bits.ravel()).tobytes() for bits in hashes)
+    thumbnail = grey.resize((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BOX)
+    return b"".join(np.packbits(bits.ravel()).tobytes() for bits in hashes) + thumbnail.tobytes()

@@ -1,4 +1,4 @@
-"""What a check remembers of each specimen: some 150 bytes, and no picture."""
+"""What a check remembers of each specimen: some 700 bytes, and no picture."""
 
 from __future__ import annotations
 
@@ -150,9 +150,9 @@ class Records:
         return np.frombuffer(bytes(self._digests), np.dtype("S16"))
 
     @property
-    def hash_M5(self) -> npt.NDArray[np.uint64]:
-        """Give the perceptual hashes of each opened image."""
-        return np.frombuffer(bytes(self._fingerprints), np.uint64).reshape(-1, FINGERPRINT_BYTES // 8)
+    def fingerprint_MB(self) -> npt.NDArray[np.uint8]:
+        """Give the fingerprint of each opened image, all zero where it has none."""
+        return np.frombuffer(bytes(self._fingerprints), np.uint8).reshape(-1, FINGERPRINT_BYTES)
 
 
 def _integers(values: array[Any]) -> Integers:

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 from photos import photo, resized, saved
+from PIL import Image
 
 from clipbio.checking.duplicates import _Groups, _stars, close_pairs, distance_for, find_copies
 from clipbio.checking.looks import FINGERPRINT_BYTES, look
 from clipbio.data.images import BadImageError
+from clipbio.data.sources import VirtualSource
 
 
 def copies_of(files: list[bytes]) -> tuple[list[int], list[int]]:
@@ -15,7 +19,7 @@ def copies_of(files: list[bytes]) -> tuple[list[int], list[int]]:
     prints = b"".join(one.fingerprint.ljust(FINGERPRINT_BYTES, b"\0") for one in looks)
     hashed = np.array([bool(one.fingerprint) for one in looks])
     digests = np.frombuffer(b"".join(one.digest for one in looks), "S16")
-    found = find_copies(digests, np.frombuffer(prints, np.uint64).reshape(len(looks), -1), hashed)
+    found = find_copies(digests, np.frombuffer(prints, np.uint8).reshape(len(looks), -1), hashed)
     return numbered(found.file_M), numbered(found.photo_M)
 
 
@@ -54,6 +58,15 @@ def test_copies_are_found_and_other_photos_are_not() -> None:
     assert file_M[:6] == [0, 0, 1, 2, 3, 4]
 
 
+def test_sheets_of_one_herbarium_are_no_copies_of_each_other() -> None:
+    sheets = VirtualSource(num_species=40, num_unseen=8, specimens_per_species=6)
+    images = [sheet.image if isinstance(sheet.image, bytes) else b"" for sheet in sheets]
+    smaller = saved(resized(Image.open(io.BytesIO(images[7])), 0.5))
+    photo_M = copies_of([*images, smaller])[1]
+    assert photo_M[:-1] == list(range(len(images)))
+    assert photo_M[-1] == 7
+
+
 def test_a_photo_turned_by_exif_is_the_turned_photo() -> None:
     turned = photo(3).transpose(2)  # 90 degrees, counterclockwise
     exif = photo(3).getexif()
@@ -68,9 +81,9 @@ def test_blank_images_are_no_copies_of_each_other_but_by_their_bytes() -> None:
 
 
 def test_a_thousand_equal_hashes_cost_a_thousand_pairs() -> None:
-    hash_M5 = np.zeros((1000, 5), np.uint64)
+    fingerprints = np.zeros((1000, FINGERPRINT_BYTES), np.uint8)
     digests = np.array([number.to_bytes(16, "big") for number in range(1, 1001)], "S16")
-    copies = find_copies(digests, hash_M5, np.ones(1000, bool))
+    copies = find_copies(digests, fingerprints, np.ones(1000, bool))
     assert [len(group) for group in copies.groups()] == [1000]
     assert len(_stars(np.zeros(1000, np.int64))) == 999
 
