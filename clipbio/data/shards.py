@@ -166,6 +166,7 @@ def _resolve_foreign(
         logger.info("indexing %s in %s", foreign.root, folder)
         index_foreign(foreign, folder, max_defect_share=options.max_defect_share, progress=progress)
 
+    logger.info("%s: images are told apart by their place; 'prepare source=webdataset' finds equal ones", foreign.root)
     return _made_once(_cache_folder(cache_dir, "foreign"), parts, make, foreign.root)
 
 

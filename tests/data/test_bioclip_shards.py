@@ -140,9 +140,11 @@ def test_the_folders_of_tree_of_life(tmp_path: Path, caplog: pytest.LogCaptureFi
         opened(root, tmp_path)
 
 
-def test_the_index_is_made_once_and_again_when_a_tar_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_index_is_made_once_and_again_when_a_tar_changes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "clipbio")
     root = tree_of_life(tmp_path / "tol")
     first = opened(root, tmp_path)
+    assert "images are told apart by their place" in caplog.text
     assert (first.root / "index.parquet").is_file()
     assert first.root.parent == tmp_path / "cache/foreign"
     again = opened(root, tmp_path)

@@ -14,6 +14,7 @@ from PIL import Image
 from tables import MakeTable, encoded, rows_of
 from webdataset import WebDataset
 
+from clipbio.cli import main
 from clipbio.data.foreign.clip_benchmark import ClipBenchmarkLayout, multi_hot
 from clipbio.data.foreign.clip_benchmark_writer import ClipBenchmarkExport
 from clipbio.data.manifest import ShardError
@@ -226,3 +227,12 @@ def test_nothing_is_left_when_nothing_can_be_written(make_table: MakeTable, tmp_
     with pytest.raises(ClipbioError, match="no sample can be written: 2 no_description"):
         ClipBenchmarkExport(task="retrieval").write(folder, tmp_path / "out", progress=False)
     assert not [path for path in tmp_path.iterdir() if "out" in path.name]
+
+
+def test_the_command(birds: ShardFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = [f"root={birds.root}", f"out={tmp_path / 'out'}", "to.splits=[test]", "to.class_names=common"]
+    assert main(["convert", *given]) == 0
+    assert "test" in capsys.readouterr().out
+    assert (tmp_path / "out/test/nshards.txt").read_text() == "1\n"
+    assert main(["convert", *given]) != 0
+    assert "is there already; give another out=" in capsys.readouterr().err

@@ -17,6 +17,7 @@ from clipbio.data.defects import Defects
 from clipbio.data.foreign.clip_benchmark import CLASS_NAMES
 from clipbio.data.foreign.folders import ForeignFolder
 from clipbio.data.foreign.samples import Sample, ShardReader, picture_of
+from clipbio.data.foreign.tars import Entry
 from clipbio.data.layouts import layout_of
 from clipbio.data.manifest import INDEX, TEXTS, Manifest, ShardEntry, ShardError
 from clipbio.data.species_texts import save_texts
@@ -122,9 +123,9 @@ class _Cataloguing:
         return self._manifest()
 
     def _add(self, index: IndexWriter, split: str, shard: str, size: int) -> None:
-        rows = [(self._row(specimen, sample), sample) for sample, specimen in self.samples.of(split, shard)]
+        rows = [(self._row(specimen, sample), sample.image) for sample, specimen in self.samples.of(split, shard)]
         digest = self.samples.digests[shard]
-        whole = [row | {"shard": shard, "image_digest": _digest(digest, sample)} for row, sample in rows]
+        whole = [row | {"shard": shard, "image_digest": _digest(digest, image)} for row, image in rows]
         index.add(pa.Table.from_pylist(whole, schema=INDEX_SCHEMA))
         self.entries.append(ShardEntry(shard, split, len(rows), size, f"headers:{digest}"))
 
@@ -169,7 +170,7 @@ class _Cataloguing:
         )
 
 
-def _digest(shard: str, sample: Sample) -> bytes:
+def _digest(shard: str, image: Entry) -> bytes:
     """Stand in for the hash of an image that is not read: names, sizes and texts of its shard, and its place there."""
-    told = f"{shard}:{sample.image.start}:{sample.image.size}"
+    told = f"{shard}:{image.start}:{image.size}"
     return hashlib.blake2b(told.encode(), digest_size=16).digest()
