@@ -230,7 +230,8 @@ def test_only_the_first_findings_are_kept(make_table: MakeTable) -> None:
     assert len(report.findings.of("missing_image")) == 10
 
 
-def test_real_data_lose_nothing(shared_data: Path) -> None:
-    report = check(shared_data / "leeds-butterflies", decode=False)
-    assert found(report) == {}
+def test_real_data_lose_nothing_and_hold_ten_copies(shared_data: Path) -> None:
+    report = check(shared_data / "leeds-butterflies")
+    assert found(report) == {"duplicate_across_splits": 7, "near_identical_images": 10}
+    assert ["0060029", "0060154"] in [[one.id for one in group.members] for group in report.groups]
     assert report.numbers["totals"]["with_mask"] == len(report.records) == 832
