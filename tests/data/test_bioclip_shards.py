@@ -11,6 +11,7 @@ from tables import encoded
 
 from clipbio.data.foreign.bioclip import BioclipLayout
 from clipbio.data.shards import ShardError, ShardFolder, resolve
+from clipbio.data.sources import WebdatasetSource
 from clipbio.data.specimen import Specimen
 from clipbio.errors import ClipbioError
 from clipbio.taxonomy import Taxon
@@ -190,3 +191,21 @@ def test_what_changes_under_an_open_index_is_told(tmp_path: Path) -> None:
     write_tar(path, bioclip_samples(5, first=90), pax=False)
     with pytest.raises(ShardError, match="the index points to 0000005c"):
         index.read(2)
+
+
+def test_what_cannot_be_opened_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_tar(tmp_path / "wds/a.tar", bioclip_samples(3))
+
+    def denied(self: Path, *args: object, **kwargs: object) -> None:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "iterdir", denied)
+        (tmp_path / "empty").mkdir()
+        with pytest.raises(ClipbioError, match=r"empty cannot be read \(Permission denied: .*empty\)"):
+            opened(tmp_path / "empty", tmp_path)
+    source = WebdatasetSource(str(tmp_path / "wds"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", denied)
+        assert list(source) == []
+    assert str(source.defects.of("damaged_shard")[0]) == "a.tar: it cannot be read (Permission denied)"

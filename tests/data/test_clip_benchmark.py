@@ -58,6 +58,9 @@ def test_binomials_are_taxa(tmp_path: Path) -> None:
     assert [index.read(row).species for row in range(3)] == ["Corvus corax", "Pica hudsonia", "Pica pica"]
     assert index.read(2).image == encoded(2, "WEBP")
     assert index.read(2).split == "test"
+    assert "classnames.txt" in folder.manifest.files
+    (folder.root / "classnames.txt").write_text("other\n")
+    assert opened(root, tmp_path).index("test").read(0).label == "Corvus corax"
     assert [one.taxon for one in WebdatasetSource(str(root))] == [index.read(row).taxon for row in range(3)]
 
 

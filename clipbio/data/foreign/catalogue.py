@@ -159,7 +159,11 @@ class _Cataloguing:
         states = repr(self.folder.states()).encode()
         return Manifest(
             shards=tuple(self.entries),
-            files={name: file_entry(self.out / name) for name in (INDEX, TEXTS)},
+            files={
+                path.name: file_entry(path)
+                for name in (INDEX, TEXTS, CLASS_NAMES)
+                if (path := self.out / name).is_file()
+            },
             fingerprint=hashlib.blake2b(states, digest_size=16).hexdigest(),
             made={"source": "foreign shards", "root": str(self.folder.root)},
             images=sum(entry.samples for entry in self.entries),

@@ -49,8 +49,15 @@ def find_foreign(root: Path) -> ForeignFolder | None:
 
     Known are `SPLIT/*.tar`, `*.tar` alone, and both below `WIDTHxHEIGHT/` (BioCLIP) or a single folder.
     """
-    if any((root / name / COUNT).is_file() for name in _NAMES):
-        return _counted(root)
+    try:
+        if any((root / name / COUNT).is_file() for name in _NAMES):
+            return _counted(root)
+        return _found(root)
+    except OSError as error:
+        raise ClipbioError(f"{root} cannot be read ({error.strerror}: {error.filename})") from error
+
+
+def _found(root: Path) -> ForeignFolder | None:
     folder = root
     for _ in range(_DEPTH):
         if splits := _splits(folder):

@@ -61,15 +61,18 @@ class ShardReader:
         return str(self._digest.hexdigest())
 
     def __iter__(self) -> Iterator[Sample]:
-        with self.path.open("rb", buffering=_BUFFER) as file:
+        try:
+            with self.path.open("rb", buffering=_BUFFER) as file:
 
-            def read(position: int, length: int) -> bytes:
-                file.seek(position)
-                return file.read(length)
+                def read(position: int, length: int) -> bytes:
+                    file.seek(position)
+                    return file.read(length)
 
-            for key, members in self._groups(read):
-                if sample := self._sample(key, members, read):
-                    yield sample
+                for key, members in self._groups(read):
+                    if sample := self._sample(key, members, read):
+                        yield sample
+        except OSError as error:
+            self.defects.add("damaged_shard", self.where, f"it cannot be read ({error.strerror})")
 
     def _groups(self, read: Reader) -> Iterator[tuple[str, list[_Member]]]:
         """Yield each key with its members; a damage ends the tar, the sample in which it stands included."""
