@@ -54,12 +54,12 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """A photo that was kept."""
+    """A photo that was kept; `has` is a bit for each of `_LOSABLE`, since there may be millions of photos."""
 
     number: int
     id: str
     taxon: Taxon
-    has: frozenset[str]
+    has: int
 
 
 @dataclass
@@ -159,7 +159,7 @@ class _Deciding:
             self._drop_duplicate(name, specimen, resolution, first)
             return
         if keys:
-            has = frozenset(column for column in _LOSABLE if getattr(specimen, column))
+            has = sum(1 << bit for bit, column in enumerate(_LOSABLE) if getattr(specimen, column))
             held = _Held(number, f"{name}/{specimen.id}", resolution.taxon, has)
             for key in keys:
                 self.held.setdefault(key, held)
@@ -185,7 +185,8 @@ class _Deciding:
         return [_address(value) for value in values if any(mark in value.lower() for mark in _WORLDWIDE)]
 
     def _drop_duplicate(self, name: str, specimen: Specimen, resolution: Resolution, first: _Held) -> None:
-        lost = [column for column in _LOSABLE if getattr(specimen, column) and column not in first.has]
+        missing = (column for bit, column in enumerate(_LOSABLE) if not first.has >> bit & 1)
+        lost = [column for column in missing if getattr(specimen, column)]
         note = _disagreement(resolution.taxon, first.taxon)
         if note is not None:
             self.made.log.add(name, f"{name}/{specimen.id}", name_of(first.taxon), note)
