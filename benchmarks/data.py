@@ -24,9 +24,10 @@ from pathlib import Path
 from data_runs import Figures, Run, run
 from data_sets import SmallSource, draw_sheets, write_shards
 from data_writing import write
-from sides import chosen, line
 
 from clipbio.data.prepare import prepare
+
+from sides import chosen, line
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -59,11 +60,7 @@ def photo_table(name: str, options: argparse.Namespace) -> Path:
 def measure_loader(name: str, case: Case, options: argparse.Namespace, folder: Path) -> str:
     """Run both loaders in turn and return the line of a case."""
     side = options.sheet_width
-    table = (
-        photo_table(case.table, options)
-        if case.table
-        else draw_sheets(options.sheets, (side, round(side * 1.4)))
-    )
+    table = photo_table(case.table, options) if case.table else draw_sheets(options.sheets, (side, round(side * 1.4)))
     data = write_shards(table, folder / "shards", tars=2 * options.workers, limit=options.limit)
     batch_size, steps = options.batch_size or case.batch_size, options.steps or case.steps
     settings = Run(
@@ -90,7 +87,7 @@ def _loader_line(
         name,
         ours=ours,
         peer=peer,
-        peer_name=f"open_clip {metadata.version('open_clip_torch')} loader, webdataset {metadata.version('webdataset')}",
+        peer_name=f"open_clip {metadata.version('open_clip_torch')} loader",
         unit="samples/s",
         less_is_better=False,
         cpu_ms_per_sample=cpu,

@@ -11,7 +11,6 @@ from data_runs import Run
 from data_sets import TEXT
 from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 from torch import Tensor, nn
-from training_data import regime
 
 from clipbio.data.batch import BatchBuilder
 from clipbio.data.inputs import ImageInput, TextInput
@@ -22,6 +21,8 @@ from clipbio.data.transforms import Augmentation, ImageTransform
 from clipbio.distributed import World
 from clipbio.models import Tokenizer
 from clipbio.models.trunks import ImageSpec, ImageTrunk
+
+from training_data import regime
 
 __all__ = ["batches"]
 

@@ -14,15 +14,16 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from training_data import regime
 
 from clipbio.data.defects import Defects
 from clipbio.data.prepare import prepare
 from clipbio.data.shards import ShardFolder
-from clipbio.data.sources import SpeciesText, VirtualSource
+from clipbio.data.sources import VirtualSource
 from clipbio.data.sources.table import TableSource
-from clipbio.data.specimen import Specimen
+from clipbio.data.specimen import SpeciesText, Specimen
 from clipbio.taxonomy import Taxon
+
+from training_data import regime
 
 __all__ = ["FirstSpecimens", "Shards", "SmallSource", "draw_sheets", "write_shards"]
 

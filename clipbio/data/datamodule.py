@@ -59,6 +59,7 @@ class SpecimenData(pl.LightningDataModule):
         views: Number of seeded augmented views cached for a frozen image trunk; 0 caches the evaluation form if there
             is no augmentation, and nothing if there is.
         decoder: `fast`: JPEG at the scale that is needed, resized by torch. `pillow`: the slower reference.
+        sheet_mask: Whether labels, rulers and colour cards of herbarium sheets are painted over.
         max_skipped_share: Share of unusable specimens above which the run stops.
         worker_context: How worker processes start: `fork`, `spawn` or `forkserver`; None is Python's default.
         remote_cache_gb: Bound of the shards that are kept of remote folders, in units of 10**9 bytes.
@@ -81,6 +82,7 @@ class SpecimenData(pl.LightningDataModule):
         split_seed: int = 0,
         views: int = 0,
         decoder: str = "fast",
+        sheet_mask: bool = False,
         max_skipped_share: float = 0.05,
         worker_context: str | None = None,
         remote_cache_gb: float = 50.0,
@@ -103,6 +105,7 @@ class SpecimenData(pl.LightningDataModule):
         self.split_seed = split_seed
         self.views = views
         self.decoder = decoder
+        self.sheet_mask = sheet_mask
         self.max_skipped_share = max_skipped_share
         self.worker_context = worker_context
         self.remote = RemoteOptions(remote_cache_gb, remote_retries, remote_timeout)

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from clipbio.data.decoding import DECODERS, FastPicture, Pixels, Size, pillow
+from clipbio.data.sheet_mask import mask_sheet
 from clipbio.errors import ClipbioError, nearest
 
 __all__ = ["Augmentation", "ImageTransform", "PixelSpec"]
@@ -106,19 +107,28 @@ class ImageTransform:
         spec: What the trunk asks for.
         augmentation: How training images are drawn; None is not at all.
         decoder: `fast`, or `pillow`, whose pixels equal those of open_clip and timm. A seed gives both the same crop.
+        sheet_mask: Whether labels, rulers and colour cards of herbarium sheets are painted over before cropping.
     """
 
-    def __init__(self, spec: PixelSpec, augmentation: Augmentation | None = None, *, decoder: str = "fast") -> None:
+    def __init__(
+        self,
+        spec: PixelSpec,
+        augmentation: Augmentation | None = None,
+        *,
+        decoder: str = "fast",
+        sheet_mask: bool = False,
+    ) -> None:
         if decoder not in DECODERS:
             raise ClipbioError(f"data.decoder='{decoder}' is unknown{nearest(str(decoder), DECODERS)}")
         self.spec = spec
         self.augmentation = augmentation or Augmentation(scale=(1.0, 1.0))
         self.decoder = decoder
+        self.sheet_mask = sheet_mask
 
     @property
     def identity(self) -> str:
         """Name what decides pixels beside the trunk's spec and the augmentation; cached features carry it."""
-        return self.decoder
+        return f"{self.decoder}-masked" if self.sheet_mask else self.decoder
 
     def __call__(self, image: bytes, draw: np.random.Generator | None = None) -> Tensor:
         """Return uint8 pixels of shape (3, height, width).
@@ -133,6 +143,8 @@ class ImageTransform:
 
     def _by_pillow(self, image: bytes, draw: np.random.Generator | None) -> Tensor:
         picture = pillow(image)
+        if self.sheet_mask:
+            picture = Image.fromarray(mask_sheet(np.array(picture)))
         size, box = self._geometry(Size(*picture.size), draw)
         if box is not None or size != picture.size:
             picture = picture.resize(size, _FILTERS[self.spec.interpolation], box=box)
@@ -147,6 +159,8 @@ class ImageTransform:
         size, box = self._geometry(picture.size, draw)
         left, top, right, bottom = box or (0, 0, *picture.size)
         pixels_HWC = picture.pixels(Size(right - left, bottom - top), size)
+        if self.sheet_mask:
+            pixels_HWC = mask_sheet(pixels_HWC)
         if box is None or pixels_HWC.shape[:2] == (picture.size.height, picture.size.width):
             resized_CHW = _resize(pixels_HWC[top:bottom, left:right], size, self.spec.interpolation)
         else:

@@ -71,7 +71,8 @@ def connect(
     if not isinstance(image_tower.trunk, ImageTrunk) or not isinstance(text_tower.trunk, TextTrunk):
         raise ClipbioError("the towers 'image' and 'text' of the model do not encode images and texts")
     transform, evaluation_transform = (
-        ImageTransform(image_tower.trunk.spec, drawn, decoder=data.decoder) for drawn in (augmentation, None)
+        ImageTransform(image_tower.trunk.spec, drawn, decoder=data.decoder, sheet_mask=data.sheet_mask)
+        for drawn in (augmentation, None)
     )
     image_store, text_store = cache.store(image_tower, evaluation_transform), cache.store(text_tower)
     evaluation_image = ImageInput(evaluation_transform, store=image_store)

@@ -130,11 +130,13 @@ def test_the_encoder_keeps_order_and_repeats(make_garden: MakeGarden, tmp_path: 
     assert model.dim == vectors.shape[1]
 
 
-def test_features_of_the_two_decoders_are_kept_apart(make_garden: MakeGarden, tmp_path: Path) -> None:
-    garden, folders = make_garden(), {}
-    for decoder in ("fast", "pillow"):
-        _, data, encoder = connected(garden, tmp_path, cached=True, more=(f"data.decoder={decoder}",))
-        folders[decoder] = (data.image.store.folder, encoder.store.folder)
-        assert data.image.transform.decoder == data.evaluation_image.transform.decoder == decoder
-    assert folders["fast"][0] != folders["pillow"][0]
-    assert folders["fast"][1] == folders["pillow"][1]
+def test_features_of_other_pixels_are_kept_apart(make_garden: MakeGarden, tmp_path: Path) -> None:
+    garden, image_folders, text_folders = make_garden(), set(), set()
+    for decoder, masked in (("fast", False), ("pillow", False), ("fast", True)):
+        more = (f"data.decoder={decoder}", f"data.sheet_mask={str(masked).lower()}")
+        _, data, encoder = connected(garden, tmp_path, cached=True, more=more)
+        for transform in (data.image.transform, data.evaluation_image.transform):
+            assert (transform.decoder, transform.sheet_mask) == (decoder, masked)
+        image_folders.add(data.image.store.folder)
+        text_folders.add(encoder.store.folder)
+    assert (len(image_folders), len(text_folders)) == (3, 1)
