@@ -36,7 +36,9 @@ def overrides(base: Path, *more: str) -> list[str]:
         *(item for item in SMALL if not item.startswith("benchmark")), f"data.root={base / 'main'}", f"+data.streams.more.root={base / 'more'}", "data.streams.main.share=3",
         "+data.streams.more.share=1", "data.window=2", f"cache_dir={base / 'cache'}", f"duration={STEPS} steps",
         "checkpoint.every=5 steps", "validation.every=100 percent", "validation.benchmarks=[]", "benchmark=[]",
-        "augmentation.scale=[0.5,1]", "augmentation.flip=0.5", "text=mixed", "monitors=null", *more,
+        "augmentation.scale=[0.5,1]", "augmentation.flip=0.5", "text=mixed", "monitors=null",
+        # What runs in a server of forks would take another server for its workers, and seconds of imports.
+        "data.worker_context=fork", *more,
     ]  # fmt: skip
 
 
