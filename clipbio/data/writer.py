@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,7 @@ INDEX_SCHEMA = pa.schema(
 _ROWS_PER_GROUP = 50_000
 # A tar ends with two blocks of zeros and is filled up to whole records, as tar programs expect.
 _RECORD = tarfile.RECORDSIZE
+_BUFFER = 4 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +50,49 @@ class WrittenShard:
 
 
 class _HashingFile:
-    """A file that is hashed while it is written."""
+    """A file that a thread of its own hashes and writes, some megabytes at a time; both leave Python free meanwhile."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("wb")
+        self._file = path.open("wb", buffering=0)
         self._digest = hashlib.sha256()
-        self.size = 0
+        self._thread = ThreadPoolExecutor(1)
+        self._stored: Future[None] | None = None
+        self._pieces: list[bytes] = []
+        self._held = self.size = 0
 
-    def write(self, data: bytes) -> None:
-        self._digest.update(data)
-        self.size += len(data)
-        self._file.write(data)
+    def write(self, pieces: Sequence[bytes]) -> None:
+        self._pieces += pieces
+        size = sum(map(len, pieces))
+        self.size += size
+        self._held += size
+        if self._held >= _BUFFER:
+            self._hand_over()
 
     def close(self) -> str:
-        self._file.close()
+        try:
+            self._hand_over()
+            self._wait()
+        finally:
+            self._thread.shutdown()
+            self._file.close()
         return self._digest.hexdigest()
+
+    def _hand_over(self) -> None:
+        self._wait()
+        self._stored = self._thread.submit(self._store, self._pieces)
+        self._pieces, self._held = [], 0
+
+    def _wait(self) -> None:
+        """Wait for what was handed over before, so that no more than two buffers are held, and raise what it raised."""
+        stored, self._stored = self._stored, None
+        if stored is not None:
+            stored.result()
+
+    def _store(self, pieces: Sequence[bytes]) -> None:
+        data = memoryview(b"".join(pieces))
+        self._digest.update(data)
+        while data:
+            data = data[self._file.write(data) :]
 
 
 class ShardWriter:
@@ -90,7 +120,7 @@ class ShardWriter:
         for name in sorted(members):
             data = members[name]
             pieces += [header(f"{key}.{name}", len(data)), data, bytes(padded(len(data)) - len(data))]
-        self._file.write(b"".join(pieces))
+        self._file.write(pieces)
         self._offset += length
         self._samples += 1
         return location
@@ -99,7 +129,7 @@ class ShardWriter:
         """Finish the last tar."""
         if self._file is None:
             return
-        self._file.write(bytes(-self._file.size % _RECORD or _RECORD))
+        self._file.write([bytes(-self._file.size % _RECORD or _RECORD)])
         name, size = self._name, self._file.size
         self.written.append(WrittenShard(name, self._samples, size, self._file.close()))
         self._file = None

@@ -104,12 +104,15 @@ class TableSource:
         for table in (self._table, *(table for table, _ in self._side_tables)):
             with table.path.open("rb") as file:
                 digest.update(f"{table.path.name}:{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
-        root = str(self.root)
-        for _, cells in self._table.rows(Defects()):
+        root, count, number = str(self.root), Defects(), 0
+        for _, cells in self._table.rows(count):
+            number += 1
             for column in ("image", "mask"):
                 if value := text(cells.get(column)):
                     state = file_state(os.path.join(root, value))  # noqa: PTH118
                     digest.update(f"{value}:{state}\n".encode())
+        # Whoever asks for the number of rows next need not read the table again.
+        self.total = number + len(count)
         return digest.hexdigest()
 
     def _find(self) -> Path:
