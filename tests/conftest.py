@@ -14,7 +14,7 @@ from tables import MakeTable, Row, encoded, write_csv
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# The same examples each time: a suite that fails only sometimes helps nobody. New ones: --hypothesis-seed=N.
+# The same examples each time: a suite that fails only sometimes helps nobody. New ones: --hypothesis-profile=default.
 settings.register_profile("steady", derandomize=True)
 settings.load_profile("steady")
 
