@@ -47,6 +47,9 @@ def main() -> None:
     for number, specimen in enumerate(source if side == "peer" else ()):
         assert isinstance(specimen.image, Path)
         members.append((f"{number:09d}", specimen.image, json_of(specimen.id, specimen.record())))
+    if side == "ours":
+        # Start-up is excluded on both sides: what is imported late is imported here.
+        prepare(FirstSpecimens(TableSource(table), 4), out.with_name(f"{out.name}-first"), progress=False)
     began, cpu = time.perf_counter(), time.process_time()
     if side == "ours":
         prepare(source, out, progress=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -130,6 +131,8 @@ def loader(
 
 def _settle_worker(worker: int) -> None:
     del worker
+    # What was there before the fork stays shared: the collector would write into every page of it.
+    gc.freeze()
     # Ctrl-C goes to every process of a terminal: the main one decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Workers are the parallelism; more threads in each would only fight for the same cores.

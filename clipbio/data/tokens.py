@@ -14,10 +14,10 @@ from torch import Tensor
 
 __all__ = ["TokenCache"]
 
-MAX_BYTES = 64 * 2**20
+MAX_BYTES = 32 * 2**20
 _ENTRY_BYTES = 250  # what Python keeps around a text and its row
 
-Row = npt.NDArray[np.int64]
+Row = npt.NDArray[np.int32]
 
 
 class TokenCache:
@@ -42,12 +42,13 @@ class TokenCache:
         missing = [text for text in dict.fromkeys(texts) if text not in self._rows]
         fresh: dict[str, Row] = {}
         if missing:
-            # Copies: a row that is kept must not hold on to the batch it came with.
-            fresh = {text: row.copy() for text, row in zip(missing, self.tokenizer(missing).numpy(), strict=True)}
+            # Copies, and of half the size: a row that is kept must not hold on to the batch it came with.
+            tokens = self.tokenizer(missing).numpy()
+            fresh = {text: row.astype(np.int32) for text, row in zip(missing, tokens, strict=True)}
         tokens_BL = np.stack([fresh[text] if text in fresh else self._known(text) for text in texts])
         for text, row in fresh.items():
             self._keep(text, row)
-        return torch.from_numpy(tokens_BL)
+        return torch.from_numpy(tokens_BL.astype(np.int64))
 
     def __len__(self) -> int:
         """Count the texts that are kept."""
