@@ -27,7 +27,6 @@ from clipbio.data.tar import MASK_MEMBER
 from clipbio.data.writer import INDEX_SCHEMA, ShardWriter, WrittenShard
 from clipbio.errors import ClipbioError, nearest
 from clipbio.files import read_json, write_json
-from clipbio.taxonomy import RANKS
 
 __all__ = ["Chunk", "ChunkDealer", "ChunkWriter", "FinishedChunk"]
 
@@ -121,7 +120,7 @@ class ChunkWriter:
         self._partial.mkdir(parents=True)
         self.defects = Defects()
         self._shards = ShardWriter(self._partial, bytes_per_shard=options.bytes_per_shard)
-        self._rows: list[dict[str, Any]] = []
+        self._rows: list[tuple[Any, ...]] = []
         self._counts = dict.fromkeys(("images", "masks", "barcodes", "unnamed"), 0)
         self._columns: set[str] = set()
 
@@ -138,14 +137,16 @@ class ChunkWriter:
             return
         image = image_of(members)
         location = self._shards.write(key, members)
-        values: dict[str, Any] = dict(zip(RANKS, specimen.taxon.ranks, strict=True))
-        values |= {"id": specimen.id, "split": specimen.split, "key": key}
-        values |= {"shard": location.shard, "offset": location.offset, "length": location.length}
-        values |= {"group_id": specimen.group_id, "label": specimen.label, "bin": specimen.bin}
-        values |= {"source": specimen.source, "licence": specimen.licence, "rights_holder": specimen.rights_holder}
-        values |= {"common_name": next(iter(specimen.common_names), "")}
-        values |= {"image_digest": image_digest(image), "dna_digest": barcode_digest(specimen.dna)}
-        self._rows.append(values)
+        # In the order of the columns of the index.
+        self._rows.append(
+            (
+                *(specimen.id, specimen.split, location.shard, key, location.offset, location.length),
+                *(image_digest(image), barcode_digest(specimen.dna), specimen.group_id),
+                *specimen.taxon.ranks,
+                *(next(iter(specimen.common_names), ""), specimen.label, specimen.bin),
+                *(specimen.source, specimen.licence, specimen.rights_holder),
+            )
+        )
         self._columns.update(record, specimen.metadata)
         self._count(specimen, image=image is not None, mask=MASK_MEMBER in members)
 
@@ -161,7 +162,9 @@ class ChunkWriter:
     def close(self) -> None:
         """Finish the chunk: from now on it counts as written."""
         self._shards.close()
-        pq.write_table(pa.Table.from_pylist(self._rows, schema=INDEX_SCHEMA), self._partial / INDEX)
+        columns = list(zip(*self._rows, strict=True)) or [()] * len(INDEX_SCHEMA)
+        index = pa.Table.from_arrays([pa.array(*one) for one in zip(columns, INDEX_SCHEMA.types)], schema=INDEX_SCHEMA)
+        pq.write_table(index, self._partial / INDEX)
         finished = FinishedChunk(
             **self.chunk._asdict(),
             shards=tuple(self._shards.written),
