@@ -114,7 +114,5 @@ def _decode_jpeg(data: bytes, size: Size, factor: int) -> Pixels | None:
 
 
 def _check_pixels(width: int, height: int) -> None:
-    # Pillow refuses twice its own bound, whatever ours is; both decoders shall refuse the same pictures.
-    bound = min(MAX_PIXELS, 2 * (Image.MAX_IMAGE_PIXELS or MAX_PIXELS))
-    if width * height > bound:
-        raise Image.DecompressionBombError(f"{width} x {height} pixels are more than {bound}")
+    if width * height > MAX_PIXELS:
+        raise Image.DecompressionBombError(f"{width} x {height} pixels are more than {MAX_PIXELS}")

@@ -14,8 +14,8 @@ from clipbio.errors import ClipbioError
 
 __all__ = ["EXTENSIONS", "MAX_PIXELS", "BadImageError", "ImageHeader", "decode", "inspect", "reencode"]
 
-MAX_PIXELS = 256_000_000
-"""Largest image that is opened, in pixels: a bound against decompression bombs."""
+MAX_PIXELS = 178_956_970
+"""Largest image that is opened, in pixels: the bound against decompression bombs at which Pillow refuses too."""
 
 EXTENSIONS = {"JPEG": "jpg", "MPO": "jpg", "PNG": "png", "WEBP": "webp"}
 """Formats that shards hold, by Pillow's name; MPO is what phones write: a JPEG with further pictures behind it."""

@@ -52,6 +52,8 @@ class PrepareOptions:
         for name in ("samples_per_shard", "bytes_per_shard", "max_pixels"):
             if getattr(self, name) < 1:
                 raise ClipbioError(f"{name}={getattr(self, name)} must be at least 1")
+        if self.max_pixels > MAX_PIXELS:
+            raise ClipbioError(f"max_pixels={self.max_pixels} is more than {MAX_PIXELS}, what is ever decoded")
         if not 0 <= self.max_defect_share <= 1:
             raise ClipbioError(f"max_defect_share={self.max_defect_share} must be between 0 and 1")
         if self.reencode is not None and self.reencode not in FORMATS:

@@ -286,6 +286,7 @@ def test_an_unknown_split_of_any_source_is_refused(tmp_path: Path) -> None:
         ({"reencode": "jpg"}, "reencode=jpg is not a format of shards; did you mean 'jpeg'"),
         ({"quality": 0}, "between 1 and 100"),
         ({"max_side": 0}, "max_side=0"),
+        ({"max_pixels": 10**9}, "more than 178956970, what is ever decoded"),
     ],
 )
 def test_settings_are_checked_before_anything_is_read(tmp_path: Path, settings: dict[str, Any], message: str) -> None:
