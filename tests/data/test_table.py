@@ -91,6 +91,18 @@ def test_bom_empty_split_and_placeholders(make_table: MakeTable) -> None:
     assert (specimen.common_names, specimen.bin, specimen.group_id) == ((), "", "")
 
 
+@pytest.mark.parametrize("missing", ["NA", "None", "none"])
+def test_missing_values_of_other_programs_are_none_but_in_metadata(make_table: MakeTable, missing: str) -> None:
+    fields = ("dna", "bin", "group_id", "label", "licence", "rights_holder", "mask", "split", "description")
+    rows = rows_of(2, **dict.fromkeys((*fields, "countryCode"), missing))
+    source = TableSource(make_table([rows[0], rows[1] | {"image": missing}]))
+    (specimen,) = source
+    assert [getattr(specimen, name) for name in fields[:6]] == [""] * 6
+    assert (specimen.mask, specimen.split, specimen.descriptions) == (None, "train", ())
+    assert specimen.metadata == {"countryCode": missing}
+    assert kinds(source) == {"no_image_no_dna": 1}
+
+
 def test_unusable_rows_are_counted_with_their_row_and_skipped(make_table: MakeTable) -> None:
     rows = rows_of(6)
     rows[1]["specimen_id"] = "bird-0"

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from clipbio.data.defects import Defects
-from clipbio.data.sources.cells import text
+from clipbio.data.sources.cells import given, text
 from clipbio.data.sources.darwin_core import split_media
 from clipbio.data.sources.delimited import Dialect
 from clipbio.data.sources.export import ExportedTable
@@ -134,10 +134,10 @@ class BoldSource:
             taxon=taxon,
             label=label,
             dna=row["nuc"],
-            bin=row.get("bin_uri", ""),
+            bin=given(row.get("bin_uri")),
             group_id=row.get("sampleid", ""),
-            licence=row.get("licence", ""),
-            rights_holder=row.get("rights_holder", ""),
+            licence=given(row.get("licence")),
+            rights_holder=given(row.get("rights_holder")),
             metadata=chosen(row, self.metadata, _USED),
         )
 

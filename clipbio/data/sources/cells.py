@@ -8,9 +8,11 @@ from typing import Any
 
 from clipbio.names import clean_phrase
 
-__all__ = ["existing_file", "file_state", "text", "texts"]
+__all__ = ["existing_file", "file_state", "given", "is_not_given", "text", "texts"]
 
 _MISSING = frozenset({"unknown", "not_classified", "nan", "null", "n/a"})
+# What R and Python write for a missing value; not among metadata, where NA is Namibia.
+_NOT_GIVEN = frozenset({"na", "none"})
 
 
 def text(value: Any) -> str:
@@ -21,10 +23,21 @@ def text(value: Any) -> str:
     return "" if told.lower() in _MISSING else told
 
 
+def given(value: Any) -> str:
+    """Return a cell that is no metadata as text: `NA` and `none` are missing values too."""
+    told = text(value)
+    return "" if is_not_given(told) else told
+
+
+def is_not_given(told: str) -> bool:
+    """Tell whether a cell holds what programs write for a missing value."""
+    return told.lower() in _NOT_GIVEN
+
+
 def texts(value: Any) -> tuple[str, ...]:
     """Return the phrases of a cell: one, or in parquet a list of them."""
     values = value if isinstance(value, list) else [value]
-    return tuple(phrase for phrase in map(clean_phrase, map(text, values)) if phrase)
+    return tuple(phrase for phrase in map(clean_phrase, map(given, values)) if phrase)
 
 
 def existing_file(root: Path, name: str) -> Path | None:

@@ -13,7 +13,8 @@ __all__ = ["KEPT_TERMS", "TAXON_TERMS", "name_of_taxon", "split_media", "taxon_o
 
 TAXON_TERMS = (
     *RANKS,
-    *("specificEpithet", "scientificName", "acceptedScientificName", "taxonRank", "identificationQualifier"),
+    *("genericName", "specificEpithet", "scientificName", "acceptedScientificName", "taxonRank"),
+    "identificationQualifier",
 )
 """Terms that `taxon_of` reads."""
 
@@ -38,9 +39,9 @@ _SEPARATORS = re.compile(r"\s*\|\s*|\s*;\s*|\s+#\s+|#(?=https?:)|,\s*(?=https?:)
 def taxon_of(values: Mapping[str, object]) -> Taxon:
     """Return the taxon of a record from Darwin Core terms.
 
-    `species` (GBIF's accepted binomial) comes first, then `specificEpithet`, then `scientificName` where `taxonRank`
-    says species or below, or where it is empty and the name has the form of a binomial. A qualifier such as cf. or aff.
-    leaves the record at its genus.
+    `species` (GBIF's accepted binomial) comes first, then `specificEpithet` with the genus that it stands in, then
+    `scientificName` where `taxonRank` says species or below, or where it is empty and the name has the form of a
+    binomial. A qualifier such as cf. or aff. leaves the record at its genus.
     """
     told = {name: text(values.get(name)) for name in TAXON_TERMS}
     rank = told["taxonRank"].lower().strip(" .")
@@ -48,7 +49,7 @@ def taxon_of(values: Mapping[str, object]) -> Taxon:
     ranks = {known: told[known] for known in RANKS}
     if rank in RANKS[:-1]:
         ranks[rank] = ranks[rank] or name
-    species = told["species"] or told["specificEpithet"] or _species_in(name, rank)
+    species = told["species"] or _with_genus(told) or _species_in(name, rank)
     if _DOUBT.search(told["identificationQualifier"]):
         ranks["genus"], species = ranks["genus"] or species.partition(" ")[0], ""
     return Taxon.from_mapping(ranks | {"species": species})
@@ -66,6 +67,17 @@ def name_of_taxon(values: Mapping[str, object]) -> tuple[str, str]:
 def split_media(cell: object) -> list[str]:
     """Return the addresses of a cell `associatedMedia`."""
     return [address for address in _SEPARATORS.split(text(cell)) if "://" in address]
+
+
+def _with_genus(told: Mapping[str, str]) -> str:
+    """Return the binomial of `specificEpithet`; `genus` may be the accepted name's where the epithet is a synonym's."""
+    epithet, name = told["specificEpithet"], told["scientificName"]
+    if not epithet or told["genericName"]:
+        return f"{told['genericName']} {epithet}" if epithet else ""
+    first, *others = name.split() or [""]
+    if first.lower() != told["genus"].lower() and epithet in others and _BINOMIAL.fullmatch(" ".join(name.split())):
+        return name
+    return f"{told['genus']} {epithet}" if told["genus"] else ""
 
 
 def _species_in(name: str, rank: str) -> str:

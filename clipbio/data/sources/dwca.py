@@ -11,7 +11,7 @@ from typing import Any
 
 from clipbio.data.defects import Defects
 from clipbio.data.sources.archive import Archive
-from clipbio.data.sources.cells import text, texts
+from clipbio.data.sources.cells import given, text, texts
 from clipbio.data.sources.darwin_core import KEPT_TERMS, TAXON_TERMS, name_of_taxon, split_media, taxon_of
 from clipbio.data.sources.delimited import DelimitedFile
 from clipbio.data.sources.meta_xml import MAX_BYTES, MetaFile, read_meta
@@ -204,4 +204,4 @@ def _medium(values: Mapping[str, str]) -> tuple[Any, ...]:
 
 
 def _first(values: Mapping[str, str], *terms: str) -> str:
-    return next((cell for term in terms if (cell := text(values.get(term)))), "")
+    return next((cell for term in terms if (cell := given(values.get(term)))), "")

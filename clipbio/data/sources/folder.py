@@ -38,8 +38,9 @@ _BINOMIAL = re.compile(r"[A-Z][a-z-]+ (?:[×x] ?)?[a-z][a-z.-]+(?: [a-z×(].*| [
 class FolderSource:
     """Read images that lie in folders named by their class.
 
-    Above the classes there may be folders of splits: when all folders at the top are called train, val, test and the
-    like, they are splits. A folder name of iNat21, `00042_Animalia_..._Corvidae_Pica_hudsonia`, gives all seven ranks.
+    Above the classes there may be folders of splits: when the folders at the top that hold pictures are called train,
+    val, test and the like, they are splits; when only some of them are, the folder is refused. A folder name of iNat21,
+    `00042_Animalia_..._Corvidae_Pica_hudsonia`, gives all seven ranks.
 
     Args:
         root: The folder.
@@ -87,14 +88,25 @@ class FolderSource:
         return digest.hexdigest()
 
     def _has_splits(self) -> bool:
-        """Tell whether the folders at the top are splits."""
-        names = [entry.name.lower() for entry in os.scandir(self.root) if entry.is_dir()]
-        names = [name for name in names if not name.startswith(".")]
-        return bool(names) and all(name in _SPLIT_FOLDERS for name in names)
+        """Tell whether the folders at the top are splits; those without pictures do not count."""
+        names = sorted(entry.name for entry in os.scandir(self.root) if entry.is_dir(follow_symlinks=False))
+        splits = [name for name in names if name.lower() in _SPLIT_FOLDERS and self._holds_pictures(name)]
+        if not splits:
+            return False
+        others = [n for n in names if n.lower() not in _SPLIT_FOLDERS and n[0] != "." and self._holds_pictures(n)]
+        if others:
+            raise ClipbioError(
+                f"{self.root}: {', '.join(splits)[:100]} would be splits, {', '.join(others[:5])[:100]} would not; "
+                "rename or move the ones or the others"
+            )
+        return True
 
-    def _pictures(self) -> Iterator[PurePosixPath]:
+    def _holds_pictures(self, name: str) -> bool:
+        return next(self._pictures(name), None) is not None
+
+    def _pictures(self, below: str = "") -> Iterator[PurePosixPath]:
         """Yield the paths of pictures below the root in one order; links to folders are not followed."""
-        for folder, folders, files in os.walk(self.root, onerror=_unreadable):
+        for folder, folders, files in os.walk(self.root / below, onerror=_unreadable):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             relative = PurePosixPath(Path(folder).relative_to(self.root).as_posix())
             for name in sorted(files):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from clipbio.data.defects import Defects
-from clipbio.data.sources.cells import text
+from clipbio.data.sources.cells import given, text
 from clipbio.data.sources.darwin_core import KEPT_TERMS, TAXON_TERMS, taxon_of
 from clipbio.data.sources.delimited import Dialect
 from clipbio.data.sources.export import ExportedTable
@@ -67,7 +67,7 @@ class GbifSource:
         return Specimen(
             id=identity,
             taxon=taxon_of(cells),
-            licence=text(cells.get("license")),
-            rights_holder=text(cells.get("rightsHolder")),
+            licence=given(cells.get("license")),
+            rights_holder=given(cells.get("rightsHolder")),
             metadata=chosen(cells, self.metadata, _USED),
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipbio.data.defects import Defects
 from clipbio.data.manifest import SPLITS
-from clipbio.data.sources.cells import file_state, text, texts
+from clipbio.data.sources.cells import file_state, given, text, texts
 from clipbio.data.sources.huggingface_images import named_image
 from clipbio.data.sources.huggingface_parts import Part, failures
 from clipbio.data.specimen import Picture, SpeciesText, Specimen
@@ -118,7 +118,7 @@ class HuggingfaceSource:
         unusable = None
         if identity in places:
             unusable = "duplicate_id", f"'{identity}' is already the id of {places[identity]}"
-        elif stored is None and not text(values.get("dna")):
+        elif stored is None and not given(values.get("dna")):
             unusable = "no_image_no_dna", "neither image nor dna is given"
         elif stored is not None and image is None:
             unusable = "missing_image", f"the image {stored} is not in the data set"
@@ -176,12 +176,12 @@ def _made(
         descriptions=texts(values.get("description")),
         split=split,
         metadata=metadata,
-        dna=text(values.get("dna")),
-        bin=text(values.get("bin")),
-        label=text(values.get("label")),
-        group_id=text(values.get("group_id")),
-        licence=text(values.get("licence")),
-        rights_holder=text(values.get("rights_holder")),
+        dna=given(values.get("dna")),
+        bin=given(values.get("bin")),
+        label=given(values.get("label")),
+        group_id=given(values.get("group_id")),
+        licence=given(values.get("licence")),
+        rights_holder=given(values.get("rights_holder")),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from clipbio.data.defects import Defects
-from clipbio.data.sources.cells import text, texts
+from clipbio.data.sources.cells import given, text, texts
 from clipbio.data.sources.darwin_core import taxon_of
 from clipbio.data.sources.delimited import Dialect
 from clipbio.data.sources.export import ExportedTable
@@ -91,8 +91,8 @@ class InaturalistSource:
             taxon=_taxon(cells),
             common_names=texts(cells.get("common_name")),
             descriptions=descriptions,
-            licence=text(cells.get("license")),
-            rights_holder=text(cells.get("user_name")) or text(cells.get("user_login")),
+            licence=given(cells.get("license")),
+            rights_holder=given(cells.get("user_name")) or given(cells.get("user_login")),
             metadata=kept,
         )
 

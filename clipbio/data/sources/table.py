@@ -12,7 +12,7 @@ from typing import Any
 
 from clipbio.data.defects import Defects
 from clipbio.data.manifest import SPLITS
-from clipbio.data.sources.cells import existing_file, file_state, text, texts
+from clipbio.data.sources.cells import existing_file, file_state, given, is_not_given, text, texts
 from clipbio.data.sources.tabular import SUFFIXES, TabularFile, find_table
 from clipbio.data.specimen import SpeciesText, Specimen
 from clipbio.errors import ClipbioError, nearest
@@ -108,7 +108,7 @@ class TableSource:
         for _, cells in self._table.rows(count):
             number += 1
             for column in ("image", "mask"):
-                if value := text(cells.get(column)):
+                if value := given(cells.get(column)):
                     state = file_state(os.path.join(root, value))  # noqa: PTH118
                     digest.update(f"{value}:{state}\n".encode())
         # Whoever asks for the number of rows next need not read the table again.
@@ -136,9 +136,11 @@ class TableSource:
 
     def _specimen(self, number: int, cells: Mapping[str, Any], first_rows: Mapping[str, int]) -> Specimen | None:
         where = self._table.where(number)
-        values = _EMPTY | {name: text(cells[name]) for name in self._known}
-        # Not cleaned of placeholders: a split called "unknown" is a mistake, not an empty cell.
-        split = str(cells.get("split") or "").strip() or "train"
+        values = _EMPTY | {name: given(cells[name]) for name in self._known}
+        values["specimen_id"] = text(cells["specimen_id"])
+        # Not cleaned of all placeholders: a split called "unknown" is a mistake, not an empty cell.
+        told = str(cells.get("split") or "").strip()
+        split = told if told and not is_not_given(told) else "train"
         if split not in SPLITS:
             raise ClipbioError(
                 f"{self._table.path}: row {number} has the unknown split '{split}'{nearest(split, SPLITS)}"

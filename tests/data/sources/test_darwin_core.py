@@ -30,6 +30,10 @@ from clipbio.data.sources.pictures import stems_of_url
         ({"scientificName": "Quercus indet."}, ("genus", "Quercus")),
         ({"scientificName": "Quercus L."}, None),
         ({"genus": "unknown", "kingdom": "NA"}, None),
+        ({"scientificName": "Quercus robur L.", "specificEpithet": "robur", "taxonRank": "species"}, ("species", "Quercus robur")),
+        ({"specificEpithet": "robur"}, None),
+        ({"genus": "Leucanthemum", "genericName": "Chrysanthemum", "specificEpithet": "leucanthemum"}, ("species", "Chrysanthemum leucanthemum")),
+        ({"genus": "Leucanthemum", "scientificName": "Chrysanthemum leucanthemum L.", "specificEpithet": "leucanthemum"}, ("species", "Chrysanthemum leucanthemum")),
     ],
 )  # fmt: skip
 def test_which_cells_tell_the_taxon(values: dict[str, str], deepest: tuple[str, str] | None) -> None:

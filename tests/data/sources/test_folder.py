@@ -63,10 +63,13 @@ def test_nested_folders_of_ranks(tmp_path: Path) -> None:
     assert source.defects.counts == {"wrong_depth": 1}
 
 
-def test_a_class_called_test_is_no_split_among_others(tmp_path: Path) -> None:
+def test_splits_are_all_folders_with_pictures_or_none(tmp_path: Path) -> None:
     root = write_pictures(tmp_path / "root", ["Test/a.jpg", "Pica pica/b.jpg", ".cache/x/c.jpg"])
-    assert [(s.split, s.species) for s in FolderSource(root)] == [("train", "Pica pica"), ("train", "Test")]
-    root = write_pictures(tmp_path / "split", ["validation/Pica pica/a.jpg", "Testing/b.jpg"])
+    with pytest.raises(ClipbioError, match=r"root: Test would be splits, Pica pica would not; rename or move"):
+        list(FolderSource(root))
+    root = write_pictures(tmp_path / "split", ["validation/Pica pica/a.jpg", "Testing/b.jpg", ".cache/x/c.jpg"])
+    (root / "annotations" / "empty").mkdir(parents=True)
+    (root / "annotations" / "boxes.json").write_text("{}")
     source = FolderSource(root)
     assert [(s.split, s.species) for s in source] == [("val", "Pica pica")]
     assert source.defects.counts == {"no_class": 1}

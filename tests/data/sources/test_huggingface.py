@@ -141,6 +141,13 @@ def test_images_in_a_zip_are_read(tmp_path: Path, streaming: bool) -> None:
     assert [bytes_of(specimen) for specimen in found] == [encoded(0), encoded(1)]
 
 
+def test_missing_values_of_other_programs_are_none_but_in_metadata(tmp_path: Path) -> None:
+    missing = dict.fromkeys(("dna", "bin", "group_id", "label", "licence", "country"), "NA")
+    (specimen,) = HuggingfaceSource(parquet(tmp_path / "birds", [row(1, **missing)]))
+    assert (specimen.dna, specimen.bin, specimen.group_id, specimen.label, specimen.licence) == ("",) * 5
+    assert specimen.metadata == {"country": "NA"}
+
+
 @pytest.mark.parametrize("streaming", [False, True])
 def test_unusable_records_are_counted_with_their_row(tmp_path: Path, streaming: bool) -> None:
     (tmp_path / "secret.jpg").write_bytes(encoded(1))
