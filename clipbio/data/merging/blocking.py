@@ -24,6 +24,7 @@ __all__ = ["BlockedImages", "BlockedSpecies"]
 _IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".gif", ".bmp"})
 _HEX = re.compile(r"[0-9a-f]{32}|[0-9a-f]{64}")
 _LINEAGE = re.compile(r"[^\s-]*(-[^\s-]*){5,}")
+_LIST_SUFFIXES = frozenset({".txt", ".json", ".gz", ".csv", ".tsv", ".parquet"})
 _NAME_COLUMNS = ("scientific_name", "species", "name")
 _IMAGE_COLUMNS = ("image", "id", "specimen_id", "digest", "file")
 
@@ -67,7 +68,7 @@ class BlockedSpecies:
         return bool(found)
 
     def warnings(self) -> Iterator[str]:
-        """Say which lists blocked nothing at all."""
+        """Say which lists, and which entries given by themselves, blocked nothing at all."""
         yield from _unused(self.lists, self.hits, "species")
 
 
@@ -75,7 +76,7 @@ def _blocked_names(entries: Sequence[str]) -> Iterator[tuple[str, str, Taxon]]:
     for given in entries:
         path = Path(given)
         if not _is_file(path):
-            if path.suffix in {".txt", ".json", ".gz", ".csv", ".tsv", ".parquet"} or "/" in given:
+            if path.suffix in _LIST_SUFFIXES or "/" in given:
                 raise ClipbioError(f"merge.blocked.species: the file {given} is not there")
             yield "merge.blocked.species", given, _blocked_taxon(given, "", "merge.blocked.species")
             continue
@@ -123,6 +124,7 @@ class BlockedImages:
                 for _, entry, _ in _listed(path, _IMAGE_COLUMNS):
                     self._add(path.name, entry)
             else:
+                _refuse_missing(given)
                 self._add("merge.blocked.images", given)
 
     def __bool__(self) -> bool:
@@ -132,6 +134,7 @@ class BlockedImages:
         """Tell whether a record or its file is listed by name."""
         keys = [specimen.id, f"{source}/{specimen.id}"]
         if isinstance(specimen.image, Path):
+            keys.append(str(specimen.image))
             parts = specimen.image.parts
             keys += ["/".join(parts[start:]) for start in range(len(parts))]
         found = {self._names[key] for key in keys if key in self._names}
@@ -184,12 +187,21 @@ def _listed(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, str, str]
         entries = read_json(path)
         if not isinstance(entries, dict | list):
             raise ClipbioError(f"{path} is neither a list nor an object of names")
-        yield from ((path.name, str(entry), "") for entry in entries)
+        for entry in entries:
+            if not isinstance(entry, str):
+                raise ClipbioError(f'{path}: the entry {str(entry)[:80]} is no text; list names, or ids as "12"')
+            yield path.name, entry, ""
     elif path.name.endswith(SUFFIXES):
         yield from _listed_rows(path, columns)
     else:
-        lines = path.read_text("utf-8-sig").splitlines()
-        yield from ((f"{path.name} line {n}", line.strip(), "") for n, line in enumerate(lines, 1) if line.strip())
+        yield from ((f"{path.name} line {n}", line, "") for n, line in enumerate(_lines(path), 1) if line)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return [line.strip() for line in path.read_text("utf-8-sig").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise ClipbioError(f"{path} cannot be read as a list, one entry a line in UTF-8: {error}") from error
 
 
 def _listed_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, str, str]]:
@@ -207,11 +219,23 @@ def _listed_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, str,
         raise ClipbioError(f"{path}: {defects.summary()}; a blocked list must be whole")
 
 
+def _refuse_missing(given: str) -> None:
+    """Refuse what can only be a file or a folder that is not there: as the name of a picture it would block nothing."""
+    path = Path(given)
+    outside = path.is_absolute() or given.startswith(("./", "../", "~"))
+    if given.endswith("/") or path.suffix.lower() in _LIST_SUFFIXES or (outside and not _is_file(path)):
+        raise ClipbioError(f"merge.blocked.images: {given} is not there; give a list, a folder of pictures, or an id")
+
+
 def _unused(lists: dict[str, list[str]], hits: Counter[str], what: str) -> Iterator[str]:
     for where, entries in lists.items():
         if not any(entry in hits for entry in entries):
             count = f"none of the {len(entries)} entries of {where} occurs in the data"
             yield f"blocked {what}: {count}, for example '{entries[0]}'; is it a list of another form?"
+        elif where.startswith("merge.blocked."):
+            for entry in entries:
+                if entry not in hits:
+                    yield f"blocked {what}: '{entry}' of {where} occurs nowhere in the data"
 
 
 def _is_file(path: Path) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from clipbio.data.digests import image_digest
 from clipbio.data.merging.blocking import BlockedImages, BlockedSpecies
+from clipbio.data.merging.groups import Groups, is_worldwide, merged_group
 from clipbio.data.merging.log import ConflictLog
 from clipbio.data.merging.pictures import picture_size, read_picture
 from clipbio.data.merging.resolving import Note, Resolution, Resolver
@@ -22,7 +23,6 @@ __all__ = ["Decisions", "Drop", "Rules", "decide"]
 _SEVERAL = -1
 _NOT_MATCHED = ("unmatched", "other_kingdom")
 _LOSABLE = ("mask", "common_names", "descriptions", "dna", "bin", "label", "licence", "rights_holder")
-_WORLDWIDE = ("://", "doi:", "urn:")
 _INATURALIST = re.compile(r"inaturalist[^/]*/photos/(\d+)/\w+\.\w+")
 
 
@@ -58,6 +58,7 @@ class _Held:
 
     number: int
     id: str
+    group: str
     taxon: Taxon
     has: int
 
@@ -75,6 +76,7 @@ class Decisions:
     counts: dict[str, Counter[str]] = field(default_factory=dict)
     taxa: dict[str, dict[str, set[Taxon]]] = field(default_factory=dict)
     kept_taxa: set[Taxon] = field(default_factory=set)
+    groups: Groups = field(default_factory=Groups)
     skipped: int = 0
 
     def __post_init__(self) -> None:
@@ -93,7 +95,7 @@ def decide(sources: Mapping[str, Source], rules: Rules) -> Decisions:
 
     The first pass finds what is blocked and the sizes of pictures; two pictures of different size are not the same
     file. The second one reads the pictures whose size occurs in two sources. A picture that is blocked, or shows a
-    blocked species, is blocked wherever else the same file occurs.
+    blocked species, is blocked wherever else the same file occurs. The groups of two records of one photo become one.
     """
     return _Deciding(sources, rules).run()
 
@@ -154,13 +156,17 @@ class _Deciding:
             self._drop(name, specimen, Drop("blocked_image"))
             return
         keys: list[bytes | str] = [*([digest] if digest else []), *self._identifiers(specimen)]
-        first = next((held for key in keys if (held := self.held.get(key)) and held.number != number), None)
-        if first is not None:
-            self._drop_duplicate(name, specimen, resolution, first)
+        group = merged_group(name, specimen.group_id)
+        same = [held for key in keys if (held := self.held.get(key)) and held.number != number]
+        if same:
+            for held in same:
+                self.made.groups.tie(held.id, held.group, group)
+            self._drop_duplicate(name, specimen, resolution, same[0])
             return
-        if keys:
+        # Records of the last source, or of the only one, are looked for by no other.
+        if keys and number < len(self.sources) - 1:
             has = sum(1 << bit for bit, column in enumerate(_LOSABLE) if getattr(specimen, column))
-            held = _Held(number, f"{name}/{specimen.id}", resolution.taxon, has)
+            held = _Held(number, f"{name}/{specimen.id}", group, resolution.taxon, has)
             for key in keys:
                 self.held.setdefault(key, held)
         self._keep(name, specimen, resolution)
@@ -179,10 +185,10 @@ class _Deciding:
         return (digest if shared else b""), blocked
 
     def _identifiers(self, specimen: Specimen) -> list[str]:
-        if specimen.image is None:
+        if specimen.image is None or len(self.sources) == 1:
             return []
         values = (str(specimen.metadata.get(key) or "").strip() for key in self.rules.photo_identifiers)
-        return [_address(value) for value in values if any(mark in value.lower() for mark in _WORLDWIDE)]
+        return [_address(value) for value in values if is_worldwide(value)]
 
     def _drop_duplicate(self, name: str, specimen: Specimen, resolution: Resolution, first: _Held) -> None:
         missing = (column for bit, column in enumerate(_LOSABLE) if not first.has >> bit & 1)

@@ -39,8 +39,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 class MergedSource:
     """Records of several sources, source after source, with names that one checklist accepts.
 
-    Ids become `NAME/id`. What is kept is decided once, at the first iteration, by reading all records twice; each
-    process that iterates decides alike.
+    Ids become `NAME/id`, groups `NAME/group` if they are no URL, DOI or URN. What is kept is decided once, at the
+    first iteration, by reading all records twice; each process that iterates decides alike.
 
     Args:
         sources: The sources by name; of two records of one photo the one of the earlier source is kept.
@@ -92,12 +92,18 @@ class MergedSource:
         logger.info(
             "reading the names of all records, and the pictures that may be the same: %s", ", ".join(self.sources)
         )
-        return decide(self.sources, self.rules)
+        decisions = decide(self.sources, self.rules)
+        for warning in self._warnings(decisions):
+            logger.warning("%s", warning)
+        return decisions
 
     def warnings(self) -> list[str]:
         """Return what has had no effect: blocked lists that blocked nothing, a checklist that knows no name."""
+        return self._warnings(self.decisions)
+
+    def _warnings(self, decisions: Decisions) -> list[str]:
         warnings = [*self.rules.species.warnings(), *self.rules.images.warnings()]
-        counts = self.decisions.counts.values()
+        counts = decisions.counts.values()
         if self.settings.checklist and not any(count["accepted"] or count["synonym"] for count in counts):
             warnings.append(
                 f"the checklist {Path(self.settings.checklist.path).name} has none of the names of the data"
@@ -149,8 +155,6 @@ class MergedSource:
         write_catalog(self._catalogued(), folder)
         summary = self.summary()
         write_json(folder / SUMMARY, summary)
-        for warning in summary["warnings"]:
-            logger.warning("%s", warning)
         for name, counts in summary["sources"].items():
             logger.info(
                 "%s: %s", name, ", ".join(f"{what.replace('_', ' ')} {count:,}" for what, count in counts.items())
@@ -165,7 +169,7 @@ class MergedSource:
         return replace(
             specimen,
             id=f"{name}/{specimen.id}",
-            group_id=f"{name}/{specimen.group_id}" if specimen.group_id else "",
+            group_id=self.decisions.groups.of(name, specimen),
             taxon=resolution.taxon,
             source=name,
             metadata=metadata,

@@ -101,6 +101,43 @@ def test_an_entry_that_would_block_nothing_is_refused(source: Any, entry: str, m
         ids(source(SHELL, species=[entry]))
 
 
+@pytest.mark.parametrize("entry", ["gone.txt", "lists/gone.csv", "rare/", "./rare", "/nowhere/rare"])
+def test_a_list_of_pictures_that_is_not_there_is_refused(source: Any, entry: str) -> None:
+    with pytest.raises(ClipbioError, match=r"merge\.blocked\.images: .* is not there"):
+        ids(source(SHELL, images=[entry]))
+
+
+def test_an_absolute_path_names_a_picture(source: Any, tmp_path: Path) -> None:
+    merged = source(SHELL, PICA)
+    (first, _) = (str(one.image) for one in merged)
+    assert ids(source(SHELL, PICA, images=[first])) == ["a/s1"]
+
+
+def test_each_entry_that_was_given_by_itself_and_blocks_nothing_is_told(source: Any) -> None:
+    (warning,) = source(SHELL, PICA, images=["s1", "lists/rare"]).warnings()
+    assert warning == "blocked images: 'lists/rare' of merge.blocked.images occurs nowhere in the data"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("rare.json", b"[12]", "the entry 12 is no text"),
+        (
+            "rare.txt",
+            "Cassis tubercul\u00e4ta".encode("latin-1"),
+            "cannot be read as a list, one entry a line in UTF-8",
+        ),
+    ],
+)
+@pytest.mark.parametrize("kind", ["species", "images"])
+def test_a_list_in_another_form_is_refused(
+    source: Any, tmp_path: Path, kind: str, name: str, content: bytes, message: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ClipbioError, match=message):
+        ids(source(SHELL, **{kind: [str(tmp_path / name)]}))
+
+
 def test_a_bad_line_of_a_list_is_named(source: Any, tmp_path: Path) -> None:
     (tmp_path / "rare.txt").write_text("Cassis tuberculata\nunknown\n")
     with pytest.raises(ClipbioError, match=r"rare\.txt line 2: 'unknown' is no name of a species"):
@@ -115,8 +152,10 @@ def test_a_list_that_matches_nothing_is_a_warning(
     merged = source(SHELL, PICA, species=[str(tmp_path / "rare.txt")], images=[str(tmp_path / "pictures.txt")])
     assert len(ids(merged)) == 2
     (tmp_path / "out").mkdir()
+    told = caplog.text
     merged.write_side_files(tmp_path / "out")
-    assert "blocked species: none of the 2 entries of rare.txt occurs in the data" in caplog.text
+    assert caplog.text.count("blocked species: none of the 2 entries of rare.txt occurs in the data") == 1
+    assert "blocked species: none of the 2 entries of rare.txt occurs in the data" in told, "before a file is written"
     assert "blocked images: none of the 1 entries of pictures.txt occurs in the data" in caplog.text
     assert len(merged.summary()["warnings"]) == 2
 

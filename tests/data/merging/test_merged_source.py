@@ -15,6 +15,7 @@ from checklists import table_rows, write_rows
 from tables import MakeTable, Row, encoded, rows_of, write_csv
 
 from clipbio.data.merging import MergedSource, MergeSettings
+from clipbio.data.merging.deciding import _Deciding
 from clipbio.data.prepare import prepare
 from clipbio.data.sources import TableSource
 from clipbio.data.specimen import Specimen
@@ -79,6 +80,40 @@ def test_ids_groups_and_sources_carry_the_name_of_the_source(make_sources: Any) 
     ]
     assert found == list(source), "twice the same"
     assert source.total == 3
+
+
+def test_a_group_with_a_worldwide_name_is_one_group_in_all_sources(make_sources: Any) -> None:
+    url = "https://www.inaturalist.org/observations/1"
+    sources = make_sources(a=rows(1, PICA, group_id=url.replace("https", "http")), b=rows(1, PICA, group_id=url))
+    assert [one.group_id for one in merged(sources)] == [url, url]
+
+
+def test_groups_with_a_photo_in_common_are_one_group(make_sources: Any, tmp_path: Path) -> None:
+    a = rows(1, PICA, group_id="") + rows(2, PICA, 1, group_id="a-one") + rows(1, PICA, 3, group_id="a-two")
+    b = rows(2, PICA, group_id="b-one") + rows(3, PICA, 2, group_id="b-two") + rows(1, PICA, 5, group_id="alone")
+    sources = make_sources(a=a, b=b)
+    # The photo of a record without a group, and one of each group of a in one group of b.
+    for first, second in ((0, 0), (1, 2), (3, 3)):
+        shutil.copy(tmp_path / f"a/images/{first}.jpg", tmp_path / f"b/images/{second}.jpg")
+    found = {one.id: one.group_id for one in merged(sources)}
+    assert found["a/s0"] == found["b/s1"] == "b/b-one"
+    assert {found[name] for name in ("a/s1", "a/s2", "a/s3", "b/s4")} == {"a/a-two"}
+    assert found["b/s5"] == "b/alone"
+    splits = {one.id: one.split for one in SplitSource(merged(sources), Hashed(shares={"train": 0.5, "test": 0.5}))}
+    assert splits["a/s0"] == splits["b/s1"]
+    assert len({splits[name] for name in ("a/s1", "a/s2", "a/s3", "b/s4")}) == 1
+
+
+def test_of_the_last_source_nothing_is_remembered(make_sources: Any) -> None:
+    table = rows(3, PICA)
+    for number, row in enumerate(table):
+        row["image_url"] = f"https://photos.example/{number}.jpg"
+    sources = make_sources(a=table, b=table)
+    for names, held in (("a", 0), ("ab", 3)):
+        source = merged({name: sources[name] for name in names})
+        deciding = _Deciding(source.sources, source.rules)
+        deciding.run()
+        assert len(deciding.held) == held
 
 
 def test_the_record_keeps_the_name_it_was_given(make_sources: Any, checklist: str) -> None:
