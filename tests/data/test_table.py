@@ -121,6 +121,16 @@ def test_unusable_rows_are_counted_with_their_row_and_skipped(make_table: MakeTa
     assert source.defects.skipped == 4, "a second reading starts to count anew"
 
 
+def test_rows_that_a_quote_swallows_are_read_or_told(make_table: MakeTable) -> None:
+    root = make_table(rows_of(1, dna="ACGT"))
+    path = root / "specimens.csv"
+    path.write_text('specimen_id,dna,note\na,ACGT,x,"open\nb,ACGT,x\nc,ACGT,end"\nd,ACGT,"open\ne,ACGT,end"\nf,ACGT,\n')
+    source = TableSource(root)
+    assert [specimen.id for specimen in source] == ["b", "c", "d", "f"]
+    assert kinds(source) == {"wrong_width": 1, "quoted_rows": 1}
+    assert expected_total(source) == 5
+
+
 def test_an_id_is_only_taken_by_a_row_that_is_used(make_table: MakeTable) -> None:
     rows = rows_of(2)
     rows[0] |= {"specimen_id": "bird-1", "image": "gone.jpg"}

@@ -9,17 +9,20 @@ import lzma
 import re
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import BinaryIO
 
 from clipbio.data.defects import Defects
+from clipbio.data.sources.quoted import LINE_LIMIT, QuotedRecords, count_swallowed
 from clipbio.errors import ClipbioError
 
 __all__ = ["READ_ERRORS", "DelimitedFile", "Dialect", "check_encoding"]
 
-_LINE_LIMIT = 16 * 2**20
+_LINE_LIMIT = LINE_LIMIT
+_FIRST_RECORDS = 100
 _LINE_ENDS = ("\n", "\r\n", "\r")
 # Codecs of plain text: others of Python's run code paths that no table needs (punycode, unicode_escape, idna ...).
 _ENCODINGS = re.compile(
@@ -86,11 +89,13 @@ class DelimitedFile:
         name: What to call it in messages.
         open: Opens its bytes anew.
         dialect: How it is written.
+        described: Number of columns by a description of the file, whose header then is not looked at.
     """
 
     name: str
     open: Callable[[], BinaryIO] = field(compare=False)
     dialect: Dialect = Dialect()
+    described: int = 0
 
     def header(self) -> tuple[str, ...]:
         """Return the cells of the last line before the records, empty if there is none."""
@@ -103,32 +108,29 @@ class DelimitedFile:
     def rows(self, defects: Defects) -> Iterator[tuple[int, list[str]]]:
         """Yield the number of the first line and the cells of each record.
 
-        All records have the width of the header, without one that of the first record. A record of another width, with
-        bytes that are not of the encoding, or with quotes that cannot be read is counted and left out; one that looks
-        encoded twice is only counted.
+        All records have the width of the header; without one, or where it is described, that of most of the first
+        hundred. A record of another width, with bytes that are not of the encoding, or with quotes that cannot be read
+        is counted and left out; one that looks encoded twice, or whose quotes enclose what looks like rows, is only
+        counted. Behind a quote that is not closed reading goes on in the next line.
         """
-        width = 0
-        for place, (number, cells) in enumerate(self._records()):
+        usual = width = self._usual_width() if self.described or not self.dialect.header_lines else 0
+        records = self._records()
+        for place, (number, cells) in enumerate(records):
             if isinstance(cells, csv.Error):
                 if place >= self.dialect.header_lines:
                     defects.add("unreadable_row", self.where(number), f"the row cannot be read: {cells}")
             elif place < self.dialect.header_lines:
-                width = len(cells)
+                width = usual or len(cells)
             elif cells and cells != [""]:
-                width = width or len(cells)
-                if self._is_sound(number, cells, width, defects):
+                count_swallowed(records, len(cells), width, self.where(number), defects)
+                if len(cells) == width and self._is_sound(number, cells, defects):
                     yield number, cells
 
     def where(self, number: int) -> str:
         """Name a line of this file."""
         return f"{self.name} line {number}"
 
-    def _is_sound(self, number: int, cells: list[str], width: int, defects: Defects) -> bool:
-        if len(cells) != width:
-            lines = sum(cell.count("\n") for cell in cells)
-            hint = f"; it spans {lines + 1} lines: is a quote not closed?" if lines > 1 else ""
-            defects.add("wrong_width", self.where(number), f"{len(cells)} cells instead of {width}{hint}")
-            return False
+    def _is_sound(self, number: int, cells: list[str], defects: Defects) -> bool:
         joined = self.dialect.delimiter.join(cells)
         if joined.isascii():
             return True
@@ -141,28 +143,22 @@ class DelimitedFile:
             defects.add("mojibake", self.where(number), f"'{shown}' looks encoded twice", skipped=False)
         return True
 
+    def _usual_width(self) -> int:
+        """Return the number of cells that most of the first records have, of two as frequent ones the described."""
+        start = self.dialect.header_lines
+        first = (cells for _, cells in islice(self._records(), start, start + _FIRST_RECORDS))
+        widths = Counter(len(cells) for cells in first if not isinstance(cells, csv.Error) and cells not in ([], [""]))
+        return max(widths, key=lambda width: (widths[width], width == self.described), default=0)
+
     def _records(self) -> Iterator[tuple[int, list[str] | csv.Error]]:
-        """Yield number of the first line and cells of each record, header and empty lines included."""
+        """Return number of the first line and cells of each record, header and empty lines included."""
         dialect = self.dialect
         if not dialect.quote:
-            for number, line in enumerate(self._lines(), start=1):
-                yield number, line.rstrip("\r\n").split(dialect.delimiter)
-            return
-        # The limit of the csv module, 128 KiB a field, is below long descriptions and genomes.
-        csv.field_size_limit(_LINE_LIMIT)
+            return ((n, line.rstrip("\r\n").split(dialect.delimiter)) for n, line in enumerate(self._lines(), start=1))
         try:
-            # Strict, since a quote that is never closed would otherwise swallow the rows behind it unseen.
-            reader = csv.reader(self._lines(), delimiter=dialect.delimiter, quotechar=dialect.quote, strict=True)
+            return QuotedRecords(self._lines(), dialect.delimiter, dialect.quote, limit=_LINE_LIMIT)
         except (TypeError, ValueError) as error:
             raise ClipbioError(f"{self.name}: this delimiter or quote cannot be used ({error})") from error
-        while True:
-            number = reader.line_num + 1
-            try:
-                yield number, next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                yield number, error
 
     def _lines(self) -> Iterator[str]:
         number, newline = 0, "\r" if self.dialect.line_end == "\r" else "\n"

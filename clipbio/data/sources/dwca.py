@@ -122,7 +122,8 @@ class DwcaSource:
     def _rows(self, table: MetaFile, defects: Defects) -> Iterator[tuple[str, dict[str, str]]]:
         """Yield place and values by term of each row of a table."""
         for location in table.locations:
-            file = DelimitedFile(location, partial(self.archive.open, self._path(location)), table.dialect)
+            opened = partial(self.archive.open, self._path(location))
+            file = DelimitedFile(location, opened, table.dialect, table.width)
             for number, cells in file.rows(defects):
                 if len(cells) < table.width:
                     described = f"meta.xml describes {table.width} columns of {location}"

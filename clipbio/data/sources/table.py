@@ -69,7 +69,7 @@ class TableSource:
     def total(self) -> int:
         """Count the rows of the specimen table."""
         count = Defects()
-        return sum(1 for _ in self._table.rows(count)) + len(count)
+        return sum(1 for _ in self._table.rows(count)) + count.skipped
 
     def __iter__(self) -> Iterator[Specimen]:
         self.defects.clear()
@@ -112,7 +112,7 @@ class TableSource:
                     state = file_state(os.path.join(root, value))  # noqa: PTH118
                     digest.update(f"{value}:{state}\n".encode())
         # Whoever asks for the number of rows next need not read the table again.
-        self.total = number + len(count)
+        self.total = number + count.skipped
         return digest.hexdigest()
 
     def _find(self) -> Path:

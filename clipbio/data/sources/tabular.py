@@ -14,12 +14,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clipbio.data.defects import Defects
+from clipbio.data.sources.quoted import QuotedRecords, count_swallowed
 from clipbio.errors import ClipbioError, nearest
 
 __all__ = ["SUFFIXES", "TabularFile", "find_table"]
 
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
-_FIELD_LIMIT = 16 * 2**20
 _ROWS_PER_BATCH = 4096
 # Text that is not UTF-8 is a ValueError of Python, not one of Arrow.
 _BROKEN_PARQUET = (pa.ArrowException, OSError, ValueError, OverflowError)
@@ -59,16 +59,13 @@ class TabularFile:
         if self.path.suffix == ".parquet":
             yield from self._parquet_rows()
             return
-        lines = self._lines()
-        next(lines)
-        for number, cells in enumerate(lines, start=2):
-            if not cells:
+        width = len(self.columns)
+        for number, (records, cells) in enumerate(self._lines(), start=1):
+            if number == 1 or not cells:
                 continue
-            if len(cells) != len(self.columns):
-                message = f"{len(cells)} cells under {len(self.columns)} columns"
-                defects.add("wrong_width", self.where(number), message)
-                continue
-            yield number, {name: cell for name, cell in zip(self.columns, cells) if name}
+            count_swallowed(records, len(cells), width, self.where(number), defects)
+            if len(cells) == width:
+                yield number, {name: cell for name, cell in zip(self.columns, cells) if name}
 
     def where(self, number: int) -> str:
         """Name a row of this file."""
@@ -77,7 +74,7 @@ class TabularFile:
     def _header(self) -> list[str]:
         if self.path.suffix == ".parquet":
             return list(self._parquet().schema_arrow.names)
-        header = next(self._lines(), [])
+        _, header = next(self._lines(), (None, []))
         if not any(header):
             raise ClipbioError(f"{self.path} is empty; the first line must name the columns")
         return [name.strip() for name in header]
@@ -98,16 +95,17 @@ class TabularFile:
         opened = gzip.open if self.path.suffix == ".gz" else open
         return opened(self.path, "rt", encoding="utf-8-sig", newline="")
 
-    def _lines(self) -> Iterator[list[str]]:
-        # The limit of the csv module, 128 KiB a field, is below long descriptions and genomes.
-        csv.field_size_limit(_FIELD_LIMIT)
-        delimiter = "\t" if ".tsv" in self.path.suffixes else ","
+    def _lines(self) -> Iterator[tuple[QuotedRecords, list[str]]]:
+        """Yield the cells of each row, and the records they come from."""
         number = 0
         try:
             with self._open() as file:
-                for cells in csv.reader(file, delimiter=delimiter, strict=True):
+                records = QuotedRecords(file, "\t" if ".tsv" in self.path.suffixes else ",")
+                for _, cells in records:
+                    if isinstance(cells, csv.Error):
+                        raise cells
                     number += 1
-                    yield cells
+                    yield records, cells
         except UnicodeDecodeError as error:
             raise ClipbioError(
                 f"{self.path}: after row {number} the text is not UTF-8 ({error.reason}); save the table as UTF-8"
