@@ -1,4 +1,4 @@
-"""Small files, written whole or not at all."""
+"""Small files, written whole or not at all, and whether a file has changed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from clipbio.errors import ClipbioError
 
-__all__ = ["read_json", "write_json", "write_text"]
+__all__ = ["file_state", "read_json", "write_json", "write_text"]
 
 
 def write_text(path: Path, text: str) -> None:
@@ -31,3 +31,12 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ClipbioError(f"{path} cannot be read as JSON: {error}") from error
+
+
+def file_state(path: str | Path) -> str:
+    """Return size and time of a file, for fingerprints."""
+    try:
+        state = os.stat(path)  # noqa: PTH116
+    except (OSError, ValueError):
+        return "missing"
+    return f"{state.st_size}:{state.st_mtime_ns}"

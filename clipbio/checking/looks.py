@@ -72,7 +72,7 @@ def look(data: bytes, mask: bytes | None = None, *, decode: bool, hashed: bool) 
 
 def _grey(image: Image.Image) -> Image.Image:
     """Return a small grey copy, turned as a viewer would show it."""
-    grey = image.convert("L")
+    grey = images.eight_bits(image).convert("L")
     grey.thumbnail((_SIDE, _SIDE), Image.Resampling.BOX)
     return ImageOps.exif_transpose(grey)
 

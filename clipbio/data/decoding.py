@@ -7,7 +7,6 @@ asked the same. An orientation in EXIF is not applied by either.
 
 from __future__ import annotations
 
-import io
 import math
 from typing import NamedTuple
 
@@ -16,9 +15,9 @@ import numpy.typing as npt
 import simplejpeg
 from PIL import Image
 
-from clipbio.data.images import MAX_PIXELS
+from clipbio.data.images import MAX_PIXELS, rgb
 
-__all__ = ["DECODERS", "MARGIN", "FastPicture", "Pixels", "Size", "pillow", "reduction"]
+__all__ = ["DECODERS", "MARGIN", "FastPicture", "Pixels", "Size", "reduction"]
 
 DECODERS = ("fast", "pillow")
 """`fast`: JPEG by libjpeg-turbo at the scale that is needed, all else by Pillow. `pillow`: everything by Pillow."""
@@ -44,7 +43,7 @@ class FastPicture:
     """A picture whose size is known at once, and whose pixels are decoded when it is known how many are needed.
 
     Raises:
-        OSError: The bytes are no readable picture, as `pillow` says.
+        OSError: The bytes are no readable picture, as `images.opened` says.
         PIL.Image.DecompressionBombError: It has more pixels than are ever decoded.
     """
 
@@ -53,7 +52,7 @@ class FastPicture:
         self._opened = None
         size = _jpeg_size(data)
         if size is None:
-            self._opened = pillow(data)
+            self._opened = rgb(data)
             size = Size(*self._opened.size)
         self.size = size
 
@@ -69,7 +68,7 @@ class FastPicture:
             if pixels is not None:
                 return pixels
             # What libjpeg-turbo finds fault with Pillow may still read; if not, the error is Pillow's.
-            self._opened = pillow(self._data)
+            self._opened = rgb(self._data)
         return np.array(self._opened)
 
 
@@ -77,18 +76,6 @@ def reduction(crop: Size, target: Size) -> int:
     """Return by how much each side may be reduced so that a crop keeps `MARGIN` times the size of its target."""
     room = min(crop.width / target.width, crop.height / target.height) / MARGIN
     return next((factor for factor in _REDUCTIONS if factor <= room), 1)
-
-
-def pillow(data: bytes) -> Image.Image:
-    """Return a picture of any format as RGB.
-
-    Raises:
-        OSError: The bytes are no readable picture; Pillow's plug-ins raise SyntaxError and ValueError too.
-        PIL.Image.DecompressionBombError: It has more pixels than are ever decoded.
-    """
-    with Image.open(io.BytesIO(data)) as opened:
-        _check_pixels(*opened.size)
-        return opened.convert("RGB")
 
 
 def _jpeg_size(data: bytes) -> Size | None:

@@ -12,7 +12,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from clipbio.data.decoding import DECODERS, FastPicture, Pixels, Size, pillow
+from clipbio.data.decoding import DECODERS, FastPicture, Pixels, Size
+from clipbio.data.images import rgb
 from clipbio.data.sheet_mask import mask_sheet
 from clipbio.errors import ClipbioError, nearest
 
@@ -20,6 +21,12 @@ __all__ = ["Augmentation", "ImageTransform", "PixelSpec"]
 
 Box = tuple[int, int, int, int]
 """Left, top, right and bottom in pixels."""
+
+Part = tuple[float, float, float, float]
+"""A box whose sides may fall between pixels."""
+
+# Resized pixels for each one that the centre crop keeps, beyond which no more than the crop is made.
+_STRIP = 64
 
 _FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 
@@ -142,7 +149,7 @@ class ImageTransform:
         return self._by_pillow(image, draw) if self.decoder == "pillow" else self._fast(image, draw)
 
     def _by_pillow(self, image: bytes, draw: np.random.Generator | None) -> Tensor:
-        picture = pillow(image)
+        picture = rgb(image)
         if self.sheet_mask:
             picture = Image.fromarray(mask_sheet(np.array(picture)))
         size, box = self._geometry(Size(*picture.size), draw)
@@ -158,21 +165,26 @@ class ImageTransform:
         picture = FastPicture(image)
         size, box = self._geometry(picture.size, draw)
         left, top, right, bottom = box or (0, 0, *picture.size)
-        pixels_HWC = picture.pixels(Size(right - left, bottom - top), size)
+        pixels_HWC = picture.pixels(Size(math.ceil(right - left), math.ceil(bottom - top)), size)
         if self.sheet_mask:
             pixels_HWC = mask_sheet(pixels_HWC)
-        if box is None or pixels_HWC.shape[:2] == (picture.size.height, picture.size.width):
-            resized_CHW = _resize(pixels_HWC[top:bottom, left:right], size, self.spec.interpolation)
+        if box is None:
+            resized_CHW = _resize(pixels_HWC, size, self.spec.interpolation)
+        elif draw is not None and pixels_HWC.shape[:2] == (picture.size.height, picture.size.width):
+            part_HWC = pixels_HWC[int(top) : int(bottom), int(left) : int(right)]
+            resized_CHW = _resize(part_HWC, size, self.spec.interpolation)
         else:
             resized_CHW = _resize_box(pixels_HWC, box, picture.size, size, self.spec.interpolation)
         if draw is None:
             return _centre_cut(resized_CHW, self.spec)
         return resized_CHW.flip(2) if draw.random() < self.augmentation.flip else resized_CHW
 
-    def _geometry(self, size: Size, draw: np.random.Generator | None) -> tuple[Size, Box | None]:
+    def _geometry(self, size: Size, draw: np.random.Generator | None) -> tuple[Size, Part | None]:
         """Return the size after resizing, and the part of the picture that is resized to it if not the whole."""
         if draw is None:
-            return _evaluation_size(size, self.spec), None
+            resized = _evaluation_size(size, self.spec)
+            strip = resized.width * resized.height > _STRIP * self.spec.size[0] * self.spec.size[1]
+            return _middle(size, resized, self.spec) if strip else (resized, None)
         height, width = self.spec.size
         return Size(width, height), self.augmentation.box(*size, draw)
 
@@ -191,6 +203,15 @@ def _evaluation_size(size: Size, spec: PixelSpec) -> Size:
     fit = min if spec.resize_mode == "longest" else max
     factor = fit(target_width / size.width, target_height / size.height)
     return Size(max(1, round(size.width * factor)), max(1, round(size.height * factor)))
+
+
+def _middle(size: Size, resized: Size, spec: PixelSpec) -> tuple[Size, Part]:
+    """Return the centre crop as the part of the picture that it shows: a strip of few pixels is vast when resized."""
+    height, width = spec.size
+    left, top = round((resized.width - width) / 2.0), round((resized.height - height) / 2.0)
+    wide, high = size.width / resized.width, size.height / resized.height
+    right, bottom = min((left + width) * wide, size.width), min((top + height) * high, size.height)
+    return Size(width, height), (left * wide, top * high, right, bottom)
 
 
 def _centre_crop(picture: Image.Image, spec: PixelSpec) -> Image.Image:
@@ -213,7 +234,7 @@ def _resize(pixels_HWC: Pixels, size: Size, interpolation: str) -> Tensor:
     return pixels_1CHW[0].contiguous()
 
 
-def _resize_box(pixels_HWC: Pixels, box: Box, whole: Size, size: Size, interpolation: str) -> Tensor:
+def _resize_box(pixels_HWC: Pixels, box: Part, whole: Size, size: Size, interpolation: str) -> Tensor:
     """Resize a part of a reduced picture; the box is told in pixels of the whole one and falls between pixels here.
 
     Pillow alone takes such a box; moving it onto the next pixels would cost more likeness than the reduction itself.

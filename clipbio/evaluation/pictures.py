@@ -10,7 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import ImageOps
+
+from clipbio.data.images import eight_bits, opened
 
 __all__ = ["Album", "Picture", "Thumbnail", "shrink"]
 
@@ -84,9 +86,9 @@ class Album:
 def shrink(encoded: bytes, specimen_id: str) -> bytes | None:
     """Return a small JPEG. Encoding anew also makes sure that the page holds a picture and nothing else."""
     try:
-        with Image.open(io.BytesIO(encoded)) as image:
+        with opened(encoded) as image:
             image.draft("RGB", (2 * _SIDE, 2 * _SIDE))
-            small = ImageOps.exif_transpose(image).convert("RGB")
+            small = eight_bits(ImageOps.exif_transpose(image)).convert("RGB")
         small.thumbnail((_SIDE, _SIDE))
         buffer = io.BytesIO()
         small.save(buffer, format="JPEG", quality=82)

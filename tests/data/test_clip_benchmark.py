@@ -232,6 +232,30 @@ def test_nothing_is_left_when_nothing_can_be_written(make_table: MakeTable, tmp_
     assert not [path for path in tmp_path.iterdir() if "out" in path.name]
 
 
+def test_an_image_too_long_for_webp_is_a_defect(make_table: MakeTable, tmp_path: Path) -> None:
+    root = make_table(rows_of(2))
+    (root / "images/0.jpg").write_bytes(encoded(0, "PNG", size=(17_000, 2)))
+    export = ClipBenchmarkExport(image_format="webp")
+    folder = resolve(root, tmp_path / "cache", progress=False)
+    assert export.write(folder, tmp_path / "out", progress=False) == {"train": 1}
+    assert export.defects.counts == {"not_encodable": 1}
+
+
+def test_the_current_folder_is_named_when_it_is_full(birds: ShardFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(birds.root)
+    with pytest.raises(ClipbioError, match="is there already; give another out="):
+        ClipBenchmarkExport().write(birds, Path(), progress=False)
+
+
+def test_the_current_folder_may_be_written_when_it_is_empty(
+    birds: ShardFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    ClipBenchmarkExport(splits=["test"]).write(birds, Path(), progress=False)
+    assert (tmp_path / "empty/test/nshards.txt").is_file()
+
+
 def test_the_command(birds: ShardFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = [f"root={birds.root}", f"out={tmp_path / 'out'}", "to.splits=[test]", "to.class_names=common"]
     assert main(["convert", *given]) == 0

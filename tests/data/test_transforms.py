@@ -10,6 +10,7 @@ from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 from timm.data import create_transform
 
+from clipbio.data import transforms
 from clipbio.data.transforms import Augmentation, ImageTransform
 
 
@@ -77,3 +78,45 @@ def test_other_colour_modes_become_rgb(mode: str) -> None:
 def test_damaged_bytes_raise() -> None:
     with pytest.raises(OSError, match=r"truncated|identify"):
         ImageTransform(Spec())(encoded(40, 40)[:300])
+
+
+@pytest.mark.parametrize("decoder", ["fast", "pillow"])
+@pytest.mark.parametrize("size", [(1, 6000), (6000, 1), (3, 65000)])
+def test_a_strip_is_not_resized_as_a_whole(
+    size: tuple[int, int], decoder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    resize = Image.Image.resize
+
+    def counted(image: Image.Image, size: tuple[int, int], *rest: object, **more: object) -> Image.Image:
+        made.append(size[0] * size[1])
+        return resize(image, size, *rest, **more)
+
+    monkeypatch.setattr(Image.Image, "resize", counted)
+    monkeypatch.setattr(transforms.functional, "interpolate", None)
+    assert ImageTransform(Spec(), decoder=decoder)(encoded(*size)).shape == (3, 32, 32)
+    assert made == [32 * 32]
+
+
+@pytest.mark.parametrize("decoder", ["fast", "pillow"])
+@pytest.mark.parametrize("crop_fraction", [1.0, 0.875])
+@pytest.mark.parametrize("size", [(50, 40), (40, 51), (33, 300), (1900, 21), (32, 32)])
+def test_the_middle_of_a_strip_is_what_the_centre_crop_shows(
+    size: tuple[int, int], crop_fraction: float, decoder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transform, image = ImageTransform(Spec(crop_fraction=crop_fraction), decoder=decoder), encoded(*size)
+    whole = transform(image).float()
+    monkeypatch.setattr(transforms, "_STRIP", 0)
+    # Of noise, in which half a pixel beside would be tens of levels away.
+    assert (transform(image).float() - whole).abs().mean() < 0.6
+
+
+@pytest.mark.parametrize("image_format", ["PNG", "TIFF"])
+@pytest.mark.parametrize("decoder", ["fast", "pillow"])
+def test_grey_of_16_bits_is_scaled(image_format: str, decoder: str) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(np.linspace(0, 65535, 32 * 32).reshape(32, 32).astype(np.uint16)).save(buffer, image_format)
+    pixels = ImageTransform(Spec(), decoder=decoder)(buffer.getvalue()).float()
+    assert 126 < pixels.mean() < 129
+    assert pixels[0].min() == 0
+    assert pixels[0].max() == 255

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import shutil
 from collections import Counter
@@ -167,10 +166,9 @@ class ClipBenchmarkExport:
         if header.format == "WEBP":
             return "webp", data
         with images.decode(data) as picture:
-            buffer = io.BytesIO()
-            pixels = picture if picture.mode in ("RGB", "RGBA") else picture.convert("RGB")
-            pixels.save(buffer, "WEBP", lossless=True, exif=picture.getexif())
-        return "webp", buffer.getvalue()
+            pixels = images.eight_bits(picture)
+            pixels = pixels if pixels.mode in ("RGB", "RGBA") else pixels.convert("RGB")
+            return "webp", images.encode(pixels, "WEBP", lossless=True, exif=picture.getexif())
 
     def _write_names(self, root: Path, numbers: dict[str, int]) -> None:
         if self.task == "retrieval":
@@ -185,6 +183,7 @@ def _new(out: Path) -> Iterator[Path]:
     """Give a folder beside `out` that takes its place at the end, or vanishes after an exception."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ClipbioError(f"{out} is there already; give another out=")
+    out = out.resolve()
     partial = out.with_name(f".{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:

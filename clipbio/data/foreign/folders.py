@@ -9,6 +9,7 @@ from pathlib import Path
 
 from clipbio.data.manifest import SPLITS
 from clipbio.errors import ClipbioError
+from clipbio.files import file_state
 
 __all__ = ["COUNT", "ForeignFolder", "find_foreign"]
 
@@ -40,8 +41,8 @@ class ForeignFolder:
 
     def states(self) -> list[tuple[str, str, str]]:
         """Return split, path, and size and time of each tar: what tells whether the folder has changed."""
-        told = [(split, shard, _state(self.path(shard))) for split, shard in self.shards]
-        return told + [("", name, _state(self.root / name)) for name in ("classnames.txt", "dataset_type.txt")]
+        told = [(split, shard, file_state(self.path(shard))) for split, shard in self.shards]
+        return told + [("", name, file_state(self.root / name)) for name in ("classnames.txt", "dataset_type.txt")]
 
 
 def find_foreign(root: Path) -> ForeignFolder | None:
@@ -106,13 +107,6 @@ def _counted(root: Path) -> ForeignFolder:
     if not shards:
         raise ClipbioError(f"{root} has no shard: {COUNT} tells 0")
     return ForeignFolder(root, "clip_benchmark", tuple(shards))
-
-
-def _state(path: Path) -> str:
-    if not path.is_file():
-        return "missing"
-    state = path.stat()
-    return f"{state.st_size}:{state.st_mtime_ns}"
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -7,6 +7,7 @@ import hashlib
 import zipfile
 from collections.abc import Callable, Iterable
 from functools import partial
+from io import BufferedReader
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
@@ -80,7 +81,7 @@ class Archive:
         for name in names:
             if self.path.is_dir():
                 with self.open(name) as file:
-                    state = _sha256(file)
+                    state = hashlib.file_digest(cast(BufferedReader, file), "sha256").hexdigest()
             else:
                 with self._zip() as archive:
                     entry = _entry(archive, name, self.path)
@@ -131,13 +132,6 @@ def find_export(root: Path, suffixes: tuple[str, ...]) -> tuple[str, Callable[[]
 
 def _opener(name: str, opened: Callable[[], BinaryIO]) -> Callable[[], BinaryIO]:
     return (lambda: cast(BinaryIO, gzip.open(opened()))) if name.lower().endswith(".gz") else opened
-
-
-def _sha256(file: BinaryIO) -> str:
-    digest = hashlib.sha256()
-    while block := file.read(2**20):
-        digest.update(block)
-    return digest.hexdigest()
 
 
 def _entry(archive: zipfile.ZipFile, name: str, path: Path) -> zipfile.ZipInfo:

@@ -12,12 +12,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 from clipbio.data.defects import Defects
-from clipbio.data.sources.cells import existing_file, file_state, text
+from clipbio.data.sources.cells import existing_file, text
 from clipbio.data.sources.provisional import determination
 from clipbio.data.sources.published_splits import HOUSE_SPLITS
 from clipbio.data.sources.tabular import TabularFile
 from clipbio.data.specimen import SpeciesText, Specimen
 from clipbio.errors import ClipbioError
+from clipbio.files import file_state
 from clipbio.taxonomy import RANKS
 
 __all__ = ["BioscanTable", "first_there"]

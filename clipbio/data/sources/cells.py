@@ -8,7 +8,7 @@ from typing import Any
 
 from clipbio.names import clean_phrase
 
-__all__ = ["existing_file", "file_state", "given", "is_not_given", "text", "texts"]
+__all__ = ["existing_file", "given", "is_not_given", "text", "texts"]
 
 _MISSING = frozenset({"unknown", "not_classified", "nan", "null", "n/a"})
 # What R and Python write for a missing value; not among metadata, where NA is Namibia.
@@ -44,12 +44,3 @@ def existing_file(root: Path, name: str) -> Path | None:
     """Return a file named relative to a folder, or by an absolute path; None if it is not there."""
     path = os.path.join(root, name)  # noqa: PTH118 - asked for every record, and twice as fast as pathlib
     return Path(path) if os.path.isfile(path) else None  # noqa: PTH113
-
-
-def file_state(path: str | Path) -> str:
-    """Return size and time of a file, for fingerprints."""
-    try:
-        state = os.stat(path)  # noqa: PTH116
-    except (OSError, ValueError):
-        return "missing"
-    return f"{state.st_size}:{state.st_mtime_ns}"

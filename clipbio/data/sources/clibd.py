@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from clipbio.data.defects import Defects
 from clipbio.data.sources import hdf5
-from clipbio.data.sources.cells import file_state, text
+from clipbio.data.sources.cells import text
 from clipbio.data.sources.provisional import determination
 from clipbio.data.sources.published_splits import HOUSE_SPLITS
 from clipbio.data.specimen import SpeciesText, Specimen
 from clipbio.errors import ClipbioError, nearest
+from clipbio.files import file_state
 
 if TYPE_CHECKING:
     import h5py

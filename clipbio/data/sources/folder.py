@@ -12,10 +12,10 @@ from typing import Literal
 
 from clipbio.data.defects import Defects
 from clipbio.data.manifest import SPLITS
-from clipbio.data.sources.cells import file_state
 from clipbio.data.sources.pictures import IMAGE_SUFFIXES, suffix_of
 from clipbio.data.specimen import SpeciesText, Specimen
 from clipbio.errors import ClipbioError, nearest
+from clipbio.files import file_state
 from clipbio.names import clean_phrase
 from clipbio.taxonomy import RANKS, Taxon
 

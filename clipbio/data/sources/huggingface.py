@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from clipbio.data.defects import Defects
 from clipbio.data.manifest import SPLITS
-from clipbio.data.sources.cells import file_state, given, text, texts
+from clipbio.data.sources.cells import given, text, texts
 from clipbio.data.sources.huggingface_images import named_image
 from clipbio.data.sources.huggingface_parts import Part, failures
 from clipbio.data.specimen import Picture, SpeciesText, Specimen
 from clipbio.errors import ClipbioError, nearest
+from clipbio.files import file_state
 from clipbio.taxonomy import RANKS, Taxon
 
 if TYPE_CHECKING:

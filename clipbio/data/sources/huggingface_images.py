@@ -21,18 +21,19 @@ def named_image(name: str, roots: Sequence[Path]) -> Picture | None:
     A record may name any file of this machine and of the net: only those inside `roots` and on the hub are read.
 
     Args:
-        name: A path, `zip://MEMBER::PATH`, or either of them on the hub (`hf://...`).
+        name: A path, `zip://MEMBER::PATH`, or either of them on the hub (`hf://...`). No other chain is followed: its
+            first part alone decides what is opened.
         roots: Folder of the data set, and folders where the library keeps what it fetched.
     """
     *members, place = name.split("::")
+    if len(members) > 1 or (members and not members[0].startswith("zip://")):
+        return None
     if place.startswith("hf://"):
         return partial(_fetched, name)
     path = next((found for root in roots if (found := _inside(root, place))), None)
     if path is None or not members:
         return path
-    if len(members) == 1 and members[0].startswith("zip://"):
-        return partial(_member, path, members[0].removeprefix("zip://"))
-    return None
+    return partial(_member, path, members[0].removeprefix("zip://"))
 
 
 def _inside(root: Path, name: str) -> Path | None:
@@ -63,8 +64,13 @@ def _opened(path: Path) -> zipfile.ZipFile:
 def _fetched(url: str) -> bytes:
     import fsspec
 
-    with fsspec.open(url, "rb") as file:
-        data: bytes = file.read(_MAX_BYTES + 1)
+    try:
+        with fsspec.open(url, "rb") as file:
+            data: bytes = file.read(_MAX_BYTES + 1)
+    except OSError:
+        raise
+    except Exception as error:  # drivers raise kinds of their own
+        raise OSError(f"{url} cannot be read ({type(error).__name__}: {error})") from error
     if len(data) > _MAX_BYTES:
         raise OSError(f"{url} is larger than {_MAX_BYTES} bytes")
     return data

@@ -16,8 +16,8 @@ from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from clipbio.data.defects import Defects
-from clipbio.data.sources.cells import file_state
 from clipbio.errors import ClipbioError, nearest
+from clipbio.files import file_state
 
 __all__ = [
     "IMAGE_SUFFIXES",

@@ -12,10 +12,11 @@ from typing import Any
 
 from clipbio.data.defects import Defects
 from clipbio.data.manifest import SPLITS
-from clipbio.data.sources.cells import existing_file, file_state, given, is_not_given, text, texts
+from clipbio.data.sources.cells import existing_file, given, is_not_given, text, texts
 from clipbio.data.sources.tabular import SUFFIXES, TabularFile, find_table
 from clipbio.data.specimen import SpeciesText, Specimen
 from clipbio.errors import ClipbioError, nearest
+from clipbio.files import file_state
 from clipbio.names import clean_phrase, clean_rank
 from clipbio.taxonomy import RANKS, Taxon
 

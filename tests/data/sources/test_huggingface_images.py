@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -41,11 +42,37 @@ def test_files_and_members_inside_are_read(root: Path) -> None:
             "file:///1.jpg",
         ),
         *("zip://a/2.jpg::../more.zip", "zip://a/2.jpg::https://example.org/1.zip", "tar://a::more.zip"),
+        *("file:///1.jpg::hf://datasets/a/b/c.jpg", "foo://a::hf://datasets/a/b", "::hf://datasets/a/b/c.jpg"),
+        *("zip://a::zip://b::hf://datasets/a/b.zip", "file:///1.jpg::zip://a::hf://datasets/a/b.zip"),
         *("zip://b::zip://a::more.zip", "pipe:cat 1.jpg", "simplecache::1.jpg"),
     ],
 )
 def test_nothing_else_is(root: Path, name: str) -> None:
     assert named_image(name, [root]) is None
+
+
+@pytest.mark.parametrize("error", [ValueError("no protocol"), KeyError("a.jpg"), FileNotFoundError("b")])
+def test_the_hub_is_read_and_its_errors_are_those_of_a_file(
+    root: Path, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def opened(url: str, mode: str) -> BytesIO:
+        asked.append(url)
+        if len(asked) > 2:
+            raise error
+        return BytesIO(b"picture")
+
+    monkeypatch.setattr("fsspec.open", opened)
+    names = ["hf://datasets/a/b/c.jpg", "zip://c.jpg::hf://datasets/a/b.zip", "hf://datasets/a/gone.jpg"]
+    *found, gone = [named_image(name, [root]) for name in names]
+    for image in found:
+        assert callable(image)
+        assert image() == b"picture"
+    assert asked == names[:2]
+    assert callable(gone)
+    with pytest.raises(OSError, match=r"cannot be read|^b$"):
+        gone()
 
 
 def test_a_link_that_leads_out_is_not_followed(root: Path) -> None:
