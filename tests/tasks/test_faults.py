@@ -68,7 +68,7 @@ def test_corrupt_pictures_are_counted_named_and_skipped(
     ]
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert metrics["zero_shot/test/common/top1/n"] == 31
-    status, out, _ = here(capsys, "check", f"root={garden}")
+    status, out, _ = here(capsys, "check", f"root={garden}", "strict=true")
     assert status == 2
     assert "train-1-3" in out
 
@@ -110,7 +110,7 @@ def test_unusable_rows_are_counted_and_skipped(
     else:
         (garden / "images" / "train-1-3.jpg").unlink()
         name = "train-1-3"
-    status, out, _ = here(capsys, "check", f"root={garden}")
+    status, out, _ = here(capsys, "check", f"root={garden}", "strict=true")
     assert status == 2
     assert name in out
     status, out, err = here(capsys, "prepare", f"source.root={garden}", f"out={tmp_path / 'out'}")
