@@ -14,7 +14,7 @@ from torch import Tensor
 
 __all__ = ["TokenCache"]
 
-MAX_BYTES = 32 * 2**20
+MAX_BYTES = 8 * 2**20
 _ENTRY_BYTES = 250  # what Python keeps around a text and its row
 
 Row = npt.NDArray[np.int32]
