@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 from clipbio.errors import ClipbioError
 
-__all__ = ["file_state", "read_json", "write_json", "write_text"]
+__all__ = ["file_state", "plain_text", "read_json", "write_json", "write_text"]
 
 
 def write_text(path: Path, text: str) -> None:
@@ -40,3 +41,9 @@ def file_state(path: str | Path) -> str:
     except (OSError, ValueError):
         return "missing"
     return f"{state.st_size}:{state.st_mtime_ns}"
+
+
+def plain_text(text: str) -> str:
+    """Return text that Markdown, and HTML in it, shows as it is, on one line and within a cell of a table."""
+    safe = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
+    return re.sub(r"([\\`*_\[\]|])", r"\\\1", safe)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from clipbio.data.columns import Integers
 from clipbio.data.leakage_kinds import IDENTITIES, KINDS, coded
+from clipbio.data.manifest import CLIPBIO_LAYOUT
 from clipbio.data.splits import SplitRows
 from clipbio.errors import ClipbioError
 
@@ -67,23 +68,36 @@ class Overlap:
 
 @dataclass(frozen=True)
 class Audit:
-    """The result of comparing splits: how large each is, and what pairs of them share."""
+    """The result of comparing splits: how large each is, and what pairs of them share.
+
+    `without_pictures` names the splits of foreign shards: their pictures are not read for the index, so that the bytes
+    of pictures are not compared.
+    """
 
     specimens: Mapping[str, int]
     pairs: int
     overlaps: Sequence[Overlap]
+    without_pictures: Sequence[str] = ()
 
     @property
     def leaks(self) -> list[Overlap]:
         """Return what falsifies results."""
         return [overlap for overlap in self.overlaps if overlap.leak]
 
+    @property
+    def blind(self) -> str:
+        """Say what was not compared, `""` if everything was."""
+        return f"pictures not compared: foreign shards ({', '.join(self.without_pictures)})" * bool(
+            self.without_pictures
+        )
+
     def summary(self) -> str:
-        """Say in one line what was found."""
+        """Say in one line what was found, and what could not be."""
         if leaks := self.leaks:
-            more = f"; and {len(leaks) - 1} more" if len(leaks) > 1 else ""
-            return f"{leaks[0]}{more}"
-        return f"none between {', '.join(self.specimens)}"
+            found = f"{leaks[0]}; and {len(leaks) - 1} more" if len(leaks) > 1 else str(leaks[0])
+        else:
+            found = f"none between {', '.join(self.specimens)}"
+        return f"{found}; {self.blind}" if self.blind else found
 
     def to_dict(self) -> dict[str, Any]:
         """Return the form that stands in `leakage.json`."""
@@ -91,6 +105,7 @@ class Audit:
             "leaks": len(self.leaks),
             "pairs": self.pairs,
             "specimens": dict(self.specimens),
+            "pictures_not_compared": list(self.without_pictures),
             "overlaps": [asdict(overlap) for overlap in self.overlaps],
         }
 
@@ -122,7 +137,8 @@ def audit(
                 leak = is_leak(kind, every[first].name, every[second].name, held_out=held_out)
                 overlaps.append(_overlap(kind, (first, second), every, codes, shared, leak))
     overlaps.sort(key=lambda one: not one.leak)
-    return Audit({name: len(part) for name, part in every.items()}, len(pairs), tuple(overlaps))
+    foreign = [name for name, part in every.items() if part.index.layout.name != CLIPBIO_LAYOUT] if pairs else []
+    return Audit({name: len(part) for name, part in every.items()}, len(pairs), tuple(overlaps), tuple(foreign))
 
 
 def is_leak(kind: str, first: str, second: str, *, held_out: str = "species") -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -11,7 +10,7 @@ from rich.text import Text
 
 from clipbio.data.leakage import Audit, Overlap
 from clipbio.data.leakage_kinds import KINDS
-from clipbio.files import write_json, write_text
+from clipbio.files import plain_text, write_json, write_text
 
 __all__ = ["audit_table", "write_audit"]
 
@@ -39,9 +38,10 @@ def write_audit(audit: Audit, folder: Path, title: str) -> Path:
 
 
 def _verdict(audit: Audit) -> str:
+    blind = f" {audit.blind[0].upper()}{audit.blind[1:]}." if audit.blind else ""
     if not audit.leaks:
-        return f"No leaks in {audit.pairs} pairs of splits."
-    return f"{len(audit.leaks)} leaks in {audit.pairs} pairs of splits: results on these splits are too good."
+        return f"No leaks in {audit.pairs} pairs of splits.{blind}"
+    return f"{len(audit.leaks)} leaks in {audit.pairs} pairs of splits: results on these splits are too good.{blind}"
 
 
 def _cells(overlap: Overlap) -> tuple[str, ...]:
@@ -57,16 +57,10 @@ def _cells(overlap: Overlap) -> tuple[str, ...]:
 
 
 def _markdown(audit: Audit, title: str) -> str:
-    sizes = "; ".join(f"{_plain(name)}: {count:,} specimens" for name, count in audit.specimens.items())
-    lines = [f"# {_plain(title)}", "", _verdict(audit), "", sizes, ""]
+    sizes = "; ".join(f"{plain_text(name)}: {count:,} specimens" for name, count in audit.specimens.items())
+    lines = [f"# {plain_text(title)}", "", plain_text(_verdict(audit)), "", sizes, ""]
     if audit.overlaps:
         lines += [f"| {' | '.join(_COLUMNS)} |", "|---|---|---|--:|--:|--:|---|"]
-        lines += [f"| {' | '.join(map(_plain, _cells(overlap)))} |" for overlap in audit.overlaps]
+        lines += [f"| {' | '.join(map(plain_text, _cells(overlap)))} |" for overlap in audit.overlaps]
         lines.append("")
     return "\n".join(lines)
-
-
-def _plain(text: str) -> str:
-    """Return text that Markdown shows as it is, on one line."""
-    safe = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
-    return re.sub(r"([\\`*_\[\]|])", r"\\\1", safe)

@@ -47,6 +47,8 @@ def audit_splits(config: Mapping[str, Any]) -> None:
         console.print(f"report: {page}", markup=False, soft_wrap=True)
     if not result.leaks:
         console.print(f"no leaks in {result.pairs} pairs of splits")
+    if result.blind:
+        console.print(result.blind, markup=False, soft_wrap=True)
     elif config["strict"]:
         raise ClipbioError(f"leakage: {result.summary()}")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from foreign import bioclip_samples, write_tar
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from records import ListSource, record
@@ -16,11 +17,12 @@ from tables import encoded
 
 from clipbio.data.columns import Column
 from clipbio.data.digests import barcode_digest
+from clipbio.data.layouts import ClipbioLayout
 from clipbio.data.leakage import Audit, audit, is_leak
 from clipbio.data.leakage_report import audit_table, write_audit
 from clipbio.data.manifest import SPLITS
 from clipbio.data.prepare import prepare
-from clipbio.data.shards import ShardFolder
+from clipbio.data.shards import ShardFolder, resolve
 from clipbio.data.specimen import Specimen
 from clipbio.data.splits import SplitRows, whole_split
 from clipbio.errors import ClipbioError
@@ -165,6 +167,21 @@ def test_the_report_says_what_leaks_and_shows_ids_as_they_are(tmp_path) -> None:
     assert result.summary() == "train and test share 1 image (1 and 1 specimens; first '<b>|t1' and 'e1')"
 
 
+def test_pictures_of_foreign_shards_are_told_not_to_be_compared(tmp_path) -> None:
+    own = splits_of(tmp_path / "own", [record("e1", "Aus bus", image=A, split="test")])
+    samples = bioclip_samples(3)
+    write_tar(tmp_path / "foreign" / "shard-000000.tar", samples)
+    foreign = resolve(tmp_path / "foreign", tmp_path / "cache", progress=False)
+    result = audit({"test": own["test"], "train": whole_split(foreign, "train")})
+    blind = "pictures not compared: foreign shards (train)"
+    assert result.summary() == f"none between test, train; {blind}"
+    write_audit(result, tmp_path / "out", "leakage")
+    assert json.loads((tmp_path / "out/leakage.json").read_text())["pictures_not_compared"] == ["train"]
+    for name in ("leakage.html", "leakage.md"):
+        assert "Pictures not compared: foreign shards (train)" in (tmp_path / "out" / name).read_text()
+    assert audit(own | {"train": own["test"]}).blind == ""
+
+
 class FakeIndex:
     """The columns of an index that the audit looks at."""
 
@@ -174,6 +191,7 @@ class FakeIndex:
         self.labels = Column(pa.array([one.label for one in specimens], pa.string()).dictionary_encode())
         self.image_digests = Column(pa.array([one.image or b"" for one in specimens], pa.binary()))
         self.dna_digests = Column(pa.array([barcode_digest(one.dna) for one in specimens], pa.binary()))
+        self.layout = ClipbioLayout()
         self.bin_N = np.array([stable_hash("bin", one.bin) if one.bin else -1 for one in specimens], np.int64)
         self.taxon_NR = np.array([one.taxon.rank_keys for one in specimens], np.int64).reshape(-1, len(RANKS))
 

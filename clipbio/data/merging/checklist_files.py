@@ -61,10 +61,12 @@ _BELOW_SPECIES = frozenset(
 )
 # Status of a row: 2 accepted, 1 accepted with doubt, 0 a synonym, -1 a name that must not be used to find anything.
 _ACCEPTED, _DOUBTFUL, SYNONYM, UNUSABLE = 2, 1, 0, -1
+_UNKNOWN = -2
 _STATUS = {
     **dict.fromkeys(("accepted", "valid", ""), _ACCEPTED),
     **dict.fromkeys(("doubtful", "provisionally accepted", "provisional", "unverified"), _DOUBTFUL),
     **dict.fromkeys(("misapplied", "bare name", "excluded"), UNUSABLE),
+    **dict.fromkeys(("invalid", "not accepted", "unaccepted", "basionym"), SYNONYM),
 }
 _PLAIN = r"^[A-Z][a-zë-]+ [a-zë-]+$"
 
@@ -138,34 +140,54 @@ def _opened(path: str | Path) -> NameTable:
 
 def _rows(read: dict[str, Any], *, synonyms_point_up: bool) -> NameRows:
     rank_N = _coded(read["rank"], {name: place for place, name in enumerate(RANKS)}, _rank_code)
-    status_N = _status(read, len(rank_N))
+    names = _canonical(read["name"], rank_N)
+    accepted = _canonical(read["accepted"], rank_N) if "accepted" in read else None
+    status_N = _status(read, names, accepted)
     accepted_ids, parent_ids = read.get("accepted_id"), read.get("parent_id")
     if synonyms_point_up and parent_ids is not None:
         accepted_ids = parent_ids
         parent_ids = pc.if_else(pa.array(status_N == SYNONYM), "", parent_ids)
     return NameRows(
-        names=_canonical(read["name"], rank_N),
+        names=names,
         rank_N=rank_N,
         status_N=status_N,
         ids=read.get("id"),
         accepted_ids=_none_if_empty(accepted_ids),
         parent_ids=_none_if_empty(parent_ids),
-        accepted_names=_canonical(read["accepted"], rank_N) if "accepted" in read else None,
+        accepted_names=accepted,
         parent_names=_canonical(read["parent"], np.full(len(rank_N), _OTHER, np.int8)) if "parent" in read else None,
         columns={place: Repeated(read[rank], place) for place, rank in enumerate(RANKS[:-1]) if rank in read},
     )
 
 
-def _status(read: dict[str, Any], count: int) -> npt.NDArray[np.int8]:
-    """Return the status of each row; one without status is a synonym if it points to another name."""
-    empty = pa.repeat("", count)
+def _status(read: dict[str, Any], names: Any, accepted: Any) -> npt.NDArray[np.int8]:
+    """Return the status of each row.
+
+    One without status is a synonym if it points to another name. One with a word that nobody knows is a synonym too if
+    it points somewhere, else doubtful.
+
+    Args:
+        read: The columns of the file.
+        names: The names in the form that is looked up: an accepted name with its author is no other name.
+        accepted: The accepted names in that form, None if the file has none.
+    """
+    empty = pa.repeat("", len(names))
     told = read.get("status", empty)
-    status_N = _coded(told, _STATUS, lambda name: SYNONYM)
+    status_N = _coded(told, _STATUS, lambda word: SYNONYM if "synonym" in word else _UNKNOWN)
+    elsewhere_N = np.zeros(len(names), bool)
     for field, own in (("accepted_id", "id"), ("accepted", "name")):
         if field in read:
             elsewhere = pc.and_(pc.not_equal(read[field], ""), pc.not_equal(read[field], read.get(own, empty)))
-            silent = pc.equal(told, "")
-            status_N[pc.and_(elsewhere, silent).to_numpy(zero_copy_only=False)] = SYNONYM
+            elsewhere_N |= elsewhere.to_numpy(zero_copy_only=False)
+    if accepted is not None:
+        elsewhere_N &= ~pc.and_(pc.equal(accepted, names), pc.not_equal(names, "")).to_numpy(zero_copy_only=False)
+    unknown_N = status_N == _UNKNOWN
+    if unknown_N.any():
+        words = sorted(pc.unique(pc.filter(told, pa.array(unknown_N))).to_pylist())
+        logger.warning("unknown words of status: %s; synonyms where they point to a name, else doubtful", words[:10])
+    silent_N = pc.equal(told, "").to_numpy(zero_copy_only=False)
+    status_N[unknown_N] = _DOUBTFUL
+    status_N[elsewhere_N & (silent_N | unknown_N)] = SYNONYM
     return status_N
 
 

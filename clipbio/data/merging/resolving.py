@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -152,11 +152,26 @@ class _Found:
                 return cls(None, "other_kingdom", list(lineages.values()))
         kingdoms = {lineages[one].kingdom for one in rows.values()}
         if len(kingdoms) == 1:
+            rows = _not_against(taxon, rows, lineages)
             rows = _narrowed(checklist, rows, lambda accepted: _agreement(taxon, lineages[accepted]))
         remaining = dict.fromkeys(rows.values())
         if len(remaining) == 1:
             return cls(next(iter(remaining)))
         return cls(None, "ambiguous", [lineages[one] for one in remaining])
+
+
+def _not_against(taxon: Taxon, rows: dict[int, int], lineages: Mapping[int, Taxon]) -> dict[int, int]:
+    """Leave out homonyms of another family or order than the record's, where one is of its own."""
+    told = {row: _by_family(taxon, lineages[accepted]) for row, accepted in rows.items()}
+    agrees = any(all(same) and same for same in told.values())
+    return {row: accepted for row, accepted in rows.items() if all(told[row])} if agrees else rows
+
+
+def _by_family(taxon: Taxon, lineage: Taxon) -> list[bool]:
+    """Tell of order and family, where both are known, whether they are the same."""
+    places = (RANKS.index("order"), RANKS.index("family"))
+    pairs = ((taxon.ranks[place], lineage.ranks[place]) for place in places)
+    return [given == told for given, told in pairs if given and told]
 
 
 def _narrowed(checklist: Checklist, rows: dict[int, int], agreement: Callable[[int], int]) -> dict[int, int]:

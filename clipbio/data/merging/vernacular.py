@@ -64,23 +64,26 @@ class _Wanted:
             if name := name_of(taxon):
                 self.kingdoms.setdefault(name, set()).add(taxon.kingdom)
 
-    def key(self, name: str, kingdom: str) -> Key | None:
-        """Return kingdom and name of the one taxon that is meant."""
+    def keys(self, name: str, kingdom: str) -> list[Key]:
+        """Return kingdom and name of the one taxon that is meant; twice where some records do not tell its kingdom."""
         kingdoms = self.kingdoms.get(name, set())
-        if kingdom:
-            kingdoms = kingdoms & {kingdom, ""}
-        return (max(kingdoms), name) if len(kingdoms) == 1 else None
+        if len(kingdoms - {""}) > 1:
+            # Which of them a record without a kingdom is of, nobody knows.
+            return [(kingdom, name)] if kingdom in kingdoms - {""} else []
+        fits = not kingdom or kingdoms <= {kingdom, ""}
+        return [(one, name) for one in sorted(kingdoms)] if fits else []
 
 
 def _chosen(file: NameFile, wanted: _Wanted, resolver: Resolver, languages: Sequence[str]) -> Iterator[SpeciesText]:
     counts: dict[Key, dict[tuple[str, str], list[int]]] = {}
     table = NameTable(file.path, member="VernacularName")
-    for key, text, language, preferred in _rows(table, file, wanted, resolver):
+    for keys, text, language, preferred in _rows(table, file, wanted, resolver):
         if languages and language.casefold() not in languages:
             continue
-        seen = counts.setdefault(key, {}).setdefault((text, language), [0, 0])
-        seen[0] += 1
-        seen[1] |= preferred
+        for key in keys:
+            seen = counts.setdefault(key, {}).setdefault((text, language), [0, 0])
+            seen[0] += 1
+            seen[1] |= preferred
     for (kingdom, name), texts in counts.items():
         (text, language), _ = min(texts.items(), key=lambda item: _order(item[0], item[1], languages))
         yield SpeciesText(kingdom, name, "common_name", text, language, source=table.name)
@@ -94,42 +97,42 @@ def _order(name: tuple[str, str], seen: Sequence[int], languages: Sequence[str])
 
 def _rows(
     table: NameTable, file: NameFile, wanted: _Wanted, resolver: Resolver
-) -> Iterator[tuple[Key, str, str, bool]]:
+) -> Iterator[tuple[list[Key], str, str, bool]]:
     form, columns = chosen_form(table, FORMS, form=file.format, columns=file.columns, required=("text",))
     if form != "table" and (resolver.checklist is None or resolver.checklist.ids is None):
         raise ClipbioError(f"{table.path} names taxa by id; give merge.checklist of the same release")
     for batch in table.batches(columns):
         count = len(batch["text"])
-        keys = _keys_of_ids(batch["id"], wanted, resolver) if form != "table" else None
+        keys_of_rows = _keys_of_ids(batch["id"], wanted, resolver) if form != "table" else None
         cells = {field: column.to_pylist() for field, column in batch.items() if field != "id"}
         for place in range(count):
             text = clean_phrase(cells["text"][place])
-            key = keys[place] if keys else _key_of_name(cells, place, wanted, resolver)
-            if key is not None and text:
+            keys = keys_of_rows[place] if keys_of_rows else _keys_of_name(cells, place, wanted, resolver)
+            if keys and text:
                 preferred = cells["preferred"][place].lower() in _YES if "preferred" in cells else False
-                yield key, text, cells["language"][place] if "language" in cells else "", preferred
+                yield keys, text, cells["language"][place] if "language" in cells else "", preferred
 
 
-def _keys_of_ids(ids: object, wanted: _Wanted, resolver: Resolver) -> list[Key | None]:
+def _keys_of_ids(ids: object, wanted: _Wanted, resolver: Resolver) -> list[list[Key]]:
     checklist = resolver.checklist
     assert checklist is not None
-    return [_key_of_row(checklist, int(row), wanted) if row >= 0 else None for row in checklist.row_of_ids(ids)]
+    return [_keys_of_row(checklist, int(row), wanted) if row >= 0 else [] for row in checklist.row_of_ids(ids)]
 
 
-def _key_of_row(checklist: Checklist, row: int, wanted: _Wanted) -> Key | None:
+def _keys_of_row(checklist: Checklist, row: int, wanted: _Wanted) -> list[Key]:
     accepted = checklist.accepted(row)
     if accepted is None or checklist.name(accepted) not in wanted.kingdoms:
-        return None
-    return wanted.key(checklist.name(accepted), checklist.lineage(accepted).kingdom)
+        return []
+    return wanted.keys(checklist.name(accepted), checklist.lineage(accepted).kingdom)
 
 
-def _key_of_name(cells: dict[str, list[str]], place: int, wanted: _Wanted, resolver: Resolver) -> Key | None:
+def _keys_of_name(cells: dict[str, list[str]], place: int, wanted: _Wanted, resolver: Resolver) -> list[Key]:
     raw = cells["name"][place]
     kingdom = cells["kingdom"][place] if "kingdom" in cells else ""
     taxon = Taxon.from_mapping({"kingdom": kingdom, "species": raw})
     if not taxon.scientific_name:
-        return wanted.key(clean_rank(raw), taxon.kingdom)
+        return wanted.keys(clean_rank(raw), taxon.kingdom)
     if taxon.scientific_name in wanted.kingdoms:
-        return wanted.key(taxon.scientific_name, taxon.kingdom)
+        return wanted.keys(taxon.scientific_name, taxon.kingdom)
     resolved = resolver(taxon).taxon
-    return wanted.key(resolved.scientific_name, resolved.kingdom)
+    return wanted.keys(resolved.scientific_name, resolved.kingdom)

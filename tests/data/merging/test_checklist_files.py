@@ -143,6 +143,31 @@ def test_other_suffixes(tmp_path: Path, name: str) -> None:
     assert monarch_of(Checklist.load(tmp_path / name), "Danaus", "plexippus") == MONARCH
 
 
+def test_an_accepted_name_with_its_author_is_no_synonym(tmp_path: Path) -> None:
+    rows = [
+        {"name": "Pica hudsonia", "rank": "species", "accepted": "Pica hudsonia (Sabine, 1822)"},
+        {"name": "Corvus hudsonius", "rank": "species", "accepted": "Pica hudsonia (Sabine, 1822)"},
+    ]
+    resolver = Resolver(Checklist.load(write_rows(tmp_path / "names.csv", rows)))
+    assert resolver(Taxon(genus="Pica", species="hudsonia")).match == "accepted"
+    assert resolver(Taxon(genus="Corvus", species="hudsonius")).taxon.scientific_name == "Pica hudsonia"
+
+
+def test_an_unknown_status_is_a_doubtful_name_or_points_to_another(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [
+        {"name": "Pica hudsonia", "rank": "species", "status": "checked", "accepted": ""},
+        {"name": "Corvus hudsonius", "rank": "species", "status": "checked", "accepted": "Pica hudsonia"},
+        {"name": "Pica pica", "rank": "species", "status": "unaccepted", "accepted": ""},
+    ]
+    checklist = Checklist.load(write_rows(tmp_path / "names.csv", rows))
+    assert checklist.status_N.tolist() == [1, 0, 0]
+    assert [message for message in caplog.messages if "status" in message] == [
+        "unknown words of status: ['checked']; synonyms where they point to a name, else doubtful"
+    ]
+
+
 def test_names_with_authors_and_hybrid_signs_are_cut(tmp_path: Path) -> None:
     rows = [{"name": name, "rank": "species"} for name in ("Mentha × piperita L.", "Pica hudsonia (Sabine, 1822)")]
     checklist = Checklist.load(write_rows(tmp_path / "names.csv", [*rows, {"name": "Metazoa", "rank": "kingdom"}]))

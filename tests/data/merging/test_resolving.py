@@ -122,6 +122,18 @@ def test_an_accepted_name_beats_a_synonym_of_the_same_spelling(tmp_path: Path) -
     assert (resolution.taxon, resolution.match) == (lineage(PICA), "accepted")
 
 
+def test_a_homonym_is_not_moved_against_its_own_family(tmp_path: Path) -> None:
+    """An accepted name of one family, and the same one as a synonym in another."""
+    lanius = "Animalia Chordata Aves Passeriformes Laniidae Lanius cristatus"
+    rows = table_rows([PICA, lanius])
+    rows.append({"name": "Pica hudsonia", "rank": "species", "status": "synonym", "accepted": "Lanius cristatus"})
+    resolver = Resolver(Checklist.load(write_rows(tmp_path / "names.csv", rows)))
+    assert resolver(lineage("Animalia - - - Laniidae Pica hudsonia")).taxon == lineage(lanius)
+    for family in ("Corvidae", "-", "Otheridae"):
+        resolution = resolver(lineage(f"Animalia - - - {family} Pica hudsonia"))
+        assert (resolution.taxon, resolution.match) == (lineage(PICA), "accepted")
+
+
 def test_a_doubtful_name_comes_after_an_accepted_one(tmp_path: Path) -> None:
     same = {"name": "Pica hudsonia", "rank": "species", "kingdom": "Animalia"}
     rows = [

@@ -9,7 +9,7 @@ from checklists import GBIF_HEADER, lineage, resolver_of, write_rows
 from clipbio.data.merging.checklist import Checklist
 from clipbio.data.merging.resolving import Resolver
 from clipbio.data.merging.settings import NameFile
-from clipbio.data.merging.vernacular import read_common_names
+from clipbio.data.merging.vernacular import _Wanted, read_common_names
 from clipbio.errors import ClipbioError
 from clipbio.taxonomy import Taxon
 
@@ -58,6 +58,23 @@ def test_the_choice_is_made_in_four_steps(names: Any) -> None:
 def test_hemihomonyms_have_names_of_their_own(names: Any) -> None:
     herb = row("Prunella vulgaris", "Selfheal", kingdom="Plantae")
     assert names(herb, row("Prunella vulgaris", "Anything")) == {("Plantae", "Prunella vulgaris"): "Selfheal"}
+
+
+def test_records_without_a_kingdom_are_of_the_only_one_there_is() -> None:
+    wanted = _Wanted([Taxon("Animalia", genus="Pica", species="pica"), Taxon(genus="Pica", species="pica")])
+    both = [("", "Pica pica"), ("Animalia", "Pica pica")]
+    assert wanted.keys("Pica pica", "") == wanted.keys("Pica pica", "Animalia") == both
+    assert wanted.keys("Pica pica", "Plantae") == []
+    more = _Wanted([*(Taxon(kingdom, genus="Pica", species="pica") for kingdom in ("Animalia", "Plantae", ""))])
+    assert more.keys("Pica pica", "Animalia") == [("Animalia", "Pica pica")]
+    assert more.keys("Pica pica", "") == []
+
+
+def test_a_common_name_is_joined_with_and_without_kingdom(tmp_path: Path) -> None:
+    file = NameFile(str(write_rows(tmp_path / "names.csv", [row("Pica pica", "Magpie")])))
+    taxa = [Taxon("Animalia", genus="Pica", species="pica"), Taxon(genus="Pica", species="pica")]
+    texts = read_common_names([file], taxa, Resolver(None))
+    assert [(text.kingdom, text.text) for text in texts] == [("", "Magpie"), ("Animalia", "Magpie")]
 
 
 def test_placeholders_and_unknown_taxa_are_no_names(names: Any) -> None:
