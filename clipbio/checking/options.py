@@ -28,7 +28,14 @@ class CheckOptions:
     max_texts: int = 100_000
 
     def __post_init__(self) -> None:
+        for name in ("decode", "near_duplicates"):
+            if not isinstance(getattr(self, name), bool):
+                raise ClipbioError(f"{name}={getattr(self, name)} must be true or false")
         for name, least in (("max_images", 1), ("context_length", 3), ("max_texts", 0)):
             value = getattr(self, name)
-            if value is not None and value < least:
+            if value is None and name == "max_images":
+                continue
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise ClipbioError(f"{name}={'null' if value is None else value} must be a whole number")
+            if value < least:
                 raise ClipbioError(f"{name}={value} is too small; give at least {least}")

@@ -8,18 +8,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-
+from clipbio.data.card_counts import CardCounts
 from clipbio.data.manifest import INDEX, SPLITS, Manifest
-from clipbio.files import read_json, write_text
+from clipbio.files import plain_text, read_json, write_text
 from clipbio.taxonomy import RANKS
 
 __all__ = ["CARD", "write_card"]
 
 CARD = "README.md"
 _CONFLICTS, _MERGE = "conflicts.csv", "merge.json"
-_COLUMNS = ("split", "source", "licence", "rights_holder", *RANKS, "image_digest", "dna_digest")
 _MOST_LICENCES = 40
 
 
@@ -30,19 +27,19 @@ def write_card(folder: Path, manifest: Manifest) -> None:
         folder: The shard folder, with its index, and of a merged set its conflict log and summary.
         manifest: What will stand in `manifest.json`.
     """
-    table = pq.read_table(folder / INDEX, columns=list(_COLUMNS))
-    parts = [_overview(table, manifest), _sources(table, manifest), _splits(table, manifest), _licences(table)]
-    parts += [_ranks(table), _defects(manifest), _merging(folder), _made(manifest)]
+    counts = CardCounts.of(folder / INDEX)
+    parts = [_overview(counts, manifest), _sources(counts, manifest), _splits(counts, manifest), _licences(counts)]
+    parts += [_ranks(counts), _defects(manifest), _merging(folder), _made(manifest)]
     write_text(folder / CARD, "\n\n".join(filter(None, parts)) + "\n")
 
 
-def _overview(table: Any, manifest: Manifest) -> str:
+def _overview(counts: CardCounts, manifest: Manifest) -> str:
     numbers = {
         "images": manifest.images,
         "masks": manifest.masks,
         "barcodes": manifest.barcodes,
         "distinct taxa": manifest.taxa,
-        "species": _species(table),
+        "species": len(counts.species),
         "without any name": manifest.unnamed,
     }
     lines = [f"- {count:,} {what}" for what, count in numbers.items() if count]
@@ -51,42 +48,37 @@ def _overview(table: Any, manifest: Manifest) -> str:
     )
 
 
-def _sources(table: Any, manifest: Manifest) -> str:
-    rows = []
-    for name in _values(table, "source"):
-        part = table.filter(pc.equal(table["source"], name))
-        rows.append((name or f"({manifest.made.get('source', 'not named')})", *_counts(part)))
+def _sources(counts: CardCounts, manifest: Manifest) -> str:
+    unnamed = f"({manifest.made.get('source', 'not named')})"
+    rows = [(name or unnamed, *part.cells) for name, part in sorted(counts.parts["source"].items())]
     return _section("Sources", ("source", "specimens", "images", "barcodes", "species"), rows)
 
 
-def _splits(table: Any, manifest: Manifest) -> str:
-    rows = []
-    for name in (split for split in SPLITS if split in manifest.splits):
-        part = table.filter(pc.equal(table["split"], name))
-        rows.append((name, *_counts(part), manifest.splits[name]["shards"]))
+def _splits(counts: CardCounts, manifest: Manifest) -> str:
+    names = [split for split in SPLITS if split in manifest.splits]
+    rows = [(name, *counts.parts["split"][name].cells, manifest.splits[name]["shards"]) for name in names]
     return _section("Splits", ("split", "specimens", "images", "barcodes", "species", "shards"), rows)
 
 
-def _licences(table: Any) -> str:
-    counts = Counter(dict(_tally(table["licence"])))
-    missing = counts.pop("", 0)
-    common = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+def _licences(counts: CardCounts) -> str:
+    licences = Counter(counts.licences)
+    missing = licences.pop("", 0)
+    common = sorted(licences.items(), key=lambda item: (-item[1], item[0]))
     rows: list[tuple[Any, ...]] = list(common[:_MOST_LICENCES])
     if rest := common[_MOST_LICENCES:]:
         rows.append((f"{len(rest)} others", sum(count for _, count in rest)))
     if missing:
         rows.append(("(not told)", missing))
-    held = pc.count_distinct(pc.filter(table["rights_holder"], pc.not_equal(table["rights_holder"], ""))).as_py()
+    held = len(counts.holders)
     told = f"{held:,} rights holders are named in `{INDEX}`." if held else "No rights holder is named."
     return f"{_section('Licences', ('licence', 'specimens'), rows)}\n\n{told}"
 
 
-def _ranks(table: Any) -> str:
+def _ranks(counts: CardCounts) -> str:
     rows = []
     for rank in RANKS:
-        known = table.filter(_has_species(table) if rank == "species" else pc.not_equal(table[rank], ""))
-        taxa = _species(known) if rank == "species" else len(_values(known, rank))
-        rows.append((rank, taxa, len(known), _share(len(known), len(table))))
+        taxa, known = counts.names.get(rank, counts.species), counts.known[rank]
+        rows.append((rank, len(taxa), known, _share(known, counts.specimens)))
     return _section("Ranks", ("rank", "names", "specimens with it", "share"), rows)
 
 
@@ -135,30 +127,6 @@ def _made(manifest: Manifest) -> str:
     return "\n".join(lines)
 
 
-def _counts(part: Any) -> tuple[int, int, int, int]:
-    """Count specimens, images, barcodes and species."""
-    present = (pc.sum(pc.not_equal(pc.binary_length(part[name]), 0)).as_py() for name in ("image_digest", "dna_digest"))
-    images, barcodes = (count or 0 for count in present)
-    return len(part), images, barcodes, _species(part)
-
-
-def _has_species(table: Any) -> Any:
-    return pc.and_(pc.not_equal(table["genus"], ""), pc.not_equal(table["species"], ""))
-
-
-def _species(table: Any) -> int:
-    named = table.select(["kingdom", "genus", "species"]).filter(_has_species(table))
-    return len(named.group_by(["kingdom", "genus", "species"]).aggregate([]))
-
-
-def _values(table: Any, name: str) -> list[str]:
-    return sorted(value for value, _ in _tally(table[name]))
-
-
-def _tally(column: Any) -> list[tuple[str, int]]:
-    return [(entry["values"], entry["counts"]) for entry in column.value_counts().to_pylist()]
-
-
 def _share(count: int, of: int) -> str:
     return f"{count / of:.1%}" if of else "-"
 
@@ -175,4 +143,4 @@ def _row(cells: Sequence[Any]) -> str:
 def _cell(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
-    return " ".join(str(value).replace("|", "\\|").split())
+    return plain_text(str(value))

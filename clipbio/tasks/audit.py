@@ -12,10 +12,12 @@ from rich.console import Console
 
 from clipbio.data.leakage import Audit, audit
 from clipbio.data.leakage_report import audit_table, write_audit
+from clipbio.data.roots import is_remote, local_folder, shown
 from clipbio.data.shards import ShardFolder, resolve
 from clipbio.data.splits import SplitRows, whole_split
 from clipbio.errors import ClipbioError
 from clipbio.files import write_json
+from clipbio.tasks.asked import flag, report_folder
 
 if TYPE_CHECKING:
     # The verb does not wait for Lightning.
@@ -33,23 +35,24 @@ def audit_splits(config: Mapping[str, Any]) -> None:
         config: Plain resolved config of `conf/audit.yaml`.
     """
     roots = [str(config["root"]), *([str(config["other"])] if config["other"] else [])]
-    cache = Path(config["cache_dir"]).expanduser()
-    folders = [resolve(Path(root).expanduser(), cache) for root in roots]
+    cache, out = local_folder(config["cache_dir"], "cache_dir"), report_folder(config["out"])
+    strict = flag(config["strict"], "strict")
+    folders = [resolve(root if is_remote(root, "root") else Path(root).expanduser(), cache) for root in roots]
     first, *second = (_splits(folder, place if len(folders) > 1 else None) for place, folder in enumerate(folders))
     result = audit(first, second[0] if second else None, held_out=str(config["held_out"]))
-    title = f"leakage: {' and '.join(roots)}"
+    title = f"leakage: {' and '.join(map(shown, roots))}"
     console = Console()
     console.print(audit_table(result, title))
     for leak in result.leaks:
         console.print(f"leak: {leak}", markup=False, highlight=False, soft_wrap=True)
-    if config["out"]:
-        page = write_audit(result, Path(config["out"]).expanduser(), title)
+    if out:
+        page = write_audit(result, out, title)
         console.print(f"report: {page}", markup=False, soft_wrap=True)
     if not result.leaks:
         console.print(f"no leaks in {result.pairs} pairs of splits")
     if result.blind:
         console.print(result.blind, markup=False, soft_wrap=True)
-    elif config["strict"]:
+    elif strict:
         raise ClipbioError(f"leakage: {result.summary()}")
 
 

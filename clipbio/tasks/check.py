@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from clipbio.checking.check import check
@@ -11,6 +10,7 @@ from clipbio.checking.console import render
 from clipbio.data.sources import Source
 from clipbio.errors import ClipbioError
 from clipbio.files import write_json
+from clipbio.tasks.asked import flag, report_folder
 from clipbio.tasks.sources import build_source
 
 __all__ = ["check_data"]
@@ -25,15 +25,15 @@ def check_data(config: Mapping[str, Any]) -> None:
         config: Plain resolved config of `conf/check.yaml`.
     """
     settings = {name: config[name] for name in _SETTINGS}
+    out, strict = report_folder(config["out"]), flag(config["strict"], "strict")
     report = check(_data(config), name=_name(config), progress=True, **settings)
     render(report)
-    if config["out"] is not None:
+    if out is not None:
         from clipbio.checking.page import write_page  # late: it draws, which takes seconds to load
 
-        out = Path(config["out"])
         write_json(out / "check.json", report.to_dict())
         write_page(report, out / "check.html")
-    if failure := report.failure(strict=bool(config["strict"])):
+    if failure := report.failure(strict=strict):
         raise ClipbioError(f"{report.walk.name}: {failure}, see the table above")
 
 

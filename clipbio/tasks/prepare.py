@@ -14,6 +14,7 @@ from clipbio.data.prepare import merge_parts, prepare, prepare_part
 from clipbio.data.roots import local_folder
 from clipbio.data.sources import Source
 from clipbio.errors import ClipbioError
+from clipbio.tasks.asked import whole_number
 from clipbio.tasks.sources import build_source
 
 __all__ = ["prepare_shards"]
@@ -25,7 +26,8 @@ def prepare_shards(config: Mapping[str, Any]) -> None:
     Args:
         config: Plain resolved config of `conf/prepare.yaml`.
     """
-    out, source, parts = local_folder(config["out"], "out"), build_source(config), int(config["parts"])
+    out, parts = local_folder(config["out"], "out"), whole_number(config["parts"], "parts")
+    source = build_source(config)
     numbers, merge = _asked_for(config["part"], parts)
     if numbers == [0] and merge and parts == 1:
         manifest = prepare(source, out, overwrite=config["overwrite"], progress=config["progress"], **config["options"])

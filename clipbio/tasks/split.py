@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from clipbio.data.roots import local_folder
 from clipbio.data.splitting.published import write_split_table
 from clipbio.errors import ClipbioError
+from clipbio.tasks.asked import flag
 from clipbio.tasks.sources import build_source
 
 __all__ = ["split_source"]
@@ -22,8 +23,9 @@ def split_source(config: Mapping[str, Any]) -> None:
     Args:
         config: Plain resolved config of `conf/split.yaml`.
     """
-    out, source = Path(config["out"]).expanduser(), build_source(config)
-    if out.exists() and not config["overwrite"]:
+    overwrite, out = flag(config["overwrite"], "overwrite"), local_folder(config["out"], "out")
+    source = build_source(config)
+    if out.exists() and not overwrite:
         raise ClipbioError(f"{out} is there already; give another out=, or overwrite=true to replace it")
     counts = write_split_table(source, out)
     table = Table(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow.parquet as pq
+import pytest
 from tables import MakeTable, rows_of
 
 from clipbio.data.card import write_card
@@ -39,12 +41,30 @@ def test_a_card_counts_what_there_is(make_table: MakeTable, tmp_path: Path) -> N
         "| (not told) | 2 |",
         "| kingdom | 2 | 4 | 100.0% |",
         "| species | 2 | 3 | 75.0% |",
-        "| missing_image | 1 | specimens.csv row 6: the image gone.jpg is not there |",
+        "| missing\\_image | 1 | specimens.csv row 6: the image gone.jpg is not there |",
     ):
         assert line in card.splitlines()
     assert "2 rights holders are named" in card
     assert "samples_per_shard=2000" in card
     assert str(tmp_path) not in card, "nothing of the machine"
+
+
+def test_a_card_shows_what_stands_in_cells_as_it_is(make_table: MakeTable, tmp_path: Path) -> None:
+    rows = [row | {"licence": "<b>[CC0](http://x.example)</b> *free*"} for row in rows_of(1)]
+    card = card_of(TableSource(make_table(rows)), tmp_path / "shards")
+    assert "| &lt;b>\\[CC0\\](http://x.example)&lt;/b> \\*free\\* | 1 |" in card.splitlines()
+
+
+def test_a_card_is_the_same_in_small_batches_and_never_reads_the_whole_index(
+    make_table: MakeTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [row | {"licence": f"L{n % 3}", "split": "test" if n % 2 else "train"} for n, row in enumerate(rows_of(9))]
+    rows[4] |= {"genus": "", "species": ""}
+    card = card_of(TableSource(make_table(rows)), tmp_path / "shards")
+    monkeypatch.setattr("clipbio.data.card_counts._BATCH_ROWS", 2)
+    monkeypatch.setattr(pq, "read_table", None)
+    write_card(tmp_path / "shards", Manifest.load(tmp_path / "shards"))
+    assert (tmp_path / "shards/README.md").read_text("utf-8") == card
 
 
 def test_the_manifest_lists_the_card_and_it_is_made_again_alike(make_table: MakeTable, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from clipbio.data.splitting.records import IntArray, Records
 from clipbio.errors import ClipbioError, nearest
 from clipbio.seeding import derive_seed
 
-__all__ = ["Components", "check_shares", "components", "draw", "names_of", "pick"]
+__all__ = ["Components", "check_shares", "components", "draw", "is_number", "names_of", "pick", "warn_of_empty_train"]
 
 log = logging.getLogger(__name__)
 
@@ -85,16 +85,39 @@ def check_shares(shares: Mapping[str, float], key: str = "split.shares") -> dict
     """Return the shares in the order of the house's splits.
 
     Raises:
-        ClipbioError: A split is unknown, a share is negative, or they do not sum to 1.
+        ClipbioError: It is no mapping, a split is unknown, a share is no number or negative, or they do not sum to 1.
     """
+    if not isinstance(shares, Mapping):
+        raise ClipbioError(f"{key}={shares} must give a share for each split, as '{{train: 0.8, val: 0.1, test: 0.1}}'")
     for name, share in shares.items():
         if name not in SPLITS:
-            raise ClipbioError(f"{key}.{name}: there is no such split{nearest(name, SPLITS)}")
-        if not 0.0 <= share <= 1.0:
+            raise ClipbioError(f"{key}.{name}: there is no such split{nearest(str(name), SPLITS)}")
+        if not is_number(share) or not 0.0 <= share <= 1.0:
             raise ClipbioError(f"{key}.{name}={share} must lie between 0 and 1")
     if abs(sum(shares.values()) - 1.0) > 1e-6:
-        raise ClipbioError(f"{key}: the shares sum to {sum(shares.values()):g} instead of 1")
+        raise ClipbioError(f"{key}: {_told(shares)}")
     return {name: float(shares[name]) for name in SPLITS if name in shares}
+
+
+def is_number(value: object) -> bool:
+    """Tell whether a setting is a number; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _told(shares: Mapping[str, float]) -> str:
+    """Say what the shares are, and which one to set to 0 if that mends them: one not given keeps its default."""
+    given = ", ".join(f"{name}: {share:g}" for name, share in shares.items())
+    total = sum(shares.values())
+    surplus = [name for name, share in shares.items() if share > 0 and abs(total - share - 1.0) <= 1e-6]
+    names = surplus or [name for name in shares if name not in ("train", "test")]
+    remedy = "".join(f"; a split that is not given keeps its default: set {name}: 0" for name in names[:1])
+    return f"{{{given}}} sum to {total:g} instead of 1{remedy}"
+
+
+def warn_of_empty_train(splits: Sequence[str], shares: Mapping[str, float]) -> None:
+    """Log that no record is left for training, where some should be."""
+    if splits and shares.get("train", 0.0) > 0 and "train" not in splits:
+        log.warning("split: no record of %d is left for train; look at the shares and at what is held out", len(splits))
 
 
 def pick(drawn_X: npt.NDArray[np.float64], shares: Mapping[str, float]) -> IntArray:
@@ -107,6 +130,8 @@ def pick(drawn_X: npt.NDArray[np.float64], shares: Mapping[str, float]) -> IntAr
 
 def names_of(by: str | Sequence[str]) -> tuple[str, ...]:
     """Return the keys of a setting that may be one name or several."""
+    if not isinstance(by, str | Sequence) or not all(isinstance(name, str) for name in by):
+        raise ClipbioError(f"split.by={'null' if by is None else by} must name one key or several, such as specimen")
     names = (by,) if isinstance(by, str) else tuple(by)
     if not names:
         raise ClipbioError("split.by is empty: name at least one key, for example specimen")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from clipbio.data.specimen import Specimen
-from clipbio.data.splitting.grouping import check_shares, components, draw, names_of, pick
+from clipbio.data.splitting.grouping import check_shares, components, draw, names_of, pick, warn_of_empty_train
 from clipbio.data.splitting.records import Records
 from clipbio.data.splitting.scheme import Assignment
 
@@ -40,7 +40,9 @@ class Hashed:
         joined = components(records, self.keys)
         names = list(self.shares)
         place_C = pick(draw(joined.name_C, self.seed, "split"), self.shares)
-        return Assignment([names[place] for place in place_C[joined.of_N].tolist()])
+        splits = [names[place] for place in place_C[joined.of_N].tolist()]
+        warn_of_empty_train(splits, self.shares)
+        return Assignment(splits)
 
     def describe(self) -> dict[str, Any]:
         """Return the settings."""

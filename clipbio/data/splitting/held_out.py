@@ -10,11 +10,19 @@ import numpy as np
 
 from clipbio.data.defects import Finding
 from clipbio.data.specimen import Specimen
-from clipbio.data.splitting.grouping import check_shares, components, draw, names_of, pick
+from clipbio.data.splitting.grouping import (
+    check_shares,
+    components,
+    draw,
+    is_number,
+    names_of,
+    pick,
+    warn_of_empty_train,
+)
 from clipbio.data.splitting.records import IntArray, Records
 from clipbio.data.splitting.scheme import Assignment, LeftOut
 from clipbio.errors import ClipbioError, nearest
-from clipbio.names import clean_rank
+from clipbio.names import binomial, clean_rank
 from clipbio.taxonomy import RANKS, Taxon, stable_hash
 
 __all__ = ["HeldOut"]
@@ -53,13 +61,15 @@ class HeldOut:
         seed: int = 0,
     ) -> None:
         if rank not in RANKS:
-            raise ClipbioError(f"split.rank='{rank}' is no rank{nearest(rank, RANKS)}")
+            raise ClipbioError(f"split.rank='{rank}' is no rank{nearest(str(rank), RANKS)}")
+        for key, choice in (("unseen", unseen), ("val_unseen", val_unseen)):
+            _check(choice, key)
         self.rank, self.seed = rank, seed
         self.shares = check_shares(shares)
         self.by = names_of(by)
         self.keys = tuple(dict.fromkeys((*self.by, rank)))
         self.spelled = (rank,)
-        self.share = {name: _share(choice, name) for name, choice in (("unseen", unseen), ("val_unseen", val_unseen))}
+        self.share = {name: _share(choice) for name, choice in (("unseen", unseen), ("val_unseen", val_unseen))}
         self.names = {"unseen": _names(unseen, rank), "val_unseen": _names(val_unseen, rank)}
         if sum(self.share.values()) > 1.0:
             raise ClipbioError(f"split.unseen={unseen} and split.val_unseen={val_unseen} are more than all taxa")
@@ -80,6 +90,7 @@ class HeldOut:
                 role_N.tolist(), role_C[joined.of_N].tolist(), place_C[joined.of_N].tolist(), strict=True
             )
         ]
+        warn_of_empty_train(splits, self.shares)
         return Assignment(splits, left_out=_LEFT_OUT, findings=self._unknown(records))
 
     def describe(self) -> dict[str, Any]:
@@ -110,12 +121,16 @@ class HeldOut:
         ]
 
 
-def _share(choice: Choice, key: str) -> float:
-    if not isinstance(choice, int | float):
-        return 0.0
-    if not 0.0 <= choice <= 1.0:
-        raise ClipbioError(f"split.{key}={choice} must be a share between 0 and 1, a list of names, or a file of them")
-    return float(choice)
+def _check(choice: Choice, key: str) -> None:
+    if isinstance(choice, str) or (isinstance(choice, Sequence) and all(isinstance(name, str) for name in choice)):
+        return
+    if not is_number(choice) or not 0.0 <= float(choice) <= 1.0:  # type: ignore[arg-type]
+        told = "null" if choice is None else choice
+        raise ClipbioError(f"split.{key}={told} must be a share between 0 and 1, a list of names, or a file of them")
+
+
+def _share(choice: Choice) -> float:
+    return float(choice) if isinstance(choice, int | float) else 0.0
 
 
 def _names(choice: Choice, rank: str) -> tuple[str, ...]:
@@ -124,8 +139,8 @@ def _names(choice: Choice, rank: str) -> tuple[str, ...]:
     lines = _lines(Path(choice)) if isinstance(choice, str) else list(map(str, choice))
     names = [(line, _clean(line, rank)) for line in lines if line.strip()]
     for line, name in names:
-        if not name:
-            raise ClipbioError(f"the held-out taxon '{line.strip()}' is no name of a {rank}")
+        if not name or (rank != "species" and all(binomial("", line))):
+            raise ClipbioError(f"the held-out taxon '{line.strip()}' is no name of a {rank}; see split.rank")
     return tuple(dict.fromkeys(name for _, name in names))
 
 

@@ -151,6 +151,12 @@ def test_columns_are_compared_without_case_and_spaces() -> None:
     ("settings_", "message"),
     [
         ({"shares": {"train": 0.8, "test": 0.1}}, "sum to 0.9"),
+        (
+            {"shares": {"train": 0.5, "val": 0.1, "test": 0.5}},
+            "{train: 0.5, val: 0.1, test: 0.5} sum to 1.1 instead of 1; a split that is not given keeps its default: "
+            "set val: 0",
+        ),
+        ({"shares": {"train": "most"}}, "split.shares.train=most must lie between 0 and 1"),
         ({"shares": {"train": 0.8, "tests": 0.2}}, "split.shares.tests.*did you mean 'test'"),
         ({"shares": {"train": 1.5, "test": -0.5}}, "between 0 and 1"),
         ({"by": []}, "split.by is empty"),

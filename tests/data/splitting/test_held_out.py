@@ -97,6 +97,14 @@ def test_a_list_of_genera(tmp_path) -> None:
     assert assigned == {"a": "unseen", "b": "unseen", "c": "train"}
 
 
+def test_nothing_left_for_training_is_told(caplog) -> None:
+    found = [record("a", "Aus bus"), record("b", "Bus fus")]
+    read(found, HeldOut(shares={"train": 1.0}, unseen=["Aus bus"]))
+    assert caplog.messages == []
+    read(found, HeldOut(shares={"train": 1.0}, unseen=1.0))
+    assert "no record of 2 is left for train" in caplog.text
+
+
 def test_held_out_taxa_stay_so_when_records_are_added() -> None:
     old = [record(f"s{n}", NAMES[n % 12]) for n in range(60)]
     new = [record(f"t{n}", NAMES[n % 20]) for n in range(60)]
@@ -113,6 +121,11 @@ def test_held_out_taxa_stay_so_when_records_are_added() -> None:
         ({"unseen": ["Aus bus"], "val_unseen": ["Aus bus"]}, "'Aus bus' stands both"),
         ({"unseen": ["Aus sp. 1"]}, "'Aus sp. 1' is no name of a species"),
         ({"unseen": "not/there.txt"}, "cannot be read as a list of taxa"),
+        ({"rank": "genus", "unseen": ["Aus bus"]}, "'Aus bus' is no name of a genus; see split.rank"),
+        ({"unseen": None}, "split.unseen=null must be a share"),
+        ({"val_unseen": True}, "split.val_unseen=True must be a share"),
+        ({"shares": 0.8}, "split.shares=0.8 must give a share for each split"),
+        ({"by": None}, "split.by=null must name one key or several"),
     ],
 )
 def test_wrong_settings_are_refused(settings_, message) -> None:

@@ -1,0 +1,36 @@
+"""Values of the command line as what they must be, told by their key where they are something else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from clipbio.data.roots import local_folder
+from clipbio.errors import ClipbioError
+
+__all__ = ["flag", "report_folder", "whole_number"]
+
+
+def flag(value: Any, key: str) -> bool:
+    """Return true or false; any other word would count as true."""
+    if not isinstance(value, bool):
+        raise ClipbioError(f"{key}={value} must be true or false")
+    return value
+
+
+def whole_number(value: Any, key: str) -> int:
+    """Return a whole number."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ClipbioError(f"{key}={value} must be a whole number")
+    return value
+
+
+def report_folder(value: Any, key: str = "out") -> Path | None:
+    """Return the folder that a report is written to, None if none is wanted; a file in its place is refused."""
+    if value is None:
+        return None
+    folder = local_folder(value, key)
+    there = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+    if there.exists() and not there.is_dir():
+        raise ClipbioError(f"{key}={value}: {there} is a file; give a folder")
+    return folder
