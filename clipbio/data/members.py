@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -100,16 +101,38 @@ def _bytes(image: Picture) -> bytes:
 
 
 def json_of(name: str, record: Mapping[str, Any]) -> bytes:
-    """Return a record as JSON, the same bytes for the same values."""
+    """Return a record as JSON, the same bytes for the same values.
+
+    JSON knows no NaN and no infinity: as metadata they are left out, inside of other values they are null.
+    """
     try:
-        return _ENCODER.encode(record).encode()
-    except (TypeError, ValueError) as error:
+        return _encoded(record).encode()
+    except (TypeError, ValueError, RecursionError) as error:
         raise ClipbioError(f"specimen '{name}' cannot be written as JSON: {error}") from error
 
 
+def _encoded(record: Mapping[str, Any]) -> str:
+    try:
+        return _ENCODER.encode(record)
+    except ValueError:  # so rare that values are looked at only now
+        metadata = {name: _finite(value) for name, value in record.get("metadata", {}).items()}
+        return _ENCODER.encode({**record, "metadata": {name: one for name, one in metadata.items() if one is not None}})
+
+
+def _finite(value: Any) -> Any:
+    """Return a value in which None stands for numbers that are not finite."""
+    if isinstance(value, Mapping):
+        return {name: _finite(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    if hasattr(value, "tolist"):
+        return _finite(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def _plain(value: Any) -> Any:
-    # NumPy scalars give their Python value; dates and the like are told as text.
-    return value.item() if hasattr(value, "item") else str(value)
+    # NumPy values give those of Python; dates and the like are told as text.
+    return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
 _ENCODER = json.JSONEncoder(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import UnionType
 from typing import TypedDict
 
 from clipbio.data.images import MAX_PIXELS
@@ -24,6 +25,14 @@ class PrepareSettings(TypedDict, total=False):
     quality: int
     max_side: int | None
     max_pixels: int
+
+
+_KINDS: tuple[tuple[str, type | UnionType, str], ...] = (
+    *((name, int, "a whole number") for name in ("samples_per_shard", "bytes_per_shard", "quality", "max_pixels")),
+    ("max_defect_share", int | float, "a number"),
+    ("max_side", int | None, "a whole number, or null"),
+    ("reencode", str | None, f"one of {', '.join(FORMATS)}, or null"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +58,10 @@ class PrepareOptions:
     max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:
+        for name, kind, wanted in _KINDS:
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, kind):
+                raise ClipbioError(f"{name}={value} must be {wanted}")
         for name in ("samples_per_shard", "bytes_per_shard", "max_pixels"):
             if getattr(self, name) < 1:
                 raise ClipbioError(f"{name}={getattr(self, name)} must be at least 1")

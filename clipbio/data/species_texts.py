@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import fields
+from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
@@ -48,6 +49,9 @@ class SpeciesTexts:
         common_names = dict.fromkeys(text.text for text in texts if text.kind == "common_name")
         descriptions = dict.fromkeys(text.text for text in texts if text.kind == "description")
         return tuple(common_names), tuple(descriptions)
+
+    def __iter__(self) -> Iterator[SpeciesText]:
+        return chain.from_iterable(self._by_name.values())
 
     def __len__(self) -> int:
         return sum(map(len, self._by_name.values()))

@@ -230,7 +230,17 @@ def test_metadata_of_other_types_is_written(tmp_path: Path) -> None:
     read = ShardFolder.open(tmp_path / "shards").index("train").read(0)
     assert read.metadata == {"petals": 5, "seen": "2020-01-02", "sizes": [1.5, 2]}
     with pytest.raises(ClipbioError, match="specimen 'b' cannot be written as JSON"):
-        made(Listed([Specimen("b", Taxon(), encoded(0), metadata={"size": float("nan")})]), tmp_path / "nan")
+        made(Listed([Specimen("b", Taxon(), encoded(0), metadata={"size": "\ud800"})]), tmp_path / "half")
+
+
+def test_numbers_that_are_not_finite_are_no_metadata(tmp_path: Path) -> None:
+    nan, inf = float("nan"), float("inf")
+    values = {"size": nan, "area": -inf, "mass": np.float32("nan"), "petals": 5}
+    values |= {"sizes": [1.5, inf], "both": {"a": (nan, 1)}, "array": np.array([1.0, nan])}
+    made(Listed([Specimen("a", Taxon(genus="Pica"), encoded(0), metadata=values)]), tmp_path / "shards")
+    read = ShardFolder.open(tmp_path / "shards").index("train").read(0)
+    assert read.taxon.genus == "Pica"
+    assert read.metadata == {"petals": 5, "sizes": [1.5, None], "both": {"a": [None, 1]}, "array": [1.0, None]}
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt(), RuntimeError("disk")])
@@ -282,6 +292,13 @@ def test_an_unknown_split_of_any_source_is_refused(tmp_path: Path) -> None:
     ("settings", "message"),
     [
         ({"samples_per_shard": 0}, "samples_per_shard=0 must be at least 1"),
+        ({"samples_per_shard": 1e3}, "samples_per_shard=1000.0 must be a whole number"),
+        ({"bytes_per_shard": "1GB"}, "bytes_per_shard=1GB must be a whole number"),
+        ({"max_pixels": None}, "max_pixels=None must be a whole number"),
+        ({"quality": True}, "quality=True must be a whole number"),
+        ({"max_defect_share": "abc"}, "max_defect_share=abc must be a number"),
+        ({"max_side": "big"}, "max_side=big must be a whole number, or null"),
+        ({"reencode": 5}, "reencode=5 must be one of jpeg, png, webp, or null"),
         ({"max_defect_share": 1.5}, "between 0 and 1"),
         ({"reencode": "jpg"}, "reencode=jpg is not a format of shards; did you mean 'jpeg'"),
         ({"quality": 0}, "between 1 and 100"),

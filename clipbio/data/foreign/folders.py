@@ -64,7 +64,9 @@ def _found(root: Path) -> ForeignFolder | None:
         if splits := _splits(folder):
             inside = folder.relative_to(root)
             shards = [(split, (inside / path).as_posix()) for split, paths in splits.items() for path in paths]
-            return ForeignFolder(root, "bioclip", tuple(shards))
+            # Class names stand beside the tars of CLIP_benchmark alone.
+            layout = "clip_benchmark" if (root / "classnames.txt").is_file() else "bioclip"
+            return ForeignFolder(root, layout, tuple(shards))
         below = _folders(folder)
         sizes = [path for path in below if _SIZE.fullmatch(path.name)]
         if len(sizes) > 1:

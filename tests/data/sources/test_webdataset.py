@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 from foreign import bioclip_samples, tree_of_life, write_tar
+from tables import MakeTable, encoded, rows_of
 
 from clipbio.data.prepare import prepare
 from clipbio.data.shards import ShardFolder, resolve
-from clipbio.data.sources import WebdatasetSource
+from clipbio.data.sources import TableSource, WebdatasetSource
 from clipbio.errors import ClipbioError
 
 
@@ -46,6 +47,45 @@ def test_the_fingerprint_follows_the_files(tmp_path: Path) -> None:
     assert WebdatasetSource(str(root)).fingerprint() == before
     write_tar(root / "224x224/val/shard-000000.tar", bioclip_samples(3))
     assert WebdatasetSource(str(root)).fingerprint() != before
+
+
+def test_shards_of_prepare_keep_all_that_they_have(make_table: MakeTable, tmp_path: Path) -> None:
+    rows = rows_of(
+        4, licence="CC0", common_name="magpie", place="Oslo", mask="images/mask.png", dna="ACGT", split="train"
+    )
+    rows[2] |= {"split": "val", "mask": ""}
+    rows[3] |= {"split": "unseen", "mask": "", "image": ""}
+    texts = [{"scientific_name": "Pica hudsonia", "description": "Long tail."}]
+    root = make_table(rows, descriptions=texts)
+    (root / "images/mask.png").write_bytes(encoded(0, "PNG", mode="1"))
+    first = prepare(TableSource(root), tmp_path / "first", progress=False)
+    source = WebdatasetSource(str(tmp_path / "first"))
+    assert source.total == 4
+    assert source.fingerprint() == first.hash
+    second = prepare(source, tmp_path / "second", progress=False)
+    assert (second.masks, second.images) == (2, 3)
+    assert second.hash == first.hash
+    assert not any(one.descriptions for one in source)
+    assert [one.text for one in source.species_texts()] == ["Long tail."]
+
+
+def test_shards_of_prepare_that_are_damaged_are_told(make_table: MakeTable, tmp_path: Path) -> None:
+    manifest = prepare(TableSource(make_table(rows_of(3))), tmp_path / "shards", progress=False)
+    shard = tmp_path / "shards" / manifest.shards[0].path
+    source = WebdatasetSource(str(tmp_path / "shards"))
+    *_, last = list(source)
+    shard.write_bytes(bytes(shard.stat().st_size))
+    assert callable(last.image)
+    with pytest.raises(OSError, match="run 'python -m clipbio check'"):
+        last.image()
+    assert list(WebdatasetSource(str(tmp_path / "shards"))) == []
+
+
+def test_class_names_beside_tars_tell_their_layout(tmp_path: Path) -> None:
+    write_tar(tmp_path / "bench/test/0.tar", [("a", {"jpg": encoded(0), "cls": "1"})])
+    (tmp_path / "bench/classnames.txt").write_text("Pica pica\nPica hudsonia\n")
+    (found,) = WebdatasetSource(str(tmp_path / "bench"))
+    assert (found.split, found.species) == ("test", "Pica hudsonia")
 
 
 @pytest.mark.parametrize("make", [lambda path: None, lambda path: path.mkdir(), lambda path: path.write_text("x")])
