@@ -10,7 +10,7 @@ from clipbio.data.sources.cells import given, text
 from clipbio.data.sources.darwin_core import KEPT_TERMS, TAXON_TERMS, taxon_of
 from clipbio.data.sources.delimited import Dialect
 from clipbio.data.sources.export import ExportedTable
-from clipbio.data.sources.pictures import Medium, Pictures, check_folder, pictures_state
+from clipbio.data.sources.pictures import Pictures, check_folder, pictures_state
 from clipbio.data.sources.records import Ids, chosen, pictured
 from clipbio.data.specimen import SpeciesText, Specimen
 
@@ -52,8 +52,7 @@ class GbifSource:
             record = self._record(identity, cells)
             # Without addresses there is only the number of pictures: `StillImage;StillImage`.
             count = cells.get("mediaType", "").count("StillImage")
-            media = [] if pictures.numbered(identity) else [Medium()] * count
-            yield from pictured(record, media, pictures, where, ids)
+            yield from pictured(record, [], pictures, where, ids, count=count)
 
     def species_texts(self) -> Iterator[SpeciesText]:
         """Yield nothing: the export holds no texts."""

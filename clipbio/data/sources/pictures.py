@@ -37,6 +37,7 @@ NamedBy = Literal["address", "id"]
 # File names that say how large a picture is instead of which one: iNaturalist's, and those of the IIIF protocol.
 _SIZES = frozenset({"original", "large", "medium", "small", "square", "thumb"})
 _IIIF = frozenset({"default", "native", "color", "gray"})
+_NUMBERED = re.compile(r"(.+)_([1-9]\d{0,2})")
 _UNSAFE = re.compile(r"[^\w.-]+", re.ASCII)
 
 
@@ -61,9 +62,12 @@ class Pictures:
     """
 
     def __init__(self, folder: Path | None, named_by: NamedBy, defects: Defects) -> None:
-        self.folder, self.named_by = folder, named_by
+        self.folder, self.named_by, self._defects = folder, named_by, defects
         self._files: dict[str, str] = {}
         self._owners: dict[str, frozenset[str]] = {}
+        self._records: dict[str, str] = {}
+        self._told: set[tuple[str, str]] = set()
+        self._numbers: dict[str, list[int]] = {}
         twice: dict[str, str] = {}
         for path in _files(folder):
             stem = PurePosixPath(path).stem.lower()
@@ -72,28 +76,35 @@ class Pictures:
             self._files.setdefault(stem, path)
         for stem, path in twice.items():
             defects.add("ambiguous_image", path, f"has the name of {self._files.pop(stem)}", skipped=False)
+        for stem in self._files if named_by == "id" else ():
+            if numbered := _NUMBERED.fullmatch(stem):
+                self._numbers.setdefault(numbered[1], []).append(int(numbered[2]))
 
     def find(self, key: str, media: Sequence[Medium]) -> list[Path | None]:
         """Return the file of each picture of a record.
 
-        By id, the i-th picture (from 1) is `KEY_i`, a single one also `KEY`. By address, a file belongs to the first
-        address that has its name, and to no other one.
+        By id, the i-th picture (from 1) is `KEY_i`, a single one also `KEY`, and a file belongs to the first record
+        that has its name; another one is counted. By address, a file belongs to the first address that has its name,
+        and to no other one.
         """
         if self.named_by == "address":
             return [self._addressed(medium) for medium in media]
-        alone = [self._file(key)] if len(media) == 1 else [None] * len(media)
-        return [self._file(f"{key}_{number}") or one for number, one in enumerate(alone, start=1)]
+        alone = [self._owned(key)] if len(media) == 1 else [None] * len(media)
+        return [self._owned(key, number) or one for number, one in enumerate(alone, start=1)]
 
-    def numbered(self, key: str) -> list[Path]:
-        """Return the files `KEY`, `KEY_1`, `KEY_2` ... of a record that names no addresses."""
+    def numbered(self, key: str, count: int = 0) -> list[tuple[int, Path | None]]:
+        """Return number and file of the pictures `KEY_1`, `KEY_2` ... of a record that names no addresses.
+
+        There are at least `count` of them; where one is not there, the file is None. `KEY` is the first one, and has
+        the number 0 where `KEY_1` is there too.
+        """
         if self.named_by == "address":
             return []
-        found = [] if (first := self._file(key)) is None else [first]
-        number = 1
-        while (path := self._file(f"{key}_{number}")) is not None:
-            found.append(path)
-            number += 1
-        return found
+        known = self._numbers.get(key.lower(), []) + self._numbers.get(_UNSAFE.sub("_", key.lower()), [])
+        found = [(number, self._owned(key, number)) for number in range(1, max([count, *known]) + 1)]
+        if (alone := self._owned(key)) is not None:
+            found = [(0, alone), *found] if found and found[0][1] else [(1, alone), *found[1:]]
+        return found if any(path for _, path in found) or count else []
 
     def _addressed(self, medium: Medium) -> Path | None:
         urls = frozenset(url.split("://")[-1] for url in medium.urls)
@@ -101,6 +112,17 @@ class Pictures:
             path = self._file(stem)
             if path is not None and urls & self._owners.setdefault(stem.lower(), urls):
                 return path
+        return None
+
+    def _owned(self, key: str, number: int = 0) -> Path | None:
+        """Return the file of a record, unless it is another one's: `a/b` and `a_b` are one name."""
+        path = self._file(f"{key}_{number}" if number else key)
+        if path is None or (owner := self._records.setdefault(path.name, key)) == key:
+            return path
+        if (path.name, key) not in self._told:
+            self._told.add((path.name, key))
+            message = f"is the picture of the record {owner}, and {key} looks for the same name"
+            self._defects.add("ambiguous_image", path.name, message, skipped=False)
         return None
 
     def _file(self, stem: str) -> Path | None:

@@ -48,27 +48,30 @@ def pictured(
     *,
     grouped: bool = True,
     key: str = "",
+    count: int = 0,
 ) -> Iterator[Specimen]:
     """Yield a specimen for each picture of a record, the record itself if it only has a barcode.
 
     Where a record names several pictures, their ids are `ID_1`, `ID_2` ... in the order they are named, so that a
     picture keeps its id when others arrive; if `grouped` they share the record's id as their group. A picture that is
-    named and not there is counted. Files are looked up by `key`, by default the id.
+    named and not there is counted. Files are looked up by `key`, by default the id. Of a record that names none,
+    `count` tells how many it has at least; files keep their numbers where others between them are missing.
     """
     defects = ids.defects
     if media:
-        found = list(zip(pictures.find(key or record.id, media), media, strict=True))
+        files = zip(pictures.find(key or record.id, media), media, strict=True)
+        found = [(number, path, medium) for number, (path, medium) in enumerate(files, start=1)]
     else:
-        found = [(path, Medium()) for path in pictures.numbered(key or record.id)]
+        found = [(number, path, Medium()) for number, path in pictures.numbered(key or record.id, count)]
     if not found and not record.dna:
         by_id = "no file bears its id" if pictures.named_by == "id" else "files are looked up by address alone"
         defects.add("no_image_no_dna", where, f"the record names no picture, and {by_id}")
     several, written = len(found) > 1, False
-    for number, (path, medium) in enumerate(found, start=1):
-        identity = f"{record.id}_{number}" if several else record.id
+    for number, path, medium in found:
+        identity = f"{record.id}_{number}" if several and number else record.id
         if path is None:
-            defects.add("image_not_downloaded", where, _advice(medium, pictures), skipped=not record.dna)
-        elif not several or ids.claim(identity, where):
+            defects.add("image_not_downloaded", where, _advice(medium, number, pictures), skipped=not record.dna)
+        elif identity == record.id or ids.claim(identity, where):
             yield _with_picture(record, identity, path, medium, record.id if several and grouped else "")
             written = True
     if record.dna and not written:
@@ -87,8 +90,8 @@ def _with_picture(record: Specimen, identity: str, path: Path, medium: Medium, g
     )
 
 
-def _advice(medium: Medium, pictures: Pictures) -> str:
-    address = next(iter(medium.urls), "a picture without address")
+def _advice(medium: Medium, number: int, pictures: Pictures) -> str:
+    address = next(iter(medium.urls), f"picture {number} without address")
     if pictures.folder is None:
         return f"{address}: pictures are not downloaded here; give the folder where they lie with images="
     if pictures.named_by == "id":

@@ -92,8 +92,8 @@ def test_pictures_named_by_the_id_of_their_record(tmp_path: Path) -> None:
         "1": "1.jpg",
         "2": "2_1.png",
         "4_2": "4_2.jpg",
-        "5_1": "5.jpg",
-        "5_2": "5_1.jpg",
+        "5": "5.jpg",
+        "5_1": "5_1.jpg",
     }
     assert source.defects.counts == {"image_not_downloaded": 2, "orphan_media": 1}
     with pytest.raises(ClipbioError, match="images_named_by=ids is not known; did you mean 'id'"):
@@ -134,7 +134,7 @@ def test_a_file_belongs_to_one_address(tmp_path: Path) -> None:
     source = DwcaSource(write_zip(tmp_path / "0001.zip", gbif_files(rows, media)), images=images)
     assert [s.id for s in source] == ["1", "2"], "one photo of two records, and a stranger of the same name"
     assert source.defects.counts == {"image_not_downloaded": 3, "no_image_no_dna": 1}
-    assert "a picture without address" in str(source.defects.of("image_not_downloaded")[2])
+    assert "picture 1 without address" in str(source.defects.of("image_not_downloaded")[2])
 
 
 def test_folder_zip_and_zip_of_a_folder_are_the_same(tmp_path: Path, images: Path) -> None:

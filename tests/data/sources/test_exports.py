@@ -449,3 +449,28 @@ def test_two_files_of_one_name_belong_to_no_record(tmp_path: Path) -> None:
     source = GbifSource(path, images=images)
     assert list(source) == []
     assert source.defects.counts == {"ambiguous_image": 1, "image_not_downloaded": 1}
+
+
+def test_gaps_between_pictures_are_counted_and_ids_stay(tmp_path: Path) -> None:
+    images = write_pictures(tmp_path / "images", ["1_1.jpg", "1_3.jpg", "2_2.jpg", "3_1.jpg", "3_3.jpg", "4.jpg"])
+    path = tmp_path / "x.csv"
+    counts = {"1": 3, "2": 2, "3": 0, "4": 2}
+    rows = [row(GBIF, gbifID=one, mediaType=";".join(["StillImage"] * count)) for one, count in counts.items()]
+    path.write_text(tabbed(GBIF, rows))
+    source = GbifSource(path, images=images)
+    assert [(s.id, s.group_id) for s in source] == [
+        *(("1_1", "1"), ("1_3", "1"), ("2_2", "2")),
+        *(("3_1", "3"), ("3_3", "3"), ("4_1", "4")),
+    ]
+    assert source.defects.counts == {"image_not_downloaded": 4}
+    assert "picture 2" in source.defects.of("image_not_downloaded")[0].message
+
+
+def test_a_file_belongs_to_one_record(tmp_path: Path) -> None:
+    images = write_pictures(tmp_path / "images", ["a_b.jpg"])
+    path = tmp_path / "x.csv"
+    path.write_text(tabbed(GBIF, [row(GBIF, gbifID=one, mediaType="StillImage") for one in ("a/b", "a_b")]))
+    source = GbifSource(path, images=images)
+    assert [s.id for s in source] == ["a/b"]
+    assert source.defects.counts == {"ambiguous_image": 1, "image_not_downloaded": 1}
+    assert "a_b looks for the same name" in source.defects.of("ambiguous_image")[0].message
