@@ -9,6 +9,8 @@ from typing import Any
 
 __all__ = ["Defects", "Finding"]
 
+_LONGEST = 200
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -44,7 +46,7 @@ class Defects:
             self._skipping.add(kind)
         findings = self._findings.setdefault(kind, [])
         if len(findings) < self.kept:
-            findings.append(Finding(kind, where, message))
+            findings.append(Finding(kind, where, message if len(message) <= _LONGEST else f"{message[:_LONGEST]}..."))
 
     def clear(self) -> None:
         """Forget everything, so that a source can be read again."""

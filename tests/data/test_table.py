@@ -121,6 +121,29 @@ def test_unusable_rows_are_counted_with_their_row_and_skipped(make_table: MakeTa
     assert source.defects.skipped == 4, "a second reading starts to count anew"
 
 
+def test_what_is_no_sequence_is_emptied_or_left_out(make_table: MakeTable) -> None:
+    rows = rows_of(3, dna="12345 not dna")
+    source = TableSource(make_table([rows[0] | {"dna": "acgt-N."}, rows[1], rows[2] | {"image": ""}]))
+    assert [specimen.dna for specimen in source] == ["acgt-N.", ""]
+    assert (kinds(source), source.defects.skipped) == ({"bad_barcode": 2}, 1)
+    assert expected_total(source) == 3
+
+
+def test_a_parquet_file_that_holds_pictures_is_refused(make_table: MakeTable) -> None:
+    root = make_table(rows_of(1))
+    (root / "specimens.csv").unlink()
+    for image in (b"picture", {"bytes": b"picture", "path": "a.jpg"}):
+        pq.write_table(pa.Table.from_pylist([{"specimen_id": "a", "image": image}]), root / "specimens.parquet")
+        with pytest.raises(ClipbioError, match="the column 'image' holds pictures, no paths; use source=huggingface"):
+            TableSource(root)
+
+
+def test_messages_of_defects_are_short(make_table: MakeTable) -> None:
+    source = TableSource(make_table(rows_of(1, image="x" * 5000)))
+    assert list(source) == []
+    assert len(source.defects.of("missing_image")[0].message) < 210
+
+
 def test_rows_that_a_quote_swallows_are_read_or_told(make_table: MakeTable) -> None:
     root = make_table(rows_of(1, dna="ACGT"))
     path = root / "specimens.csv"

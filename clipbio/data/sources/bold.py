@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from clipbio.data.defects import Defects
-from clipbio.data.sources.cells import given, text
+from clipbio.data.sources.cells import given, is_sequence, text
 from clipbio.data.sources.darwin_core import split_media
 from clipbio.data.sources.delimited import Dialect
 from clipbio.data.sources.export import ExportedTable
 from clipbio.data.sources.pictures import Medium, NamedBy, Pictures, check_folder, pictures_state
 from clipbio.data.sources.provisional import determination
-from clipbio.data.sources.records import Ids, chosen, pictured
+from clipbio.data.sources.records import Ids, chosen, kept_columns, pictured
 from clipbio.data.specimen import SpeciesText, Specimen
 from clipbio.taxonomy import RANKS
 
@@ -49,7 +48,6 @@ _OLDER = {
     "copyright_holders": "rights_holder",
 } | {f"{rank}_name": rank for rank in RANKS[1:]}
 _USED = frozenset({*RANKS, "nuc", "bin_uri", "processid", "image_urls", "licence", "rights_holder"})
-_BARCODE = re.compile(r"[ACGTURYSWKMBDHVNI.-]+", re.IGNORECASE)
 
 
 class BoldSource:
@@ -75,7 +73,6 @@ class BoldSource:
         metadata: Sequence[str] | None = KEPT_COLUMNS,
     ) -> None:
         self.images, self.marker = check_folder(images, images_named_by), marker
-        self.metadata = None if metadata is None else tuple(metadata)
         self.defects, self.named_by = Defects(), images_named_by
         self._encoding = encoding
         self._table = ExportedTable(
@@ -84,6 +81,9 @@ class BoldSource:
             Dialect(encoding=encoding),
             known=[*_USED, *KEPT_COLUMNS, *_OLDER],
             needed=[["processid"], ["nuc", "nucleotides", "nucraw"]],
+        )
+        self.metadata = kept_columns(
+            metadata, (_OLDER.get(name, name) for name in self._table.columns), KEPT_COLUMNS, root
         )
 
     def __iter__(self) -> Iterator[Specimen]:
@@ -113,7 +113,7 @@ class BoldSource:
         )
 
     def _has_sound_barcode(self, row: Mapping[str, str], where: str) -> bool:
-        if not row["nuc"] or _BARCODE.fullmatch(row["nuc"]):
+        if not row["nuc"] or is_sequence(row["nuc"]):
             return True
         self.defects.add("bad_barcode", where, f"'{row['nuc'][:20]}' is no sequence of nucleotides")
         return False

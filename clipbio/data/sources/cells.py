@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 from clipbio.names import clean_phrase
 
-__all__ = ["existing_file", "given", "is_not_given", "text", "texts"]
+__all__ = ["existing_file", "given", "is_not_given", "is_sequence", "text", "texts"]
 
 _MISSING = frozenset({"unknown", "not_classified", "nan", "null", "n/a"})
 # What R and Python write for a missing value; not among metadata, where NA is Namibia.
 _NOT_GIVEN = frozenset({"na", "none"})
+# The letters of IUPAC, inosine, and gaps.
+_SEQUENCE = re.compile(r"[ACGTURYSWKMBDHVNI.-]+", re.IGNORECASE)
 
 
 def text(value: Any) -> str:
@@ -38,6 +41,11 @@ def texts(value: Any) -> tuple[str, ...]:
     """Return the phrases of a cell: one, or in parquet a list of them."""
     values = value if isinstance(value, list) else [value]
     return tuple(phrase for phrase in map(clean_phrase, map(given, values)) if phrase)
+
+
+def is_sequence(told: str) -> bool:
+    """Tell whether a cell holds a sequence of nucleotides, gaps included."""
+    return _SEQUENCE.fullmatch(told) is not None
 
 
 def existing_file(root: Path, name: str) -> Path | None:

@@ -16,7 +16,7 @@ from clipbio.data.sources.darwin_core import KEPT_TERMS, TAXON_TERMS, name_of_ta
 from clipbio.data.sources.delimited import DelimitedFile
 from clipbio.data.sources.meta_xml import MAX_BYTES, MetaFile, read_meta
 from clipbio.data.sources.pictures import Medium, NamedBy, Pictures, check_folder, pictures_state
-from clipbio.data.sources.records import Ids, chosen, pictured
+from clipbio.data.sources.records import Ids, chosen, kept_columns, pictured
 from clipbio.data.sources.row_store import RowStore
 from clipbio.data.specimen import SpeciesText, Specimen
 from clipbio.errors import ClipbioError
@@ -60,11 +60,12 @@ class DwcaSource:
         self.archive = Archive(Path(root))
         self.images = check_folder(images, images_named_by)
         self.description_types = None if description_types is None else frozenset(map(_kind, description_types))
-        self.metadata = None if metadata is None else tuple(metadata)
         self.defects, self.named_by = Defects(), images_named_by
         self._meta = self.archive.find("meta.xml")
         described = self.archive.read(self._meta, MAX_BYTES)
         self.core, self.extensions = read_meta(described, f"{root}: meta.xml", {*_MEDIA, *_TEXTS})
+        terms = {**self.core.terms, **self.core.defaults}
+        self.metadata = kept_columns(metadata, terms, KEPT_TERMS, root)
         if self.metadata is not None:
             self.core = self.core.only({*_USED, *self.metadata})
         if self.core.row_type not in ("Occurrence", "Taxon"):

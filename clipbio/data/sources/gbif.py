@@ -11,7 +11,7 @@ from clipbio.data.sources.darwin_core import KEPT_TERMS, TAXON_TERMS, taxon_of
 from clipbio.data.sources.delimited import Dialect
 from clipbio.data.sources.export import ExportedTable
 from clipbio.data.sources.pictures import Pictures, check_folder, pictures_state
-from clipbio.data.sources.records import Ids, chosen, pictured
+from clipbio.data.sources.records import Ids, chosen, kept_columns, pictured
 from clipbio.data.specimen import SpeciesText, Specimen
 
 __all__ = ["GbifSource"]
@@ -32,7 +32,6 @@ class GbifSource:
         self, root: str | Path, *, images: str | Path | None = None, metadata: Sequence[str] | None = KEPT_TERMS
     ) -> None:
         self.images = check_folder(images)
-        self.metadata = None if metadata is None else tuple(metadata)
         self.defects = Defects()
         self._table = ExportedTable(
             Path(root),
@@ -41,6 +40,7 @@ class GbifSource:
             known=[*_USED, *KEPT_TERMS],
             needed=[["gbifID"], ["scientificName"]],
         )
+        self.metadata = kept_columns(metadata, self._table.columns, KEPT_TERMS, root)
 
     def __iter__(self) -> Iterator[Specimen]:
         self.defects.clear()

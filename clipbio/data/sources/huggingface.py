@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipbio.data.defects import Defects
 from clipbio.data.manifest import SPLITS
-from clipbio.data.sources.cells import given, text, texts
+from clipbio.data.sources.cells import given, is_sequence, text, texts
 from clipbio.data.sources.huggingface_images import named_image
 from clipbio.data.sources.huggingface_parts import Part, failures
 from clipbio.data.specimen import Picture, SpeciesText, Specimen
@@ -116,10 +116,13 @@ class HuggingfaceSource:
         values = {field: cells[column] for field, column in part.columns.items()}
         identity = text(values.get("specimen_id")) or f"{split}-{row}"
         image = self._picture(stored)
-        unusable = None
+        unusable, dna = None, given(values.get("dna"))
+        is_bad = bool(dna) and not is_sequence(dna)
         if identity in places:
             unusable = "duplicate_id", f"'{identity}' is already the id of {places[identity]}"
-        elif stored is None and not given(values.get("dna")):
+        elif stored is None and is_bad:
+            unusable = "bad_barcode", f"'{dna[:20]}' is no sequence of nucleotides"
+        elif stored is None and not dna:
             unusable = "no_image_no_dna", "neither image nor dna is given"
         elif stored is not None and image is None:
             unusable = "missing_image", f"the image {stored} is not in the data set"
@@ -127,6 +130,9 @@ class HuggingfaceSource:
         if unusable:
             self.defects.add(unusable[0], where, unusable[1])
             return None
+        if is_bad:
+            self.defects.add("bad_barcode", where, f"'{dna[:20]}' is no sequence of nucleotides", skipped=False)
+            values["dna"] = ""
         places[identity] = where
         used = set(part.columns.values())
         metadata = {n: c for n, c in cells.items() if n not in used and not isinstance(c, list) and text(c)}

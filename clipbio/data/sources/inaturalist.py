@@ -11,8 +11,9 @@ from clipbio.data.sources.darwin_core import taxon_of
 from clipbio.data.sources.delimited import Dialect
 from clipbio.data.sources.export import ExportedTable
 from clipbio.data.sources.pictures import Medium, NamedBy, Pictures, check_folder, pictures_state
-from clipbio.data.sources.records import Ids, chosen, pictured
+from clipbio.data.sources.records import Ids, chosen, kept_columns, pictured
 from clipbio.data.specimen import SpeciesText, Specimen
+from clipbio.names import clean_phrase
 from clipbio.taxonomy import RANKS, Taxon
 
 __all__ = ["KEPT_COLUMNS", "InaturalistSource"]
@@ -52,7 +53,6 @@ class InaturalistSource:
         metadata: Sequence[str] | None = KEPT_COLUMNS,
     ) -> None:
         self.images, self.descriptions = check_folder(images, images_named_by), descriptions
-        self.metadata = None if metadata is None else tuple(metadata)
         self.defects, self.named_by = Defects(), images_named_by
         dialect = Dialect(delimiter=",", quote='"')
         self._table = ExportedTable(
@@ -62,6 +62,7 @@ class InaturalistSource:
             known=[*_USED, *KEPT_COLUMNS],
             needed=[["id"], ["scientific_name", "taxon_species_name"]],
         )
+        self.metadata = kept_columns(metadata, self._table.columns, KEPT_COLUMNS, root)
 
     def __iter__(self) -> Iterator[Specimen]:
         self.defects.clear()
@@ -86,9 +87,13 @@ class InaturalistSource:
         descriptions = texts(cells.get("description")) if self.descriptions else ()
         if self.descriptions:
             kept.pop("description", None)
+        taxon = _taxon(cells)
+        name = clean_phrase(given(cells.get("scientific_name")))
+        is_named = any(taxon.ranks[1:]) or name == taxon.kingdom
         return Specimen(
             id=identity,
-            taxon=_taxon(cells),
+            taxon=taxon,
+            label="" if is_named else name,
             common_names=texts(cells.get("common_name")),
             descriptions=descriptions,
             licence=given(cells.get("license")),
@@ -98,10 +103,13 @@ class InaturalistSource:
 
 
 def _taxon(cells: Mapping[str, str]) -> Taxon:
-    """Return the taxon; the columns of ranks are optional in an export, `scientific_name` then tells the species."""
+    """Return the taxon; where an export has no columns of ranks, `scientific_name` tells the species or the family."""
     told = {rank: cells.get(column, "") for column, rank in _RANK_COLUMNS.items()}
     told["kingdom"] = told["kingdom"] or _KINGDOMS.get(text(cells.get("iconic_taxon_name")), "")
     told["species"] = told["species"] or cells.get("taxon_hybrid_name", "")
     if "taxon_species_name" not in cells:
-        told["scientificName"] = cells.get("scientific_name", "")
+        told["scientificName"] = name = text(cells.get("scientific_name"))
+        # Of plants -idae are subclasses.
+        if name.isalpha() and name.endswith("idae" if told["kingdom"] == "Animalia" else "aceae"):
+            told["family"] = told["family"] or name
     return taxon_of(told)

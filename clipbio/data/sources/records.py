@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,8 +10,9 @@ from clipbio.data.defects import Defects
 from clipbio.data.sources.cells import text
 from clipbio.data.sources.pictures import Medium, Pictures
 from clipbio.data.specimen import Specimen
+from clipbio.errors import ClipbioError, nearest
 
-__all__ = ["Ids", "chosen", "pictured"]
+__all__ = ["Ids", "chosen", "kept_columns", "pictured"]
 
 
 @dataclass
@@ -31,6 +32,23 @@ class Ids:
             self._first[identity] = where
             return True
         return False
+
+
+def kept_columns(
+    metadata: Sequence[str] | None, present: Iterable[str], usual: Sequence[str], where: object
+) -> tuple[str, ...] | None:
+    """Return the columns to keep as metadata as they are spelled there; `usual` ones may be missing.
+
+    Raises:
+        ClipbioError: A column is neither there nor usual.
+    """
+    if metadata is None:
+        return None
+    spelled = {name.lower(): name for name in (*usual, *present) if name}
+    for name in metadata:
+        if name.lower() not in spelled:
+            raise ClipbioError(f"{where}: metadata names the unknown column '{name}'{nearest(name, spelled.values())}")
+    return tuple(spelled[name.lower()] for name in metadata)
 
 
 def chosen(values: Mapping[str, str], metadata: Sequence[str] | None, used: frozenset[str]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from clipbio.data.defects import Defects
 from clipbio.data.manifest import SPLITS
-from clipbio.data.sources.cells import existing_file, given, is_not_given, text, texts
+from clipbio.data.sources.cells import existing_file, given, is_not_given, is_sequence, text, texts
 from clipbio.data.sources.tabular import SUFFIXES, TabularFile, find_table
 from clipbio.data.specimen import SpeciesText, Specimen
 from clipbio.errors import ClipbioError, nearest
@@ -127,6 +127,10 @@ class TableSource:
 
     def _check_columns(self) -> None:
         present = set(self._table.columns)
+        if self._table.holds_bytes("image"):
+            raise ClipbioError(
+                f"{self._table.path}: the column 'image' holds pictures, no paths; use source=huggingface"
+            )
         if not present & {"image", "dna"}:
             names = ", ".join(self.columns)
             raise ClipbioError(f"{self._table.path} has neither a column 'image' nor 'dna'; the columns are: {names}")
@@ -146,6 +150,12 @@ class TableSource:
             raise ClipbioError(
                 f"{self._table.path}: row {number} has the unknown split '{split}'{nearest(split, SPLITS)}"
             )
+        if values["dna"] and not is_sequence(values["dna"]):
+            message = f"'{values['dna'][:20]}' is no sequence of nucleotides"
+            self.defects.add("bad_barcode", where, message, skipped=not values["image"])
+            if not values["image"]:
+                return None
+            values["dna"] = ""
         image = existing_file(self.root, values["image"]) if values["image"] else None
         if unusable := _unusable(values, image, first_rows):
             self.defects.add(unusable[0], where, unusable[1])

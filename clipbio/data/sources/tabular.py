@@ -67,6 +67,13 @@ class TabularFile:
             if len(cells) == width:
                 yield number, {name: cell for name, cell in zip(self.columns, cells) if name}
 
+    def holds_bytes(self, column: str) -> bool:
+        """Tell whether a column of a parquet file holds bytes, alone or in a structure."""
+        if self.path.suffix != ".parquet" or column not in self.columns:
+            return False
+        kind = self._parquet().schema_arrow.field(column).type
+        return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_struct(kind))
+
     def where(self, number: int) -> str:
         """Name a row of this file."""
         return f"{self.path.name} row {number}"

@@ -17,7 +17,7 @@ _USUAL = {
     "scientific_name": ("scientific_name", "sciname", "canonical_name", "species_name", "binomial"),
     "common_name": ("common_name", "vernacular_name", "common"),
     "description": ("description", "caption", "text"),
-    "dna": ("dna", "dna_barcode", "nucraw", "nucleotides", "barcode", "sequence"),
+    "dna": ("dna", "dna_barcode", "nucraw", "nucleotides", "sequence"),
     "bin": ("bin", "dna_bin", "bin_uri"),
     "label": ("label", "labels", "class_name", "fine_label"),
     "group_id": ("group_id", "observation_id", "occurrence_id", "individual_id"),

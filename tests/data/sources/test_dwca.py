@@ -85,6 +85,24 @@ def test_a_gbif_download_is_read_where_it_is(tmp_path: Path, images: Path) -> No
     assert "http://gone.example/a.jpg: no file of" in missing.message
 
 
+def test_an_unknown_term_of_metadata_is_refused(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "0001.zip", a_gbif_download())
+    with pytest.raises(ClipbioError, match="metadata names the unknown column 'vernacular_name'; did you mean"):
+        DwcaSource(path, metadata=["vernacular_name"])
+    assert DwcaSource(path, metadata=["YEAR", "habitat"]).metadata == ("year", "habitat")
+
+
+def test_a_comment_as_header_and_a_bad_first_row_cost_no_others(tmp_path: Path, images: Path) -> None:
+    files = a_gbif_download()
+    _, first, *rows = str(files["occurrence.txt"]).splitlines(keepends=True)
+    before = DwcaSource(write_zip(tmp_path / "a.zip", files), images=images)
+    wanted = [s.id for s in before]
+    files["occurrence.txt"] = "".join(["# made by hand\n", "x\ty\n", first, *rows])
+    source = DwcaSource(write_zip(tmp_path / "b.zip", files), images=images)
+    assert [s.id for s in source] == wanted
+    assert source.defects.counts == before.defects.counts | {"wrong_width": 1}
+
+
 def test_pictures_named_by_the_id_of_their_record(tmp_path: Path) -> None:
     images = write_pictures(tmp_path / "images", ["1.jpg", "2_1.png", "4_2.jpg", "5.jpg", "5_1.jpg", "x.jpg", "a.jpg"])
     source = DwcaSource(write_zip(tmp_path / "0001.zip", a_gbif_download()), images=images, images_named_by="id")

@@ -334,6 +334,45 @@ def test_inaturalist_export_with_and_without_columns_of_ranks(tmp_path: Path) ->
     assert (bird.taxon.kingdom, bird.taxon.scientific_name) == ("Animalia", "Pica pica")
 
 
+@pytest.mark.parametrize(
+    ("name", "iconic", "deepest", "label"),
+    [
+        ("Corvidae", "Aves", ("family", "Corvidae"), ""),
+        ("Fagaceae", "Plantae", ("family", "Fagaceae"), ""),
+        ("Fagaceae", "", ("family", "Fagaceae"), ""),
+        ("Magnoliidae", "Plantae", ("kingdom", "Plantae"), "Magnoliidae"),
+        ("Pica", "Aves", ("kingdom", "Animalia"), "Pica"),
+        ("Animalia", "Animalia", ("kingdom", "Animalia"), ""),
+        ("Plantae", "Plantae", ("kingdom", "Plantae"), ""),
+        ("Pica pica", "Aves", ("species", "Pica pica"), ""),
+    ],
+)
+def test_names_above_species_without_columns_of_ranks(
+    tmp_path: Path, name: str, iconic: str, deepest: tuple[str, str] | None, label: str
+) -> None:
+    images = write_pictures(tmp_path / "images", ["703.jpg"])
+    cells = {"id": "1", "image_url": PHOTO.format(703), "scientific_name": name, "iconic_taxon_name": iconic}
+    path = write_inat(tmp_path / "plain.csv", INAT, [row(INAT, **cells)])
+    (specimen,) = InaturalistSource(path, images=images)
+    assert (specimen.taxon.deepest, specimen.label) == (deepest, label)
+
+
+def test_columns_of_metadata_are_checked_and_may_be_in_any_case(tmp_path: Path) -> None:
+    images = write_pictures(tmp_path / "images", ["11.jpg", "12_1.jpg"])
+    path = write_folder(tmp_path / "gbif", {"0001.csv": gbif_table()}) / "0001.csv"
+    first, *_ = GbifSource(path, images=images, metadata=["institutioncode", "YEAR"])
+    assert first.metadata == {"institutionCode": "NHM"}
+    with pytest.raises(ClipbioError, match="metadata names the unknown column 'localityy'; did you mean 'locality'"):
+        GbifSource(path, metadata=["localityy"])
+    package = tmp_path / "BOLD_Public.tsv"
+    package.write_text(tabbed(BCDM, bcdm_rows()))
+    with pytest.raises(ClipbioError, match="unknown column 'colectors'; did you mean 'collectors'"):
+        BoldSource(package, metadata=["colectors"])
+    plain = write_inat(tmp_path / "plain.csv", INAT, [])
+    with pytest.raises(ClipbioError, match="unknown column 'obscred'"):
+        InaturalistSource(plain, metadata=["obscred"])
+
+
 def bcdm_rows() -> list[list[str]]:
     def barcode(identity: str, **cells: str) -> list[str]:
         told = {

@@ -148,6 +148,13 @@ def test_missing_values_of_other_programs_are_none_but_in_metadata(tmp_path: Pat
     assert specimen.metadata == {"country": "NA"}
 
 
+def test_what_is_no_sequence_is_emptied_or_left_out(tmp_path: Path) -> None:
+    rows = [row(1, dna="K000123456"), {"image": None, "scientific_name": "Pica pica", "dna": "see notes"}]
+    source = HuggingfaceSource(parquet(tmp_path / "birds", [*rows, row(2, dna="ACGT-N")]))
+    assert [specimen.dna for specimen in source] == ["", "ACGT-N"]
+    assert (source.defects.counts, source.defects.skipped) == ({"bad_barcode": 2}, 1)
+
+
 @pytest.mark.parametrize("streaming", [False, True])
 def test_unusable_records_are_counted_with_their_row(tmp_path: Path, streaming: bool) -> None:
     (tmp_path / "secret.jpg").write_bytes(encoded(1))

@@ -33,6 +33,10 @@ def test_a_field_can_be_given_and_be_left_out() -> None:
     }
 
 
+def test_a_barcode_may_be_a_catalogue_number() -> None:
+    assert columns_of(("id", "barcode"), where="here") == {"specimen_id": "id"}
+
+
 def test_class_is_a_rank_only_beside_other_ranks() -> None:
     assert columns_of(("class",), where="here") == {"label": "class"}
     assert columns_of(("class", "order"), where="here") == {"class": "class", "order": "order"}
