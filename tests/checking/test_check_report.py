@@ -72,7 +72,7 @@ def planted(tmp_path: Path) -> Path:
         row("e", image="e.jpg", **ACER, dna="ACGTN", group_id="one"),
         row("f", image="f.png", genus="Acer", kingdom="Plantae"),
         row("g", image="g.jpg", label="<b>thing & co</b>"),
-        row("h", dna="acgt!", **ACER, common_name="red maple"),
+        row("h", dna="acgti", **ACER, common_name="red maple"),
     ]
     return write_table(tmp_path / "planted", rows, files)
 
