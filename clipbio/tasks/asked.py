@@ -27,9 +27,10 @@ def whole_number(value: Any, key: str) -> int:
 
 def report_folder(value: Any, key: str = "out") -> Path | None:
     """Return the folder that a report is written to, None if none is wanted; a file in its place is refused."""
-    if value is None:
+    if value in (None, ""):
         return None
-    folder = local_folder(value, key)
+    # A folder may be called 2026, which is a number in YAML.
+    folder = local_folder(str(value), key)
     there = next((path for path in (folder, *folder.parents) if path.exists()), folder)
     if there.exists() and not there.is_dir():
         raise ClipbioError(f"{key}={value}: {there} is a file; give a folder")

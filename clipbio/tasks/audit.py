@@ -48,10 +48,10 @@ def audit_splits(config: Mapping[str, Any]) -> None:
     if out:
         page = write_audit(result, out, title)
         console.print(f"report: {page}", markup=False, soft_wrap=True)
-    if not result.leaks:
-        console.print(f"no leaks in {result.pairs} pairs of splits")
     if result.blind:
         console.print(result.blind, markup=False, soft_wrap=True)
+    if not result.leaks:
+        console.print(f"no leaks in {result.pairs} pairs of splits")
     elif strict:
         raise ClipbioError(f"leakage: {result.summary()}")
 

@@ -10,6 +10,7 @@ from runs import here
 
 from clipbio.checking.options import CheckOptions
 from clipbio.errors import ClipbioError
+from clipbio.tasks.asked import report_folder
 
 
 @pytest.mark.parametrize(
@@ -46,6 +47,10 @@ def test_sources_refuse_wrong_values(verb: str, given: str, message: str, tmp_pa
     assert status == 2
     assert message in errors
     assert errors.count("\n") == 1
+
+
+def test_a_folder_of_reports_may_have_a_number_for_a_name() -> None:
+    assert [report_folder(value) for value in (None, "", 2026)] == [None, None, Path("2026")]
 
 
 def test_a_choice_is_true_or_false() -> None:
