@@ -17,8 +17,8 @@ def image_digest(image: bytes | None) -> bytes:
 def barcode_digest(dna: str) -> bytes:
     """Return the BLAKE2b hash (16 bytes) of a barcode, empty without one.
 
-    Case, gaps of an alignment and the padding at the end do not make two barcodes (the splits of BIOSCAN-5M are made in
-    the same sense).
+    Case, gaps of an alignment, its sign for an unknown base and the padding at the end do not make two barcodes (the
+    splits of BIOSCAN-5M are made in the same sense).
     """
-    letters = "".join(dna.split()).upper().replace("-", "").rstrip("N")
+    letters = "".join(dna.split()).upper().replace("-", "").replace("?", "N").rstrip("N")
     return hashlib.blake2b(letters.encode(), digest_size=_SIZE).digest() if letters else b""

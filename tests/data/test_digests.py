@@ -8,9 +8,10 @@ from clipbio.data.digests import barcode_digest, image_digest
 from clipbio.data.prepare import prepare
 from clipbio.data.shards import ShardFolder
 from clipbio.data.sources import TableSource
+from clipbio.data.sources.cells import is_sequence
 
 
-@pytest.mark.parametrize("same", ["acgt", "AC-GT", "ACGTNN", " AC GT\n", "--acgtn-"])
+@pytest.mark.parametrize("same", ["acgt", "AC-GT", "ACGTNN", "ACGT?N?", " AC GT\n", "--acgtn-"])
 def test_case_gaps_and_padding_do_not_make_another_barcode(same: str) -> None:
     assert barcode_digest(same) == barcode_digest("ACGT")
 
@@ -35,3 +36,10 @@ def test_the_index_is_a_catalogue(make_table: MakeTable, tmp_path) -> None:
     assert table["licence"].to_pylist() == ["CC0"] * 3
     assert table["rights_holder"].to_pylist() == ["A. Author"] * 3
     assert table["common_name"].to_pylist() == ["magpie"] * 3
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"), [("ACGT??-N", True), ("acgtRYk.", True), ("K000123", False), ("AC GT", False)]
+)
+def test_what_is_a_sequence(cell: str, expected: bool) -> None:
+    assert is_sequence(cell) is expected

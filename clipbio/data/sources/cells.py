@@ -14,8 +14,8 @@ __all__ = ["existing_file", "given", "is_not_given", "is_sequence", "text", "tex
 _MISSING = frozenset({"unknown", "not_classified", "nan", "null", "n/a"})
 # What R and Python write for a missing value; not among metadata, where NA is Namibia.
 _NOT_GIVEN = frozenset({"na", "none"})
-# The letters of IUPAC, inosine, and gaps.
-_SEQUENCE = re.compile(r"[ACGTURYSWKMBDHVNI.-]+", re.IGNORECASE)
+# The letters of IUPAC, inosine, gaps, and what alignments write for an unknown base.
+_SEQUENCE = re.compile(r"[ACGTURYSWKMBDHVNI?.-]+", re.IGNORECASE)
 
 
 def text(value: Any) -> str:
