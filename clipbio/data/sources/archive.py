@@ -104,7 +104,7 @@ class Archive:
     def _zip(self) -> zipfile.ZipFile:
         try:
             return zipfile.ZipFile(self.path)
-        except (*READ_ERRORS, NotImplementedError) as error:
+        except READ_ERRORS as error:
             raise ClipbioError(f"{self.path} cannot be read as a zip file ({error})") from error
 
 
