@@ -1,17 +1,17 @@
-"""What every benchmark is: a call on the embeddings of a split that returns flat numbers and details for the report."""
+"""What every benchmark is: a call on the embeddings of one split, or of several, that returns numbers and details."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
 from clipbio.evaluation.embeddings import SplitData
 
-__all__ = ["Benchmark", "EncodeText", "Result", "run_benchmarks"]
+__all__ = ["AnyBenchmark", "Benchmark", "CrossBenchmark", "EncodeText", "Result", "further_splits", "run_benchmarks"]
 
 logger = logging.getLogger(__name__)
 
@@ -43,16 +43,78 @@ class Benchmark(Protocol):
         ...
 
 
-def run_benchmarks(benchmarks: Mapping[str, Benchmark], splits: Iterable[SplitData], encode_text: EncodeText) -> Result:
-    """Run each benchmark on the splits it names and join the results."""
+@runtime_checkable
+class CrossBenchmark(Protocol):
+    """A benchmark that compares splits with each other, such as queries with keys."""
+
+    @property
+    def splits(self) -> tuple[str, ...] | None:
+        """Name the splits whose specimens are judged; None is all that are evaluated."""
+        ...
+
+    def needed(self, evaluated: Sequence[str], available: Collection[str]) -> tuple[str, ...]:
+        """Name further splits to embed, such as keys.
+
+        Args:
+            evaluated: Splits that will be judged.
+            available: Every split that the data has.
+        """
+        ...
+
+    def run_across(self, data: Mapping[str, SplitData], evaluated: Sequence[str], encode_text: EncodeText) -> Result:
+        """Measure the splits `evaluated`; `data` holds them and those that were `needed`."""
+        ...
+
+
+AnyBenchmark = Benchmark | CrossBenchmark
+
+
+def further_splits(
+    benchmarks: Mapping[str, AnyBenchmark], evaluated: Sequence[str], available: Collection[str]
+) -> tuple[str, ...]:
+    """Return the splits that benchmarks need beside those that are evaluated, each once."""
+    wanted = (
+        split
+        for benchmark in benchmarks.values()
+        if isinstance(benchmark, CrossBenchmark)
+        for split in benchmark.needed(_asked(benchmark, evaluated), available)
+    )
+    return tuple(split for split in dict.fromkeys(wanted) if split not in evaluated)
+
+
+def run_benchmarks(
+    benchmarks: Mapping[str, AnyBenchmark],
+    splits: Iterable[SplitData],
+    encode_text: EncodeText,
+    *,
+    further: Iterable[SplitData] = (),
+) -> Result:
+    """Run each benchmark on the splits it names and join the results.
+
+    Args:
+        benchmarks: Benchmarks by name.
+        splits: What is evaluated.
+        encode_text: Texts to unit vectors.
+        further: Splits with which the evaluated ones are compared (`further_splits`).
+    """
     result = Result()
-    available = {data.split: data for data in splits}
+    evaluated = {data.split: data for data in splits}
+    everything = evaluated | {data.split: data for data in further}
     for name, benchmark in benchmarks.items():
-        wanted = tuple(available) if benchmark.splits is None else benchmark.splits
-        missing = [split for split in wanted if split not in available]
+        asked = _asked(benchmark, tuple(evaluated))
+        missing = [split for split in benchmark.splits or () if split not in asked]
         if missing:
-            logger.warning("benchmark %s: no split %s among %s", name, ", ".join(missing), ", ".join(available))
-        for split in wanted:
-            if split in available:
-                result += benchmark.run(available[split], encode_text)
+            logger.warning("benchmark %s: no split %s among %s", name, ", ".join(missing), ", ".join(evaluated))
+        if isinstance(benchmark, CrossBenchmark):
+            result += benchmark.run_across(everything, asked, encode_text) if asked else Result()
+            continue
+        for split in asked:
+            result += benchmark.run(evaluated[split], encode_text)
     return result
+
+
+def _asked(benchmark: AnyBenchmark, evaluated: Sequence[str]) -> tuple[str, ...]:
+    """Return the splits that a benchmark judges, in its own order if it names them."""
+    if benchmark.splits is None:
+        return tuple(evaluated)
+    return tuple(split for split in benchmark.splits if split in evaluated)

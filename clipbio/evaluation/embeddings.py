@@ -14,6 +14,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from clipbio.evaluation.specimens import Specimens
 from clipbio.taxonomy import Taxon, stable_hash
 from clipbio.text import Named
 
@@ -144,7 +145,7 @@ class SplitData:
     """One split ready for benchmarks: its images, its classes, and if known the classes of the whole table.
 
     `images.class_N` indexes `classes`. `wider` holds every class of `classes` too. `skipped` counts images left out
-    because nothing names their class.
+    because nothing names their class. `specimens` are all that were encoded in any modality, named or not.
     """
 
     split: str
@@ -152,6 +153,7 @@ class SplitData:
     classes: Candidates
     wider: Candidates | None = None
     skipped: int = 0
+    specimens: Specimens | None = None
 
     @classmethod
     def build(
@@ -162,8 +164,9 @@ class SplitData:
         vectors_ND: Tensor,
         named: Sequence[Named],
         table: Iterable[Named] | None = None,
+        specimens: Specimens | None = None,
     ) -> SplitData:
-        """Join the vectors of a split with what their specimens are called (`named`, one per row).
+        """Join the image vectors of a split with what their specimens are called (`named`, one per row).
 
         `table` gives the things of all splits, for the generalised candidates `SPLIT@all`. There the classes of this
         split keep the texts they have here: the wider list adds distractors and changes nothing else.
@@ -177,4 +180,4 @@ class SplitData:
         vectors = vectors_ND.float() if len(kept) == len(keys) else vectors_ND[kept].float()
         images = Embeddings(tuple(ids[row] for row in kept), vectors, class_N)
         wider = None if table is None else classes.widened(Candidates.from_named(table))
-        return cls(split, images, classes, wider, len(keys) - len(kept))
+        return cls(split, images, classes, wider, len(keys) - len(kept), specimens)
