@@ -1,28 +1,25 @@
+"""Every benchmark that is shipped."""
+
+import inspect
 from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
-
-from clipbio.evaluation.retrieval import Retrieval
-from clipbio.evaluation.zero_shot import ZeroShot
+from hydra.utils import get_class, instantiate
 
 CONF = Path(__file__).parents[2] / "conf"
+NAMES = sorted(path.stem for path in (CONF / "benchmark").glob("*.yaml"))
 
 
-@pytest.fixture
-def benchmarks():
+@pytest.mark.parametrize("name", NAMES)
+def test_it_lives_under_its_name_its_constructor_is_the_schema_and_it_instantiates(name):
     with initialize_config_dir(str(CONF), version_base=None):
-        return compose(overrides=["+benchmark=[zero_shot,retrieval]"]).benchmark
+        config = compose(overrides=[f"+benchmark=[{name}]"]).benchmark
+    cls = get_class(config[name]["_target_"])
+    assert set(config[name]) - {"_target_"} == set(inspect.signature(cls).parameters)
+    assert isinstance(instantiate(config[name]), cls)
 
 
-def test_benchmarks_compose_under_their_names_and_instantiate(benchmarks):
-    assert isinstance(instantiate(benchmarks.zero_shot), ZeroShot)
-    assert isinstance(instantiate(benchmarks.retrieval), Retrieval)
-
-
-@pytest.mark.parametrize(("name", "cls"), [("zero_shot", ZeroShot), ("retrieval", Retrieval)])
-def test_the_constructor_is_the_schema(benchmarks, name, cls):
-    import inspect
-
-    assert set(benchmarks[name]) - {"_target_"} == set(inspect.signature(cls).parameters)
+def test_several_compose():
+    with initialize_config_dir(str(CONF), version_base=None):
+        assert set(compose(overrides=[f"+benchmark=[{','.join(NAMES)}]"]).benchmark) == set(NAMES)
