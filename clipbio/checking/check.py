@@ -139,8 +139,8 @@ def _look(item: Item, options: CheckOptions) -> Look | BadImageError | None:
 
 def _remember(item: Item, seen: Look | None, records: Records, texts: TextLengths, findings: Defects) -> None:
     specimen = item.specimen
-    if odd := records.add(specimen, seen, mask=specimen.mask is not None):
-        findings.add("unusual_barcode", item.where, f"the letters {odd!r} stand for no base", skipped=False)
+    if wrong := records.add(specimen, seen, mask=specimen.mask is not None):
+        findings.add("bad_barcode", item.where, wrong, skipped=False)
     if seen is not None and seen.blank:
         message = f"the image of '{specimen.id}' has one colour only"
         findings.add("blank_image", item.where, message, skipped=False)
@@ -174,6 +174,6 @@ def _numbers(records: Records, texts: TextLengths, text_bits: Any, options: Chec
         "long_tail": statistics.long_tail(records),
         "images": statistics.image_sizes(records),
         "texts": texts.to_dict(options.context_length),
-        "barcodes": statistics.barcodes(records),
+        "barcodes": records.barcodes.to_dict(),
         "licences": statistics.licences(records),
     }

@@ -70,9 +70,7 @@ def _lines(report: CheckReport) -> list[str]:
     ]
     lines += _image_lines(numbers) if numbers["images"]["opened"] else []
     lines += [_text_line(kind, texts, report.options.context_length) for kind, texts in numbers["texts"].items()]
-    if length := numbers["barcodes"]["length"]:
-        barcodes = numbers["barcodes"]["barcodes"]
-        lines.append(f"barcodes: {barcodes:,}, {length['min']:.0f} to {length['max']:.0f} letters")
+    lines += _barcode_lines(numbers["barcodes"]) if numbers["barcodes"]["length"] else []
     return [*lines, f"licences: {len(licences['counts'])} different, {licences['missing']:,} missing"]
 
 
@@ -83,6 +81,16 @@ def _image_lines(numbers: Mapping[str, Any]) -> list[str]:
         f"images: {found['opened']:,} of {total:,} opened, {sides}, {found['tiny']:,} tiny",
         f"copies: {copies['identical_groups']:,} groups of identical images, {copies['near_identical_groups']:,} of "
         f"near-identical ones; {copies['across_splits']:,} across splits, {copies['several_taxa']:,} with two taxa",
+    ]
+
+
+def _barcode_lines(barcodes: Mapping[str, Any]) -> list[str]:
+    length = barcodes["length"]
+    defects = ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in barcodes["defects"].items())
+    return [
+        f"barcodes: {barcodes['barcodes']:,}, {length['min']:.0f} to {length['max']:.0f} bases, "
+        f"{barcodes['ambiguous_share']:.1%} of the letters not ACGT; {barcodes['sound']:,} sound"
+        + (f", {defects}" if defects else "")
     ]
 
 

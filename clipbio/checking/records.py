@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from array import array
-from collections import Counter
 from collections.abc import Hashable
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from clipbio.checking.barcodes import BarcodeCounts
 from clipbio.checking.looks import FINGERPRINT_BYTES, Look
 from clipbio.data.specimen import Specimen
 from clipbio.taxonomy import Taxon, stable_hash
@@ -21,8 +21,6 @@ Integers = npt.NDArray[np.int64]
 
 MODALITIES = ("image", "dna", "description", "common_name")
 """What a specimen may have, in the order of the bits of `Records.has_N`."""
-
-_IUPAC = frozenset("ACGTURYSWKMBDHVN-")
 
 
 class Codes(Generic[T]):
@@ -62,9 +60,9 @@ class Records:
         self.kinds: Codes[tuple[Taxon, str]] = Codes()
         self.splits: Codes[str] = Codes()
         self.licences: Codes[str] = Codes()
-        self.letters: Counter[str] = Counter()
+        self.barcodes = BarcodeCounts()
         self.without_holder = self.masks = 0
-        self._group, self._has, self._dna = array("q"), array("b"), array("i")
+        self._group, self._has = array("q"), array("b")
         self._image, self._width, self._height, self._bytes = array("i"), array("i"), array("i"), array("q")
         self._blank = array("b")
         self.formats: Codes[str] = Codes()
@@ -76,7 +74,7 @@ class Records:
         return len(self.ids)
 
     def add(self, specimen: Specimen, look: Look | None, *, mask: bool) -> str:
-        """Append a specimen; return the letters of its barcode that stand for no base."""
+        """Append a specimen; return what is wrong with a barcode that is none."""
         present = (specimen.image is not None, specimen.dna, specimen.descriptions, specimen.common_names)
         self._has.append(sum(bool(value) << bit for bit, value in enumerate(present)))
         if look is not None:
@@ -88,10 +86,7 @@ class Records:
         self.without_holder += not specimen.rights_holder
         self.masks += mask
         self._group.append(stable_hash(specimen.group))
-        barcode = specimen.dna.upper()
-        self._dna.append(len(barcode))
-        self.letters.update(barcode)
-        return "".join(sorted(set(barcode) - _IUPAC))
+        return self.barcodes.add(specimen.dna) if specimen.dna else ""
 
     def _add_look(self, row: int, look: Look) -> None:
         self._image.append(row)
@@ -113,11 +108,6 @@ class Records:
     def group_N(self) -> Integers:
         """Give a hash of the group of each specimen."""
         return _integers(self._group)
-
-    @property
-    def dna_N(self) -> Integers:
-        """Give the length of each barcode, 0 without one."""
-        return _integers(self._dna)
 
     @property
     def image_M(self) -> Integers:

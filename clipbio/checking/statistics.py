@@ -14,7 +14,6 @@ from clipbio.data.species_texts import SpeciesTexts
 from clipbio.taxonomy import RANKS
 
 __all__ = [
-    "barcodes",
     "image_sizes",
     "licences",
     "long_tail",
@@ -133,18 +132,6 @@ def image_sizes(records: Records) -> dict[str, Any]:
         "smallest": _named(ids, rows_M, size_M2, np.argsort(short_M * long_M, kind="stable")[:_LISTED]),
         "largest": _named(ids, rows_M, size_M2, np.argsort(-short_M * long_M, kind="stable")[:_LISTED]),
         "longest_aspect": _named(ids, rows_M, size_M2, np.argsort(-aspect_M, kind="stable")[:_LISTED]),
-    }
-
-
-def barcodes(records: Records) -> dict[str, Any]:
-    """Return lengths and letters of the barcodes."""
-    length_N = records.dna_N
-    bases = sum(records.letters[letter] for letter in "ACGTU")
-    return {
-        "barcodes": int((length_N > 0).sum()),
-        "length": quantiles(length_N[length_N > 0]),
-        "letters": dict(records.letters.most_common()),
-        "ambiguous_share": 1 - _share(bases, records.letters.total()) if records.letters else 0.0,
     }
 
 

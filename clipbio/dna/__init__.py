@@ -2,6 +2,16 @@
 
 from clipbio.dna.alphabet import BadBarcode, clean_barcode, reverse_complement
 from clipbio.dna.augmentation import BarcodeAugmentation
+from clipbio.dna.quality import BarcodeRules, barcode_defects, barcode_quality
 from clipbio.dna.tokenizer import BarcodeTokenizer
 
-__all__ = ["BadBarcode", "BarcodeAugmentation", "BarcodeTokenizer", "clean_barcode", "reverse_complement"]
+__all__ = [
+    "BadBarcode",
+    "BarcodeAugmentation",
+    "BarcodeRules",
+    "BarcodeTokenizer",
+    "barcode_defects",
+    "barcode_quality",
+    "clean_barcode",
+    "reverse_complement",
+]

@@ -8,10 +8,12 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from clipbio.config import config_dir, config_groups, instantiate
+from clipbio.data.barcodes import SoundBarcodes
 from clipbio.data.merging import MergedSource, MergeSettings
 from clipbio.data.roots import refuse_programs
 from clipbio.data.sources import Source
 from clipbio.data.splitting import Keep, SplitSource
+from clipbio.dna import BarcodeRules
 from clipbio.errors import ClipbioError, nearest
 
 __all__ = ["build_source"]
@@ -22,9 +24,13 @@ def build_source(config: Mapping[str, Any]) -> Source:
 
     Args:
         config: Plain resolved config with the part `source`, or `sources` and `merge`; and optionally the scheme
-            `split`.
+            `split` and the rules `barcodes`.
     """
     source = _merged(config) if config.get("sources") else _single(config)
+    rules = BarcodeRules(**config.get("barcodes") or {})
+    if not rules.reject_nothing:
+        # Before the split: a scheme that parts by barcode must not see those that go.
+        source = SoundBarcodes(source, rules)
     scheme = instantiate(config["split"], "split") if config.get("split") else Keep()
     return source if isinstance(scheme, Keep) else SplitSource(source, scheme)
 
