@@ -10,6 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from clipbio.evaluation.benchmark import Result
+from clipbio.evaluation.panels import panels
 from clipbio.evaluation.pictures import Album, Picture, Thumbnail
 from clipbio.evaluation.plots import variant_plot
 from clipbio.evaluation.retrieval import RetrievalDetail
@@ -65,6 +66,7 @@ def write_report(
         "curves": curves(history, album),
         "sections": _split_sections(details, tables, album),
         "retrievals": [query_section(one, album) for one in details if isinstance(one, RetrievalDetail)],
+        "panels": panels(details, album),
         "others": {key: number for key, number in sorted(metrics.items()) if key.count("/") < 3},
     }
     run_dir.mkdir(parents=True, exist_ok=True)

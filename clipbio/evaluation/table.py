@@ -22,6 +22,9 @@ _LABELS = {
     "mean": "mean",
     "text_to_image": "text to image",
     "image_to_text": "image to text",
+    "auroc": "AUROC",
+    "fpr95": "FPR95",
+    "oscr": "OSCR",
 }
 
 
@@ -57,7 +60,7 @@ def label(name: str) -> str:
     """Return the name of a variant or metric as a reader says it."""
     if name.endswith("_permuted"):
         return f"{label(name.removesuffix('_permuted'))}, texts permuted"
-    return _LABELS.get(name, name.replace("_", " "))
+    return _LABELS.get(name, re.sub(r"\bdna\b", "DNA", name.replace("_", " ")))
 
 
 def percent(value: float | None, *, digits: int = 1) -> str:

@@ -1,0 +1,62 @@
+"""Sections of the report for benchmarks that compare queries with keys: a note and some curves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from clipbio.evaluation.line_plots import Line, line_plot
+from clipbio.evaluation.open_set import OpenSetDetail
+from clipbio.evaluation.pictures import Album, Picture
+from clipbio.evaluation.rejection import rates
+from clipbio.evaluation.table import label
+
+__all__ = ["Panel", "panels"]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A heading, what to know to read the plots, and the plots with their captions."""
+
+    title: str
+    note: str
+    plots: list[tuple[str, Picture]]
+
+
+def panels(details: Sequence[object], album: Album) -> list[Panel]:
+    """Return the sections of all benchmarks that have curves."""
+    return [*_open_set([one for one in details if isinstance(one, OpenSetDetail)], album)]
+
+
+def _open_set(details: Sequence[OpenSetDetail], album: Album) -> list[Panel]:
+    found = []
+    for split in dict.fromkeys(one.split for one in details):
+        plots = []
+        for score in dict.fromkeys(one.score for one in details if one.split == split):
+            shown = [one for one in details if (one.split, one.score) == (split, score)]
+            for name, accepted in (("ROC", 0), ("OSCR", 1)):
+                y_label = "known accepted, %" if name == "ROC" else "known accepted and right, %"
+                content = line_plot(
+                    [_rate_line(one, accepted) for one in shown],
+                    x_label="unknown accepted, %",
+                    y_label=y_label,
+                    diagonal=name == "ROC",
+                )
+                caption = f"{name}, score: {score}"
+                alt = f"{caption}, open set on {split}"
+                plots.append((caption, album.plot(f"open-set-{split}-{name.lower()}-{score}", content, alt)))
+        rules = "; ".join(dict.fromkeys(one.rule for one in details if one.split == split))
+        note = f"Known queries have a key of their taxon, unknown ones have none. Dot: the threshold ({rules})."
+        found.append(Panel(f"Open set: {split}", f"{note} Queries of one score are accepted together.", plots))
+    return found
+
+
+def _rate_line(detail: OpenSetDetail, which: int) -> Line:
+    accepted = rates(detail.counts)
+    chosen = None
+    if detail.threshold is not None:
+        place = int(np.count_nonzero(detail.counts.score_U >= detail.threshold))
+        chosen = (float(accepted[2][place]), float(accepted[which][place]))
+    return Line(label(detail.pair), accepted[2], accepted[which], chosen)

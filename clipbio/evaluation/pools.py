@@ -1,0 +1,129 @@
+"""Which splits hold keys, and the specimens of some splits as one side of a comparison.
+
+Shape suffixes: N specimens, R ranks, D dimensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from clipbio.errors import ClipbioError, nearest
+from clipbio.evaluation.embeddings import SplitData
+from clipbio.evaluation.specimens import Specimens
+from clipbio.taxonomy import RANKS, stable_hash
+
+__all__ = [
+    "FUSED",
+    "MODALITIES",
+    "UNSEEN_OF",
+    "Side",
+    "key_splits",
+    "parse_pair",
+    "seen_keys",
+    "side",
+    "side_of",
+    "unseen_keys",
+]
+
+MODALITIES = ("image", "dna")
+FUSED = "fused"
+# A text says what a specimen is called, so the mean of what is present leaves it out.
+
+UNSEEN_OF = {"val": "val_unseen", "test": "unseen"}
+
+
+def seen_keys(available: Collection[str]) -> str | None:
+    """Return the split with the keys of seen species: `key`, else `train`."""
+    return next((split for split in ("key", "train") if split in available), None)
+
+
+def unseen_keys(available: Collection[str]) -> str | None:
+    """Return the split with the keys of unseen species, if there is one."""
+    return "key_unseen" if "key_unseen" in available else None
+
+
+def key_splits(available: Collection[str]) -> tuple[str, ...]:
+    """Return the splits whose specimens form the shared key pool."""
+    return tuple(split for split in (seen_keys(available), unseen_keys(available)) if split is not None)
+
+
+def parse_pair(pair: str) -> tuple[str, str]:
+    """Return the kinds of query and key of `image_to_dna`, `fused_to_fused` ...
+
+    Raises:
+        ClipbioError: It is no pair of kinds.
+    """
+    kinds = (*MODALITIES, FUSED)
+    query, _, key = pair.partition("_to_")
+    if query not in kinds or key not in kinds:
+        valid = [f"{one}_to_{other}" for one in kinds for other in kinds]
+        raise ClipbioError(f"pair '{pair}' is none of query and key{nearest(pair, valid)}")
+    return query, key
+
+
+@dataclass(frozen=True)
+class Side:
+    """The specimens of one side of a comparison that have what is compared."""
+
+    vectors_ND: Tensor
+    taxon_NR: Tensor
+    group_N: Tensor
+
+    def __len__(self) -> int:
+        return len(self.vectors_ND)
+
+    def only(self, kept_N: Tensor) -> Side:
+        """Return the specimens of a mask or of row numbers."""
+        return Side(self.vectors_ND[kept_N], self.taxon_NR[kept_N], self.group_N[kept_N])
+
+    def key_N(self, rank: str) -> Tensor:
+        """Return the taxon of each specimen at a rank, -1 where it is not known."""
+        return self.taxon_NR[:, RANKS.index(rank)]
+
+
+def side(specimens: Specimens, kind: str) -> Side | None:
+    """Return the specimens that have a modality, or for `fused` the mean of what they have of image and DNA.
+
+    None if none has it.
+    """
+    kinds = [one for one in (MODALITIES if kind == FUSED else (kind,)) if one in specimens.vectors]
+    if not kinds:
+        return None
+    present_MN = torch.stack([specimens.present[one].cpu() for one in kinds])
+    vectors_MND = torch.stack([specimens.vectors[one].float().cpu() for one in kinds])
+    row_N = present_MN.any(dim=0).nonzero()[:, 0]
+    if not len(row_N):
+        return None
+    total_ND = (vectors_MND * present_MN[:, :, None]).sum(dim=0)[row_N]
+    vectors_ND = total_ND if kind != FUSED else torch.nn.functional.normalize(total_ND, dim=1)
+    return Side(vectors_ND, _taxa(specimens)[row_N], _own(specimens)[row_N])
+
+
+def _taxa(specimens: Specimens) -> Tensor:
+    """Return the lineage keys; at species a record without a binomial takes its `label` (a provisional name)."""
+    taxon_NR = specimens.taxon_NR.clone()
+    for row in (taxon_NR[:, -1] < 0).nonzero()[:, 0].tolist():
+        if label := specimens.named[row].label:
+            taxon_NR[row, -1] = stable_hash("label", label)
+    return taxon_NR
+
+
+def _own(specimens: Specimens) -> Tensor:
+    """Return the individual of each specimen; one whose group is not known is an individual by itself."""
+    own_N = specimens.group_N.clone()
+    for row in (own_N < 0).nonzero()[:, 0].tolist():
+        own_N[row] = stable_hash("specimen", specimens.ids[row])
+    return own_N
+
+
+def side_of(data: Mapping[str, SplitData], splits: Iterable[str | None], kind: str) -> Side | None:
+    """Return what the named splits hold of a kind as one side; None if there is nothing."""
+    found = [data[split].specimens for split in splits if split is not None and split in data]
+    sides = [one for specimens in found if specimens is not None if (one := side(specimens, kind)) is not None]
+    if not sides:
+        return None
+    return Side(*(torch.cat([getattr(one, name) for one in sides]) for name in Side.__dataclass_fields__))

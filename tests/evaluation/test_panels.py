@@ -1,0 +1,35 @@
+import io
+import re
+
+import numpy as np
+from key_worlds import random_splits
+from PIL import Image
+
+from clipbio.evaluation.line_plots import Line, line_plot
+from clipbio.evaluation.open_set import OpenSet
+from clipbio.evaluation.report import write_report
+
+SIZES = {"train": (60, range(10)), "val": (20, range(10)), "test": (30, range(10)), "unseen": (30, range(10, 16))}
+
+
+def test_the_report_shows_the_curves_of_open_set(tmp_path):
+    result = OpenSet(["image_to_image", "image_to_dna"], ["nearest", "margin"], bootstrap=0).run_across(
+        random_splits(1, SIZES), ("test",), lambda texts: None
+    )
+    page = write_report(tmp_path, title="A report", summary={}, metrics=result.metrics, results=[result])
+    html, text = page.read_text(encoding="utf-8"), (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "Open set: test+unseen" in html
+    # One plot of each kind per score; what the threshold was chosen on is said.
+    assert len(re.findall(r"<figcaption>(?:ROC|OSCR), score: (?:nearest|margin)</figcaption>", html)) == 4
+    assert "accepts 95 % of the validation queries" in html
+    for address in re.findall(r"!\[.*?\]\((.*?)\)", text):
+        assert (tmp_path / address).stat().st_size > 0
+
+
+def test_long_curves_are_thinned_without_losing_their_ends():
+    steps = np.linspace(0, 1, 10_000)
+    x, y = Line("a", steps, steps**2).thinned()
+    assert len(x) < 1000
+    assert (x[0], x[-1], y[-1]) == (0, 1, 1)
+    plot = line_plot([Line("a $\\frac{", steps, steps, (0.5, 0.5))], x_label="x", y_label="y", diagonal=True)
+    assert Image.open(io.BytesIO(plot)).size[0] > 300
