@@ -6,6 +6,7 @@ from clipbio.data.sources.bioscan5m import Bioscan5mSource
 from clipbio.data.sources.bold import BoldSource
 from clipbio.data.sources.clibd import ClibdSource
 from clipbio.data.sources.dwca import DwcaSource
+from clipbio.data.sources.fasta import FastaSource
 from clipbio.data.sources.folder import FolderSource
 from clipbio.data.sources.gbif import GbifSource
 from clipbio.data.sources.huggingface import HuggingfaceSource
@@ -20,6 +21,7 @@ __all__ = [
     "BoldSource",
     "ClibdSource",
     "DwcaSource",
+    "FastaSource",
     "FolderSource",
     "GbifSource",
     "HuggingfaceSource",
