@@ -216,7 +216,7 @@ def test_the_layers_of_the_design_hold() -> None:
         "text": {"taxonomy", "names", "errors", "seeding"},
         "losses": {"taxonomy", "errors", "distributed"},
         "dna": {"errors", "seeding"},
-        "models": {"errors", "seeding", "dna"},
+        "models": {"errors", "seeding", "dna", "checkpoint_files"},
         "evaluation": {"taxonomy", "text", "errors", "seeding", "files", "data", "dna", "distributed"},
         "data": {
             "taxonomy",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from clipbio.models.dna_trunk import DnaTrunk
 from clipbio.models.multi import MultiTower, ParameterCount
 from clipbio.models.options import TowerOptions
 from clipbio.models.projections import Projection, build_projection
@@ -13,12 +14,17 @@ from clipbio.models.tower import Tower
 from clipbio.models.trunks import ImageSpec, ImageTrunk, TextTrunk, Trunk
 
 if TYPE_CHECKING:
-    from clipbio.models.dual_model import dual
+    from clipbio.models.bert_dna import BertDna
+    from clipbio.models.conv_dna import ConvDna
     from clipbio.models.openclip_model import openclip
     from clipbio.models.timm_trunk import TimmImage
+    from clipbio.models.towers_model import towers
     from clipbio.models.transformers_trunk import TransformersText
 
 __all__ = [
+    "BertDna",
+    "ConvDna",
+    "DnaTrunk",
     "ImageSpec",
     "ImageTrunk",
     "MultiTower",
@@ -32,16 +38,18 @@ __all__ = [
     "TransformersText",
     "Trunk",
     "build_projection",
-    "dual",
     "openclip",
+    "towers",
 ]
 
 # open_clip, timm and transformers take seconds to import: each model waits only for those it is made of, and a data
 # worker for none.
 _LAZY = {
+    "BertDna": "bert_dna",
+    "ConvDna": "conv_dna",
     "TimmImage": "timm_trunk",
     "TransformersText": "transformers_trunk",
-    "dual": "dual_model",
+    "towers": "towers_model",
     "openclip": "openclip_model",
 }
 

@@ -11,7 +11,7 @@ from clipbio.errors import ClipbioError, nearest
 from clipbio.models import adapter
 from clipbio.models.multi import MultiTower, seeded
 from clipbio.models.openclip_trunks import image_parts, text_parts
-from clipbio.models.options import TowerOptions
+from clipbio.models.options import TowerOptions, TowerRecipe
 
 __all__ = ["openclip"]
 
@@ -24,6 +24,7 @@ def openclip(
     *,
     image: TowerOptions | Mapping[str, Any] | None = None,
     text: TowerOptions | Mapping[str, Any] | None = None,
+    dna: TowerRecipe | None = None,
     dim: int | None = None,
     image_size: int | None = None,
     context_length: int | None = None,
@@ -39,7 +40,8 @@ def openclip(
         pretrained: A tag of the architecture or a weights file; hub and folder bring their own weights.
         image: Options of the image tower.
         text: Options of the text tower.
-        dim: Dimension of the space, where both towers get new projections.
+        dna: Recipe of a DNA tower beside the two.
+        dim: Dimension of the space, where image and text get new projections; by default the model's own.
         image_size: Another input size than the architecture's; position embeddings are interpolated.
         context_length: Another text length than the architecture's.
         preprocess: Parts of the image transform that differ from the pretrained one's: mean, std, interpolation,
@@ -61,6 +63,8 @@ def openclip(
         towers = {}
         for option, (trunk, body) in zip(options, (image_parts(loaded), text_parts(loaded)), strict=True):
             towers[trunk.modality] = option.tower(trunk, dim=dim, pretrained=body, own_dim=own_dim)
+        if dna is not None:
+            towers["dna"] = dna.build(dim=dim or own_dim, load_weights=load_weights)
     return MultiTower(towers, initial_logit_scale=loaded.logit_scale, initial_logit_bias=loaded.logit_bias)
 
 

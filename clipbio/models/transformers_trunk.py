@@ -26,13 +26,17 @@ from clipbio.models.weights import PACKAGE, first_line, resolve_folder
 
 __all__ = ["TransformersText", "TransformersTrunk"]
 
-POOLINGS = ("mean", "first")
+POOLINGS = ("mean", "first", "mean_all")
 # Keys of a transformers config that say where it was saved, not what it computes.
 _VOLATILE = ("_name_or_path", "transformers_version", "dtype", "torch_dtype", "architectures")
 
 
 class TransformersTrunk(TextTrunk):
-    """A transformers encoder and a pooling over its tokens; padding takes no part in either."""
+    """A transformers encoder and a pooling over its tokens; padding takes no part in either.
+
+    Only `mean_all` averages over padding too, as the text tower of CLIBD does (https://arxiv.org/abs/2405.17537): its
+    features depend on the context length.
+    """
 
     def __init__(
         self, encoder: nn.Module, *, width: int, tokenizer: Tokenizer, pooling: str, config: dict[str, Any]
@@ -44,11 +48,15 @@ class TransformersTrunk(TextTrunk):
         """Return pooled features_BF of tokens."""
         mask_BL = tokens_BL != self.tokenizer.pad_id
         # Columns that are padding in every row cost time and change nothing.
-        length = int(mask_BL.any(dim=0).sum().clamp(min=1)) if mask_BL.numel() else 1
-        mask_BL, tokens_BL = mask_BL[:, :length].long(), tokens_BL[:, :length].long()
+        if self.pooling != "mean_all":
+            length = int(mask_BL.any(dim=0).sum().clamp(min=1)) if mask_BL.numel() else 1
+            mask_BL, tokens_BL = mask_BL[:, :length], tokens_BL[:, :length]
+        mask_BL, tokens_BL = mask_BL.long(), tokens_BL.long()
         states_BLF: Tensor = self.encoder(input_ids=tokens_BL, attention_mask=mask_BL).last_hidden_state
         if self.pooling == "first":
             return states_BLF[:, 0]
+        if self.pooling == "mean_all":
+            return states_BLF.mean(dim=1)
         weights_BL1 = mask_BL.unsqueeze(-1).to(states_BLF.dtype)
         return (states_BLF * weights_BL1).sum(dim=1) / weights_BL1.sum(dim=1).clamp(min=1)
 
@@ -58,7 +66,8 @@ class TransformersText(TowerOptions):
     """How to make a text tower of a transformers encoder.
 
     `weights` is a model folder as transformers or sentence-transformers save it, `package:NAME` for the one inside an
-    installed package, or a name on the hub. `context_length` defaults to the folder's own limit.
+    installed package, or a name on the hub. `context_length` defaults to the folder's own limit. `pooling` is
+    `mean`, `first`, or `mean_all` over all positions with padding.
     """
 
     weights: str

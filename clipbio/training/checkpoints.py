@@ -1,10 +1,9 @@
-"""Reading checkpoints: never by unpickling objects, never into another model."""
+"""Writing checkpoints, and loading their weights: never into another model."""
 
 from __future__ import annotations
 
 import logging
 import os
-import pickle
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,16 +13,13 @@ import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch import Tensor, nn
 
-from clipbio.errors import ClipbioError, nearest
+from clipbio.checkpoint_files import checkpoint_path, chosen_weights, read_checkpoint
+from clipbio.errors import ClipbioError
 from clipbio.losses import Head
 from clipbio.models.lora import adopt_plain, has_adapters
-from clipbio.training.module import CHECKPOINT_FORMAT
-from clipbio.training.run import RunFolder
 
 __all__ = ["AtomicCheckpoints", "checkpoint_path", "chosen_weights", "load_into", "read_checkpoint", "start_heads"]
 
-Checkpoint = dict[str, Any]
-WEIGHTS = ("auto", "averaged", "trained")
 log = logging.getLogger(__name__)
 
 _NAMED_PART = re.compile(r"(\bprojections\.|^heads\.)[^.]+\.")
@@ -48,61 +44,6 @@ class AtomicCheckpoints(TorchCheckpointIO):
             raise ClipbioError(f"the checkpoint {place} cannot be written: {error.strerror or error}") from error
         finally:
             temporary.unlink(missing_ok=True)
-
-
-def checkpoint_path(path: str | Path) -> Path:
-    """Return the file that `checkpoint=` or `init=` means: a file, or the best, else the last, of a run folder."""
-    given = Path(path).expanduser()
-    if given.is_dir():
-        run = RunFolder(given)
-        for candidate in (run.best, run.last):
-            if candidate.exists():
-                return candidate
-        raise ClipbioError(f"{given} holds no checkpoints/best.ckpt or checkpoints/last.ckpt: is it a run folder?")
-    if not given.exists():
-        raise ClipbioError(f"checkpoint {given} does not exist")
-    return given
-
-
-def read_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint of ours.
-
-    Raises:
-        ClipbioError: The file is damaged, is none of ours, or comes from another version.
-    """
-    try:
-        # Mapped, so that a large optimiser state is not read when only weights are wanted.
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except (OSError, RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
-        raise ClipbioError(f"{path} cannot be read as a checkpoint: {str(error).splitlines()[0][:200]}") from error
-    if not isinstance(checkpoint, dict) or "clipbio" not in checkpoint:
-        raise ClipbioError(f"{path} is no checkpoint of clipbio; weights of other programs go to model.pretrained")
-    version = checkpoint["clipbio"]["format"]
-    if version > CHECKPOINT_FORMAT:
-        raise ClipbioError(f"{path} has format {version}, this version reads {CHECKPOINT_FORMAT}: update clipbio")
-    if version < CHECKPOINT_FORMAT:
-        raise ClipbioError(
-            f"{path} has format {version} of an earlier version, this one reads {CHECKPOINT_FORMAT}: train it again"
-        )
-    return dict(checkpoint)
-
-
-def chosen_weights(checkpoint: Mapping[str, Any], weights: str, path: Path) -> dict[str, Tensor]:
-    """Return weights by their name in the training module.
-
-    Args:
-        checkpoint: A checkpoint of ours.
-        weights: `trained`, `averaged` (those of callbacks=ema), or `auto`: those with which the run was validated.
-        path: Where it comes from, for messages.
-    """
-    if weights not in WEIGHTS:
-        raise ClipbioError(f"weights='{weights}' is unknown{nearest(weights, WEIGHTS)}")
-    averaged = checkpoint.get("averaged")
-    if weights == "averaged" and averaged is None:
-        raise ClipbioError(f"weights=averaged, but {path} holds no averages: the run had no callbacks=ema, or not yet")
-    if averaged is None or weights == "trained" or (weights == "auto" and not averaged["validated"]):
-        return dict(checkpoint["state_dict"])
-    return {**checkpoint["state_dict"], **averaged["weights"]}
 
 
 def load_into(

@@ -10,6 +10,7 @@ import torch
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
+from clipbio.checkpoint_files import CHECKPOINT_FORMAT
 from clipbio.data.batch import Batch, EvaluationBatch
 from clipbio.errors import ClipbioError, nearest
 from clipbio.losses import Head, HeadOutput
@@ -21,9 +22,7 @@ from clipbio.training.microbatches import encode
 from clipbio.training.optimizer import AdamWRecipe
 from clipbio.training.validation import Validation
 
-__all__ = ["CHECKPOINT_FORMAT", "ContrastiveModule"]
-
-CHECKPOINT_FORMAT = 2
+__all__ = ["ContrastiveModule"]
 
 
 class ContrastiveModule(pl.LightningModule):

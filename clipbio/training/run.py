@@ -19,6 +19,7 @@ from typing import Any
 import torch
 import yaml
 
+from clipbio.checkpoint_files import BEST, LAST
 from clipbio.errors import ClipbioError
 from clipbio.files import read_json, write_json, write_text
 
@@ -30,7 +31,8 @@ _VOLATILE = ("resume", "run_dir", "name", "cache_dir", "logger", "progress", "lo
              "callbacks.sample_log", "monitors", "trainer.accelerator", "trainer.devices", "trainer.strategy",
              "data.num_workers", "data.cache_dir", "data.worker_context", "data.remote_cache_gb",
              "data.remote_retries", "data.remote_timeout", "overwrite", "compile", "micro_batch_size",
-             "leakage", "model.image.gradient_checkpointing", "model.text.gradient_checkpointing")  # fmt: skip
+             "leakage", "model.image.gradient_checkpointing", "model.text.gradient_checkpointing",
+             "model.dna.gradient_checkpointing")  # fmt: skip
 _PACKAGES = ("torch", "torchvision", "pytorch-lightning", "open_clip_torch", "timm", "transformers", "webdataset",
              "hydra-core", "numpy", "pillow", "peft")  # fmt: skip
 
@@ -44,12 +46,12 @@ class RunFolder:
     @property
     def last(self) -> Path:
         """The checkpoint from which the run continues."""
-        return self.path / "checkpoints" / "last.ckpt"
+        return self.path / LAST
 
     @property
     def best(self) -> Path:
         """The checkpoint with the best validation metric."""
-        return self.path / "checkpoints" / "best.ckpt"
+        return self.path / BEST
 
     @property
     def metrics_log(self) -> Path:

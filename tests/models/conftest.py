@@ -2,13 +2,24 @@ import pytest
 import torch
 from small_models import save_bert, save_openclip
 
-from clipbio.models import TimmImage, TowerOptions, TransformersText, openclip
+from clipbio.dna import BarcodeTokenizer
+from clipbio.models import BertDna, ConvDna, TimmImage, TowerOptions, TransformersText, openclip
 
 OPENCLIP = {
     "openclip_image": ("vit", "image"),
     "openclip_text": ("vit", "text"),
     "openclip_timm": ("timm_linear", "image"),
     "openclip_hugging_face": ("hugging_face_text", "text"),
+}
+SHAPE = {"layers": 2, "heads": 2, "width": 16, "max_positions": 16, "trunk_dropout": 0.0}
+DNA = {
+    "dna_bert": lambda **options: BertDna(tokenizer=BarcodeTokenizer(k=2, max_length=20), **SHAPE | options),
+    "dna_softmax": lambda **options: BertDna(
+        tokenizer=BarcodeTokenizer(k=2, max_length=20, vocabulary="clibd"), pooling="softmax_mean", **SHAPE | options
+    ),
+    "dna_conv": lambda **options: ConvDna(
+        tokenizer=BarcodeTokenizer(k=2, stride=1, max_length=20, cls=False), layers=2, width=8, kernel=3, **options
+    ),
 }
 
 
@@ -42,6 +53,8 @@ def make_tower(openclip_folder, bert_folder):
         if kind in OPENCLIP:
             name, modality = OPENCLIP[kind]
             return openclip(str(openclip_folder(name)), **{modality: TowerOptions(**options)}).tower(modality)
+        if kind in DNA:
+            return DNA[kind](**options).build(dim=8)
         if kind == "bert":
             return TransformersText(weights=str(bert_folder), **options).build(dim=8)
         if kind == "convolutions":

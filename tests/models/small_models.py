@@ -125,10 +125,13 @@ def save_openclip(folder, name):
 
 # One tower of each library and kind, as the fixture `make_tower` builds them.
 KINDS = ["openclip_image", "openclip_text", "openclip_timm", "openclip_hugging_face", "timm", "convolutions", "bert"]
+KINDS += ["dna_bert", "dna_softmax", "dna_conv"]
 
 
 def inputs_of(tower, count=3):
     """Pixels or tokens, the same each time."""
+    if tower.modality == "dna":
+        return tower.trunk.tokenizer(["ACGTTGCANACC", "GGATCCTTAAGGCCATTTAA", "acgtacgtac"][:count])
     if tower.modality == "text":
         return tower.trunk.tokenizer(["a cab.", "photo of a bad dab", "b"][:count])
     generator = torch.Generator().manual_seed(5)

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
+from clipbio.checkpoint_files import CHECKPOINT_FORMAT
 from clipbio.errors import ClipbioError
 from clipbio.losses import infonce_head, sigmoid_head
 from clipbio.training.checkpoints import load_into, read_checkpoint, start_heads
-from clipbio.training.module import CHECKPOINT_FORMAT
 
 
 @pytest.mark.parametrize(("version", "message"), [(CHECKPOINT_FORMAT - 1, "train it again"), (99, "update clipbio")])
