@@ -10,6 +10,7 @@ import numpy as np
 
 from clipbio.errors import ClipbioError, nearest
 from clipbio.seeding import rng
+from clipbio.virtual.barcodes import PRESETS, BarcodeMode, Barcodes
 from clipbio.virtual.characters import MEASURES
 from clipbio.virtual.names import NameBook
 from clipbio.virtual.plant import pose
@@ -62,6 +63,9 @@ class VirtualHerbarium:
     Sheets of the first kind are split by individual into `train`, `val` and `test`; the sheets of `num_unseen` species
     drawn from all over the tree form `unseen`. `label` says what is printed on the sheets: `none` leaves them without a
     label, `random` prints a name that has nothing to do with the taxon, `name` prints the true one.
+
+    `barcodes` names the rates of the DNA barcodes (`PRESETS`), or `none`. `num_keys` individuals of each species lie in
+    `key`, those of unseen species in `key_unseen`; they come out of `train` and `unseen`.
     """
 
     def __init__(
@@ -73,16 +77,23 @@ class VirtualHerbarium:
         descriptions_per_species: int = 4,
         image_size: int = 128,
         label: LabelMode = "random",
+        barcodes: BarcodeMode = "typical",
+        num_keys: int = 0,
         seed: int = 0,
     ) -> None:
-        if label not in get_args(LabelMode):
-            raise ClipbioError(f"virtual herbarium: unknown label '{label}'{nearest(label, get_args(LabelMode))}")
+        for key, choice, choices in (
+            ("label", label, get_args(LabelMode)),
+            ("barcodes", barcodes, get_args(BarcodeMode)),
+        ):
+            if choice not in choices:
+                raise ClipbioError(f"virtual herbarium: unknown {key} '{choice}'{nearest(choice, choices)}")
         for name, value, least in (
             ("num_species", num_species, 1),
             ("num_unseen", num_unseen, 0),
             ("specimens_per_species", specimens_per_species, 4),
             ("descriptions_per_species", descriptions_per_species, 1),
             ("image_size", image_size, 32),
+            ("num_keys", num_keys, 0),
         ):
             if value < least:
                 raise ClipbioError(f"virtual herbarium: {name} is {value}; it must be at least {least}")
@@ -91,7 +102,8 @@ class VirtualHerbarium:
         self.species = grow(num_species + num_unseen, seed=seed)
         unseen = rng(seed, "virtual", "unseen").permutation(len(self.species))[:num_unseen]
         self.unseen = frozenset(int(index) for index in unseen)
-        self.sheets = self._collect(specimens_per_species)
+        self.sheets = self._collect(specimens_per_species, num_keys)
+        self._barcodes = None if barcodes == "none" else Barcodes(self.species, PRESETS[barcodes], seed=seed)
         names = NameBook(rng(seed, "virtual", "decoys"))
         self._decoys = [f"{names.genus()} {names.epithet()}" for _ in range(_NUM_DECOYS)]
         self._collectors = [names.place() for _ in range(_NUM_COLLECTORS)]
@@ -99,6 +111,10 @@ class VirtualHerbarium:
     def describe(self, species: Species) -> tuple[Description, ...]:
         """Write all descriptions of a species."""
         return tuple(describe(species, number, seed=self.seed) for number in range(self.descriptions_per_species))
+
+    def barcode(self, sheet: Sheet) -> str:
+        """Return the barcode of the individual on a sheet, `""` where none was read."""
+        return self._barcodes.read(sheet.species, sheet.individual) if self._barcodes else ""
 
     def draw(self, sheet: Sheet) -> Picture:
         """Draw one sheet."""
@@ -136,11 +152,12 @@ class VirtualHerbarium:
         collector = self._collectors[int(random.integers(_NUM_COLLECTORS))]
         return _HEADING, name, f"leg. {collector} {random.integers(1, 999)}", f"{random.integers(1850, 1990)}"
 
-    def _collect(self, sheets_each: int) -> tuple[Sheet, ...]:
+    def _collect(self, sheets_each: int, num_keys: int) -> tuple[Sheet, ...]:
         plans: list[tuple[Species, int, int, str]] = []
         for species in self.species:
             individuals = self._individuals(species, sheets_each)
             splits = ["unseen"] * len(individuals) if species.index in self.unseen else _splits(individuals)
+            splits = _with_keys(splits, num_keys)
             for individual, (num_sheets, split) in enumerate(zip(individuals, splits, strict=True)):
                 plans.extend((species, individual, duplicate, split) for duplicate in range(num_sheets))
         order = rng(self.seed, "virtual", "catalogue").permutation(len(plans))
@@ -165,3 +182,15 @@ def _splits(individuals: list[int]) -> list[str]:
         wanted[split] = wanted.get(split, 0) - count
         splits.append(split)
     return splits
+
+
+def _with_keys(splits: list[str], num_keys: int) -> list[str]:
+    """Make keys of the last individuals that train or ask; at least one of these stays."""
+    source, target = ("unseen", "key_unseen") if "unseen" in splits else ("train", "key")
+    places = [place for place, split in enumerate(splits) if split == source]
+    if num_keys >= max(len(places), 1):
+        raise ClipbioError(
+            f"virtual herbarium: num_keys is {num_keys}, but a species has only {len(places)} individuals in "
+            f"'{source}'; take fewer keys or more specimens_per_species"
+        )
+    return [target if place in places[len(places) - num_keys :] else split for place, split in enumerate(splits)]

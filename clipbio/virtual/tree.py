@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -21,9 +21,15 @@ _CROWDED = ("raceme", "spike", "umbel", "panicle")
 
 @dataclass(frozen=True, slots=True)
 class Species:
-    """A tip of the tree: its seven ranks (epithet last), common name, character states and mean sizes."""
+    """A tip of the tree: its seven ranks (epithet last), common name, character states and mean sizes.
+
+    `path` numbers the class, the order in the class and so on down to the species in the genus; `branches` holds the
+    lengths of the branches that lead there, in units of time.
+    """
 
     index: int
+    path: tuple[int, ...]
+    branches: tuple[float, ...]
     ranks: tuple[str, ...]
     common_name: str
     states: Mapping[str, str]
@@ -41,9 +47,20 @@ class _Lineage:
 
     states: np.ndarray
     sizes: np.ndarray  # position of each measure between its bounds, in log space: 0 .. 1
+    path: tuple[int, ...] = ()
+    branches: tuple[float, ...] = ()
 
-    def descend(self, rank: str, random: np.random.Generator) -> _Lineage:
-        """Evolve along one branch: Markov jumps for states, Brownian motion for sizes, reflected at the bounds."""
+    def descend(self, rank: str, number: int, random: np.random.Generator) -> _Lineage:
+        """Evolve along the branch to a child: Markov jumps for states, Brownian motion for sizes, kept in bounds."""
+        evolved, length = self._evolve(rank, random)
+        return replace(evolved, path=(*self.path, number), branches=(*self.branches, length))
+
+    def lengthen(self, rank: str, random: np.random.Generator) -> _Lineage:
+        """Evolve further along the last branch."""
+        evolved, length = self._evolve(rank, random)
+        return replace(evolved, path=self.path, branches=(*self.branches[:-1], self.branches[-1] + length))
+
+    def _evolve(self, rank: str, random: np.random.Generator) -> tuple[_Lineage, float]:
         length = _BRANCH[rank] * float(random.uniform(0.7, 1.3))
         states = self.states.copy()
         for index, character in enumerate(CHARACTERS):
@@ -51,7 +68,7 @@ class _Lineage:
                 states[index] = character.draw(random)
         rates = np.array([measure.rate for measure in MEASURES])
         sizes = np.abs(self.sizes + random.normal(size=len(MEASURES)) * rates * np.sqrt(length))
-        return _Lineage(states, np.clip(1 - np.abs(1 - sizes), 0, 1))
+        return _Lineage(states, np.clip(1 - np.abs(1 - sizes), 0, 1)), length
 
 
 @dataclass(slots=True)
@@ -76,8 +93,10 @@ def grow(num_species: int, *, seed: int) -> tuple[Species, ...]:
         np.array([character.draw(random) for character in CHARACTERS]), random.uniform(0, 1, size=len(MEASURES))
     )
     flora = _Flora()
+    number = 0
     while len(flora.species) < num_species:
-        _grow_class(flora, root.descend("class", random), num_species, names, random)
+        _grow_class(flora, root.descend("class", number, random), num_species, names, random)
+        number += 1
     return tuple(flora.species)
 
 
@@ -85,14 +104,14 @@ def _grow_class(
     flora: _Flora, lineage: _Lineage, num_species: int, names: NameBook, random: np.random.Generator
 ) -> None:
     above = ("Plantae", names.higher("ophyta"), names.higher("opsida"))
-    for _ in range(int(random.integers(3, 7))):
-        order, order_name = lineage.descend("order", random), names.higher("ales")
-        for _ in range(int(random.integers(2, 5))):
-            family, family_name = order.descend("family", random), names.higher("aceae")
-            for _ in range(int(random.integers(2, 6))):
+    for order_number in range(int(random.integers(3, 7))):
+        order, order_name = lineage.descend("order", order_number, random), names.higher("ales")
+        for family_number in range(int(random.integers(2, 5))):
+            family, family_name = order.descend("family", family_number, random), names.higher("aceae")
+            for genus_number in range(int(random.integers(2, 6))):
                 if len(flora.species) >= num_species:
                     return
-                genus = family.descend("genus", random)
+                genus = family.descend("genus", genus_number, random)
                 count = min(int(random.integers(2, 8)), num_species - len(flora.species))
                 _grow_genus(flora, genus, (*above, order_name, family_name), count, names, random)
 
@@ -101,14 +120,16 @@ def _grow_genus(
     flora: _Flora, genus: _Lineage, above: tuple[str, ...], count: int, names: NameBook, random: np.random.Generator
 ) -> None:
     genus_name, noun = names.genus(), names.noun()
-    for _ in range(count):
-        tip = genus.descend("species", random)
+    for number in range(count):
+        tip = genus.descend("species", number, random)
         while not flora.differs(tip.states):
-            tip = tip.descend("species", random)
+            tip = tip.lengthen("species", random)
         flora.states.append(tip.states)
         flora.species.append(
             Species(
                 index=len(flora.species),
+                path=tip.path,
+                branches=tip.branches,
                 ranks=(*above, genus_name, names.epithet()),
                 common_name=f"{names.place()}'s {noun}",
                 states={c.name: state_of(tip.states, c.name) for c in CHARACTERS},

@@ -28,6 +28,15 @@ def test_specimens_are_complete(source):
     assert not source.defects
 
 
+def test_most_specimens_have_a_barcode_and_none_a_bin(source):
+    specimens = list(source)
+    assert 0.5 * len(specimens) < sum(bool(specimen.dna) for specimen in specimens) < len(specimens)
+    assert not any(specimen.bin for specimen in specimens)
+    assert not any(
+        specimen.dna for specimen in VirtualSource(3, specimens_per_species=4, image_size=48, barcodes="none")
+    )
+
+
 def test_a_source_can_be_read_twice(source):
     assert [specimen.image for specimen in source] == [specimen.image for specimen in source]
 
@@ -46,9 +55,21 @@ def test_every_species_has_its_descriptions(source):
 
 @pytest.mark.parametrize(
     "change",
-    [{"seed": 3}, {"label": "name"}, {"image_size": 64}, {"num_unseen": 5}, {"descriptions_per_species": 5}],
+    [
+        {"seed": 3},
+        {"label": "name"},
+        {"image_size": 64},
+        {"num_unseen": 5},
+        {"descriptions_per_species": 5},
+        {"barcodes": "none"},
+    ],
 )
 def test_the_fingerprint_follows_every_parameter(source, change):
     parameters = {"num_species": 10, "num_unseen": 4, "specimens_per_species": 5, "image_size": 48, "seed": 2}
     assert VirtualSource(**parameters).fingerprint() == source.fingerprint()
     assert VirtualSource(**{**parameters, **change}).fingerprint() != source.fingerprint()
+
+
+def test_the_fingerprint_follows_the_keys():
+    few, many = (VirtualSource(4, 1, specimens_per_species=8, num_keys=number) for number in (0, 1))
+    assert few.fingerprint() != many.fingerprint()

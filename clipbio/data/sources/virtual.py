@@ -14,6 +14,7 @@ from clipbio.data.defects import Defects
 from clipbio.data.specimen import SpeciesText, Specimen
 from clipbio.taxonomy import RANKS, Taxon
 from clipbio.virtual import Sheet, VirtualHerbarium
+from clipbio.virtual.barcodes import BarcodeMode
 from clipbio.virtual.herbarium import LabelMode
 
 __all__ = ["VirtualSource"]
@@ -29,6 +30,10 @@ class VirtualSource:
         descriptions_per_species: Number of descriptions written for each species.
         image_size: Side of the square sheets in pixels.
         label: What is printed on the sheets: `none`, a `random` name unrelated to the taxon, or the true `name`.
+        barcodes: How different and how well read the DNA barcodes are: `clean`, `typical`, `noisy`, or `none` at all.
+            Nothing else depends on it. There are no BINs.
+        num_keys: Number of individuals of each species that lie in the split `key`, for unseen species in `key_unseen`,
+            instead of in `train` and `unseen`.
         seed: The flora, its specimens and their sheets follow from it.
     """
 
@@ -41,6 +46,8 @@ class VirtualSource:
         descriptions_per_species: int = 4,
         image_size: int = 128,
         label: LabelMode = "random",
+        barcodes: BarcodeMode = "typical",
+        num_keys: int = 0,
         seed: int = 0,
     ) -> None:
         self._parameters: dict[str, Any] = {
@@ -50,6 +57,8 @@ class VirtualSource:
             "descriptions_per_species": descriptions_per_species,
             "image_size": image_size,
             "label": label,
+            "barcodes": barcodes,
+            "num_keys": num_keys,
             "seed": seed,
         }
         self.herbarium = VirtualHerbarium(**self._parameters)
@@ -93,6 +102,7 @@ class VirtualSource:
             taxon=Taxon.from_mapping(dict(zip(RANKS, sheet.species.ranks, strict=True))),
             image=picture.image,
             common_names=(sheet.species.common_name,),
+            dna=self.herbarium.barcode(sheet),
             split=sheet.split,
             group_id=sheet.group_id,
             licence="CC0-1.0",
