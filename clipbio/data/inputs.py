@@ -65,6 +65,8 @@ class ImageInput:
         """Return the cache key of a numbered view."""
         augmentation = self.transform.augmentation
         settings = repr((tuple(augmentation.scale), tuple(augmentation.ratio), augmentation.flip)).encode()
+        if augmentation.vertical_flip or augmentation.rotation:
+            settings += repr((augmentation.vertical_flip, augmentation.rotation)).encode()
         return hashlib.blake2b(digest + settings + view.to_bytes(4, "little"), digest_size=16).digest()
 
     def has(self, digest: bytes, seed: int | None) -> bool:

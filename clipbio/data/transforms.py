@@ -63,11 +63,15 @@ class Augmentation:
         scale: Smallest and largest share of the image's area; `(1, 1)` switches cropping off. BioCLIP uses (0.9, 1).
         ratio: Smallest and largest aspect ratio of the crop.
         flip: Probability of mirroring left and right.
+        vertical_flip: Probability of mirroring top and bottom; specimens on a plate have no upside.
+        rotation: Largest angle in degrees, either way, by which the crop is turned; corners get the trunk's fill.
     """
 
     scale: tuple[float, float] = (0.9, 1.0)
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
     flip: float = 0.0
+    vertical_flip: float = 0.0
+    rotation: float = 0.0
 
     def __post_init__(self) -> None:
         low, high = self.scale
@@ -79,13 +83,30 @@ class Augmentation:
             raise ClipbioError(
                 f"augmentation.ratio={list(self.ratio)} must hold two aspect ratios, 0 < smallest <= largest"
             )
-        if not 0 <= self.flip <= 1:
-            raise ClipbioError(f"augmentation.flip={self.flip} is a probability")
+        for key in ("flip", "vertical_flip"):
+            if not 0 <= getattr(self, key) <= 1:
+                raise ClipbioError(f"augmentation.{key}={getattr(self, key)} is a probability")
+        if not 0 <= self.rotation <= 180:
+            raise ClipbioError(f"augmentation.rotation={self.rotation} must lie between 0 and 180 degrees")
 
     @property
     def random(self) -> bool:
         """Whether anything is left to chance."""
-        return tuple(self.scale) != (1.0, 1.0) or self.flip > 0
+        return tuple(self.scale) != (1.0, 1.0) or max(self.flip, self.vertical_flip, self.rotation) > 0
+
+    def turned(self, pixels_CHW: Tensor, draw: np.random.Generator, fill: int) -> Tensor:
+        """Draw whether a crop is mirrored and by how much it is turned, and return it."""
+        if draw.random() < self.flip:
+            pixels_CHW = pixels_CHW.flip(2)
+        # Nothing is drawn for what is switched off.
+        if self.vertical_flip and draw.random() < self.vertical_flip:
+            pixels_CHW = pixels_CHW.flip(1)
+        if self.rotation:
+            angle = float(draw.uniform(-self.rotation, self.rotation))
+            picture = Image.fromarray(pixels_CHW.permute(1, 2, 0).numpy())
+            picture = picture.rotate(angle, Image.Resampling.BILINEAR, fillcolor=(fill,) * 3)
+            pixels_CHW = torch.from_numpy(np.array(picture)).permute(2, 0, 1)
+        return pixels_CHW.contiguous()
 
     def box(self, width: int, height: int, draw: np.random.Generator) -> Box:
         """Draw a crop as (left, top, right, bottom), in the manner of torchvision's RandomResizedCrop."""
@@ -157,9 +178,8 @@ class ImageTransform:
             picture = picture.resize(size, _FILTERS[self.spec.interpolation], box=box)
         if draw is None:
             picture = _centre_crop(picture, self.spec)
-        elif draw.random() < self.augmentation.flip:
-            picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        return torch.from_numpy(np.array(picture)).permute(2, 0, 1).contiguous()
+        pixels_CHW = torch.from_numpy(np.array(picture)).permute(2, 0, 1).contiguous()
+        return pixels_CHW if draw is None else self.augmentation.turned(pixels_CHW, draw, self.spec.fill)
 
     def _fast(self, image: bytes, draw: np.random.Generator | None) -> Tensor:
         picture = FastPicture(image)
@@ -177,7 +197,7 @@ class ImageTransform:
             resized_CHW = _resize_box(pixels_HWC, box, picture.size, size, self.spec.interpolation)
         if draw is None:
             return _centre_cut(resized_CHW, self.spec)
-        return resized_CHW.flip(2) if draw.random() < self.augmentation.flip else resized_CHW
+        return self.augmentation.turned(resized_CHW, draw, self.spec.fill)
 
     def _geometry(self, size: Size, draw: np.random.Generator | None) -> tuple[Size, Part | None]:
         """Return the size after resizing, and the part of the picture that is resized to it if not the whole."""

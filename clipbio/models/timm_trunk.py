@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from clipbio.models.weights import first_line, load_exactly, read_state_dict, re
 __all__ = ["TimmImage", "TimmTrunk", "timm_groups", "timm_names"]
 
 _RESIZE_MODES = {"center": "shortest", "squash": "squash", "border": "longest"}
+_PREPROCESS = ("mean", "std", "interpolation", "crop_fraction", "resize_mode")
 HUB = "timm"
 
 
@@ -44,6 +46,8 @@ class TimmTrunk(ImageTrunk):
 class TimmImage(TowerOptions):
     """How to make an image tower of a timm model.
 
+    `preprocess` replaces parts of the image transform that timm gives the model: mean, std, interpolation,
+    crop_fraction, resize_mode.
     `weights` is a file (safetensors, or PyTorch with tensors only), `package:NAME` for the file inside an installed
     package, `timm` for timm's own download, or None for random weights.
     """
@@ -51,12 +55,13 @@ class TimmImage(TowerOptions):
     name: str
     weights: str | None = None
     image_size: int | None = None
+    preprocess: Mapping[str, Any] | None = None
     projection: str = "linear"
 
     def build(self, *, dim: int, load_weights: bool = True) -> Tower:
         """Return the tower; without `load_weights` only the architecture, for weights that come from a checkpoint."""
         encoder = self._encoder(load_weights=load_weights)
-        spec = _spec(encoder, self.image_size)
+        spec = _adapted(_spec(encoder, self.image_size), self.preprocess or {})
         width = int(getattr(encoder, "head_hidden_size", None) or encoder.num_features)
         trunk = TimmTrunk(encoder, width=width, spec=spec, config={"timm": self.name})
         return self.tower(trunk, dim=dim)
@@ -123,6 +128,15 @@ def _block_name(layer: str, expanded: bool) -> str:
 def _classifiers(encoder: Any) -> tuple[str, ...]:
     names = (encoder.pretrained_cfg or {}).get("classifier") or ()
     return tuple(f"{name}." for name in ([names] if isinstance(names, str) else names))
+
+
+def _adapted(spec: ImageSpec, changes: Mapping[str, Any]) -> ImageSpec:
+    for key in changes:
+        if key not in _PREPROCESS:
+            hint = nearest(key, _PREPROCESS)
+            raise ClipbioError(f"model.image.preprocess.{key} is no part of an image transform{hint}")
+    values: dict[str, Any] = {key: tuple(value) if key in ("mean", "std") else value for key, value in changes.items()}
+    return dataclasses.replace(spec, **values)
 
 
 def _spec(encoder: Any, image_size: int | None) -> ImageSpec:

@@ -5,6 +5,8 @@ caption is never empty and `a photo of .` cannot arise. Only when nothing names 
 
 Templates decorate names: every type but `description`, which is prose and used as it stands. `label` is the class
 string as it is (BioCLIP's `asis`: no cleaning, underscores and authors kept), put into the template like a name.
+`clibd` is what CLIBD (https://arxiv.org/abs/2405.17537) calls a record, for comparison with its results alone: order,
+family, genus and binomial, and the literal `not_classified` for each that is missing.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ FALLBACKS: dict[str, tuple[str, ...]] = {
     "taxonomic_common": ("taxonomic_common", "taxonomic", "common", "label"),
     "description": ("description", "common", "scientific", "taxonomic", "label"),
     "label": ("label", "scientific", "common", "taxonomic"),
+    "clibd": ("clibd",),
 }
 TEXT_TYPES = tuple(FALLBACKS)
 
@@ -140,6 +143,13 @@ def _taxonomic_tagged(named: Named, missing_ranks: MissingRanks) -> str:
     return " ".join(f"{rank} {name}" for rank, name in _known_ranks(named.taxon, missing_ranks))
 
 
+def _clibd(named: Named, missing_ranks: MissingRanks) -> str:
+    del missing_ranks
+    taxon = named.taxon
+    names = (taxon.order, taxon.family, taxon.genus, taxon.scientific_name)
+    return " ".join(name or "not_classified" for name in names) if any(names) else ""
+
+
 def _with_common_name(
     name_of: Callable[[Named, MissingRanks], str],
 ) -> Callable[[Named, MissingRanks], str]:
@@ -160,4 +170,5 @@ _WORDINGS: dict[str, Callable[[Named, MissingRanks], str]] = {
     "scientific_common": _with_common_name(_scientific),
     "taxonomic_common": _with_common_name(_taxonomic),
     "description": _description,
+    "clibd": _clibd,
 }

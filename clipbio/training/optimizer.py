@@ -78,7 +78,7 @@ class AdamWRecipe:
         weight_decay: Decay of matrices.
         betas: Momentum terms.
         eps: Added to the denominator.
-        schedule: `cosine`, `linear` or `constant`.
+        schedule: `cosine`, `linear`, `constant` or `one_cycle`.
         warmup: Duration of linear warm-up.
         floor: Share of the learning rate kept at the end.
         layer_decay: Factor on the learning rate from each group of a trunk to the one before it; 1 switches it off.
@@ -98,6 +98,8 @@ class AdamWRecipe:
             raise ClipbioError(f"optim.lr={self.lr} must be positive")
         if self.schedule not in SCHEDULES:
             raise ClipbioError(f"optim.schedule='{self.schedule}' is unknown{nearest(self.schedule, SCHEDULES)}")
+        if self.schedule == "one_cycle" and self.floor:
+            raise ClipbioError(f"optim.floor={self.floor}: the schedule one_cycle has an end of its own; set it to 0")
         if not 0 < self.layer_decay <= 1:
             raise ClipbioError(f"optim.layer_decay={self.layer_decay} must lie above 0 and be at most 1")
         Duration.parse(self.warmup, "optim.warmup")

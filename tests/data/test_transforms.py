@@ -12,6 +12,7 @@ from timm.data import create_transform
 
 from clipbio.data import transforms
 from clipbio.data.transforms import Augmentation, ImageTransform
+from clipbio.errors import ClipbioError
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,31 @@ def test_a_view_belongs_to_its_generator() -> None:
     assert torch.equal(views[0], views[1])
     assert not torch.equal(views[0], views[2])
     assert torch.equal(transform(image), ImageTransform(Spec())(image))
+
+
+@pytest.mark.parametrize("decoder", ["fast", "pillow"])
+def test_crops_are_mirrored_and_turned(decoder: str) -> None:
+    image = encoded(32, 32)
+    plain = ImageTransform(Spec(), decoder=decoder)(image)
+    whole = {"scale": (1.0, 1.0), "ratio": (1.0, 1.0)}
+
+    def view(**settings: float) -> torch.Tensor:
+        transform = ImageTransform(Spec(fill=7), Augmentation(**whole, **settings), decoder=decoder)
+        return transform(image, np.random.default_rng(0))
+
+    assert torch.equal(view(flip=1.0), plain.flip(2))
+    assert torch.equal(view(vertical_flip=1.0), plain.flip(1))
+    assert torch.equal(view(flip=1.0, vertical_flip=1.0), plain.flip(1, 2))
+    turned = view(rotation=180.0)
+    assert not torch.equal(turned, plain)
+    corners = turned[:, [0, 0, -1, -1], [0, -1, 0, -1]]
+    assert bool((corners == 7).any())
+
+
+@pytest.mark.parametrize(("key", "value"), [("vertical_flip", 1.5), ("flip", -0.1), ("rotation", 200.0)])
+def test_impossible_augmentations_are_told(key: str, value: float) -> None:
+    with pytest.raises(ClipbioError, match=rf"augmentation\.{key}={value}"):
+        Augmentation(**{key: value})
 
 
 @settings(deadline=None)

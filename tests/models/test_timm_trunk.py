@@ -137,3 +137,11 @@ def test_weights_that_do_not_fit(tmp_path):
         changed = {name: tensor for name, tensor in (state | change).items() if tensor is not None}
         torch.save(changed, tmp_path / "weights.pth")
         refused(match, weights=str(tmp_path / "weights.pth"))
+
+
+def test_parts_of_the_transform_may_be_replaced():
+    changes = {"mean": [0, 0, 0], "std": [1, 1, 1], "crop_fraction": 0.5}
+    spec = TimmImage(name="test_vit", preprocess=changes).build(dim=8).trunk.spec
+    assert (spec.mean, spec.std, spec.crop_fraction) == ((0, 0, 0), (1, 1, 1), 0.5)
+    with pytest.raises(ClipbioError, match=r"model\.image\.preprocess\.means is no part .* did you mean 'mean'"):
+        TimmImage(name="test_vit", preprocess={"means": 0}).build(dim=8)

@@ -60,6 +60,21 @@ def test_known_points_of_the_schedules() -> None:
     assert multiplier(24, schedule="cosine", floor=0.1, **arguments) == pytest.approx(0.1)
 
 
+@pytest.mark.parametrize("total", [10, 97, 400])
+def test_one_cycle_is_that_of_pytorch(total: int) -> None:
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1.0, total_steps=total, pct_start=0.3)
+    for step in range(total):
+        ours = multiplier(step, schedule="one_cycle", warmup=round(0.3 * total), total=total)
+        # A warm-up is a whole number of steps here.
+        assert ours == pytest.approx(scheduler.get_last_lr()[0], rel=1e-9 if total != 97 else 0.05, abs=1e-9)
+        optimizer.step()
+        if step < total - 1:
+            scheduler.step()
+    with pytest.raises(ClipbioError, match=r"optim\.floor=0\.1"):
+        AdamWRecipe(lr=1.0, schedule="one_cycle", floor=0.1)
+
+
 def test_a_warm_up_longer_than_the_run_is_refused() -> None:
     with pytest.raises(ClipbioError, match=r"optim\.warmup='300 steps' is 300 steps, longer than the run of 200"):
         AdamWRecipe(lr=1.0, warmup="300 steps").warmup_steps(LENGTH)
