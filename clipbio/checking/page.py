@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
 from clipbio import evaluation
 from clipbio.checking.check import CheckReport
@@ -19,6 +19,7 @@ from clipbio.evaluation.pictures import Picture, shrink
 from clipbio.evaluation.table import label
 from clipbio.files import write_text
 from clipbio.taxonomy import stable_hash
+from clipbio.templates import template_environment
 
 __all__ = ["write_page"]
 
@@ -146,14 +147,7 @@ def _token_plots(report: CheckReport) -> dict[str, Picture]:
 
 
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = template_environment(*_TEMPLATES)
     environment.filters |= {"count": _count, "share": _share, "label": label}
     return environment
 

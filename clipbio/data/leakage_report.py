@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from rich.table import Table
 from rich.text import Text
 
 from clipbio.data.leakage import Audit, Overlap
 from clipbio.data.leakage_kinds import KINDS
 from clipbio.files import plain_text, write_json, write_text
+from clipbio.templates import template_environment
 
 __all__ = ["audit_table", "write_audit"]
 
@@ -30,9 +30,7 @@ def write_audit(audit: Audit, folder: Path, title: str) -> Path:
     write_json(folder / "leakage.json", audit.to_dict())
     write_text(folder / "leakage.md", _markdown(audit, title))
     page = folder / "leakage.html"
-    templates = FileSystemLoader(Path(__file__).parent / "templates")
-    environment = Environment(loader=templates, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    template = environment.get_template("leakage.html.j2")
+    template = template_environment(Path(__file__).parent / "templates").get_template("leakage.html.j2")
     write_text(page, template.render(title=title, audit=audit, kinds=KINDS, verdict=_verdict(audit)))
     return page
 

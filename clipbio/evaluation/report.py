@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
 from clipbio.evaluation.benchmark import Result
 from clipbio.evaluation.panels import panels
@@ -17,6 +17,7 @@ from clipbio.evaluation.retrieval import RetrievalDetail
 from clipbio.evaluation.sections import TypeSection, curves, query_section, shown_details, type_section
 from clipbio.evaluation.table import ResultTable, cell, escape_markdown, label, percent, result_tables
 from clipbio.files import write_text
+from clipbio.templates import template_environment
 
 __all__ = ["write_report"]
 
@@ -80,14 +81,7 @@ def write_report(
 
 
 def _environment(*, autoescape: bool) -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=autoescape,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = template_environment(_TEMPLATES, autoescape=autoescape)
     environment.filters |= {"percent": percent, "label": label, "md": escape_markdown, "cell": cell, "value": _value}
     return environment
 
