@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from clipbio.data.defects import Defects
-from clipbio.data.merging.pictures import read_picture
 from clipbio.data.merging.resolving import Resolver
+from clipbio.data.pictures import read_picture
 from clipbio.data.sources.cells import text
 from clipbio.data.sources.tabular import SUFFIXES, TabularFile
 from clipbio.data.specimen import Specimen

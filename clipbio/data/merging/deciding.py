@@ -11,8 +11,8 @@ from clipbio.data.digests import image_digest
 from clipbio.data.merging.blocking import BlockedImages, BlockedSpecies
 from clipbio.data.merging.groups import Groups, is_worldwide, merged_group
 from clipbio.data.merging.log import ConflictLog
-from clipbio.data.merging.pictures import picture_size, read_picture
 from clipbio.data.merging.resolving import Note, Resolution, Resolver
+from clipbio.data.pictures import picture_size, read_picture
 from clipbio.data.sources.base import Source
 from clipbio.data.species_texts import name_of
 from clipbio.data.specimen import Specimen

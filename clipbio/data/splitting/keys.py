@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 
 from clipbio.data.digests import barcode_digest, image_digest
+from clipbio.data.pictures import read_picture
 from clipbio.data.sources.cells import text
 from clipbio.data.specimen import Specimen
-from clipbio.errors import ClipbioError
 from clipbio.names import is_placeholder
 from clipbio.taxonomy import RANKS
 
@@ -46,15 +45,8 @@ def name_as_given(specimen: Specimen, column: str = "label") -> str:
 
 def _image(specimen: Specimen) -> str:
     """Hash the bytes of the picture; one that cannot be read is a defect of the source, and joins nobody."""
-    image = specimen.image
-    if image is None:
-        return ""
-    try:
-        if isinstance(image, Path):
-            return image_digest(image.read_bytes()).hex()
-        return image_digest(image if isinstance(image, bytes) else image()).hex()
-    except (OSError, ClipbioError):
-        return ""
+    content = read_picture(specimen.image)
+    return image_digest(content).hex() if content else ""
 
 
 def _year(specimen: Specimen) -> str:
