@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import importlib
 import os
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -11,7 +13,17 @@ import torch.distributed as dist
 
 from clipbio.errors import ClipbioError
 
-__all__ = ["World", "barrier", "broadcast", "gather_objects", "join_world", "leave_world", "world_rank", "world_size"]
+__all__ = [
+    "World",
+    "barrier",
+    "broadcast",
+    "gather_objects",
+    "join_world",
+    "leave_world",
+    "prepare_world",
+    "world_rank",
+    "world_size",
+]
 
 T = TypeVar("T")
 
@@ -59,13 +71,25 @@ def join_world(accelerator: str) -> World:
                 "or export MASTER_ADDR and MASTER_PORT in the batch script"
             )
         backend = "cpu:gloo,cuda:nccl" if accelerator in ("gpu", "cuda") else "gloo"
+        prepare_world()
         dist.init_process_group(backend, rank=world.rank, world_size=world.size)
     return world
+
+
+def prepare_world() -> None:
+    """Import what must not be imported inside a group of processes.
+
+    The default arguments of these collectives are the group of that moment. They would keep it, and its threads, alive
+    beyond its end, which may abort the process at exit; DistributedDataParallel and open_clip import them.
+    """
+    importlib.import_module("torch.distributed.nn.functional")
 
 
 def leave_world() -> None:
     """Leave the group of processes, if there is one."""
     if dist.is_available() and dist.is_initialized():
+        # Wrappers of modules in reference cycles hold the group, too.
+        gc.collect()
         dist.destroy_process_group()
 
 

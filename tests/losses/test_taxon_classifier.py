@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
+from processes import in_group, spawn
 from torch import Tensor
 from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
@@ -143,16 +144,12 @@ def results(rank: int, world: int) -> dict[str, Tensor]:
     return {"loss": value / world} | {name: p.grad.clone() for name, p in module.named_parameters()}
 
 
-def run_process(rank: int, folder: str) -> None:
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
-    found = results(rank, 2)
-    dist.destroy_process_group()
-    torch.save(found, Path(folder) / f"{rank}.pt")
+def run_process(rank: int, folder: Path) -> None:
+    torch.save(in_group(rank, 2, folder / "meet", lambda: results(rank, 2)), folder / f"{rank}.pt")
 
 
 def test_two_processes_compute_what_one_does(tmp_path: Path) -> None:
-    torch.multiprocessing.spawn(run_process, args=(str(tmp_path),), nprocs=2)
+    spawn(run_process, tmp_path)
     alone = results(0, 1)
     for rank in range(2):
         found = torch.load(tmp_path / f"{rank}.pt")

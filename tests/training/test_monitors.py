@@ -6,8 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as multiprocessing
+from processes import in_group, spawn
 from torch.nn import functional
 
 from clipbio.losses import infonce_head
@@ -147,16 +146,14 @@ def test_texts_that_are_made_negatives_are_warned_of(
     assert len(caplog.records) == warned
 
 
-def _share(rank: int, folder: str) -> None:
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+def _share(rank: int, folder: Path) -> None:
     # The first process sees common names alone, the second taxonomic ones.
-    torch.save(logged(step_of(slice(rank * 4, rank * 4 + 4)))[0][1], Path(folder) / f"{rank}.pt")
-    dist.destroy_process_group()
+    own = step_of(slice(rank * 4, rank * 4 + 4))
+    torch.save(in_group(rank, 2, folder / "meet", lambda: logged(own)[0][1]), folder / f"{rank}.pt")
 
 
 def test_two_processes_log_what_one_with_the_whole_batch_does(tmp_path: Path) -> None:
-    multiprocessing.spawn(_share, (str(tmp_path),), nprocs=2)
+    spawn(_share, tmp_path)
     [(_, whole)] = logged(step_of())
     for rank in range(2):
         assert torch.load(tmp_path / f"{rank}.pt") == pytest.approx(whole, rel=1e-5)
