@@ -12,8 +12,8 @@ from data_sets import TEXT
 from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 from torch import Tensor, nn
 
-from clipbio.data.batch import BatchBuilder
-from clipbio.data.inputs import ImageInput, TextInput
+from clipbio.data.builder import BatchBuilder
+from clipbio.data.inputs import ImageInput, ModelInputs, TextInput
 from clipbio.data.order import BatchPlan
 from clipbio.data.shards import ShardFolder
 from clipbio.data.stream import TrainStream, loader
@@ -38,8 +38,10 @@ def batches(settings: Run) -> Iterator[Tensor]:
         index,
         np.arange(len(index)),
         BatchPlan(index.shard_N, batch_size=settings.batch_size, seed=0),
-        ImageInput(ImageTransform(spec, Augmentation(scale=(0.9, 1.0)))),
-        TextInput(Tokenizer(encode, context_length=encode.context_length, pad_id=0)),
+        ModelInputs(
+            ImageInput(ImageTransform(spec, Augmentation(scale=(0.9, 1.0)))),
+            TextInput(Tokenizer(encode, context_length=encode.context_length, pad_id=0)),
+        ),
         regime(TEXT),
     )
     stop = settings.start + settings.total

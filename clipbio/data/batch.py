@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import NamedTuple, TypedDict
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import get_worker_info
 
-from clipbio.data.inputs import ImageInput, TextInput
-from clipbio.data.order import BatchPlan, Draw
-from clipbio.data.shards import ShardError, ShardIndex
-from clipbio.data.sharing import shared_empty
-from clipbio.data.specimen import Specimen
-from clipbio.seeding import derive_seed
-from clipbio.taxonomy import stable_hash
-from clipbio.text import Rendered, TextRegime, Unnameable
+from clipbio.data.shards import ShardError
+from clipbio.dna import BadBarcode
+from clipbio.text import Unnameable
 
-__all__ = ["UNUSABLE", "Batch", "BatchBuilder", "EvaluationBatch", "Skipped", "join", "one_line"]
+__all__ = ["UNUSABLE", "Batch", "EvaluationBatch", "Skipped", "join", "one_line"]
 
 # What a broken file can raise while it is read, rendered and decoded; Pillow's plug-ins raise all of these.
-UNUSABLE = (ShardError, Unnameable, OSError, SyntaxError, ValueError, Image.DecompressionBombError)
-_SUBSTITUTES = 64
+UNUSABLE = (ShardError, Unnameable, BadBarcode, OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
 
 class Skipped(NamedTuple):
@@ -39,9 +29,11 @@ class Skipped(NamedTuple):
 class Batch(TypedDict):
     """A share of the global batch of one projection; the keys are the same on every process.
 
-    `inputs` holds uint8 pixels, int64 tokens or float32 trunk features per modality, `present` a mask (B,) for each.
-    `taxon_BR` has one column per rank, -1 where unknown. Everything that names a thing is the same number everywhere.
-    `seeds` and `text_seeds` say how each row was drawn: crop and flip, and its text.
+    `inputs` holds uint8 pixels, int64 tokens or float32 trunk features for each modality that the model encodes, and
+    `present` a mask (B,) for each: what is not there is zeros or padding.
+    `taxon_BR` has one column per rank, -1 where unknown. Everything that names a thing is the same number everywhere;
+    a row without a text has a `text_B` of its own, and no kind of text. `seeds` and `text_seeds` say how each row was
+    drawn: crop and flip, and its text.
     """
 
     ids: list[str]
@@ -60,129 +52,15 @@ class Batch(TypedDict):
 
 
 class EvaluationBatch(TypedDict):
-    """Images of a split with their row numbers; `skipped` names rows that could not be read."""
+    """What a model is asked about some rows of a split: images and barcodes, with masks as in a `Batch`.
 
-    rows_B: Tensor
-    image: Tensor
-    skipped: list[tuple[int, Skipped]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Sample:
-    draw: Draw
-    id: str
-    rendered: Rendered
-
-
-@dataclass
-class BatchBuilder:
-    """Read, render and stack the specimens of one stream in a batch.
-
-    A specimen that cannot be used is named and replaced by another one that its place in the run determines: the batch
-    stays full, and the same on any number of processes.
-
-    Args:
-        index: Records of the split that `rows` points into.
-        rows: Rows of the index that take part, numbered from 0 by the plan.
-        plan: Order of the stream.
-        image: How images become inputs.
-        text: How texts become inputs.
-        regime: What a specimen is called.
-        stream: Name of the stream.
+    Every row has one of them at least. `skipped` names rows of which something could not be read.
     """
 
-    index: ShardIndex
-    rows: npt.NDArray[np.int64]
-    plan: BatchPlan
-    image: ImageInput
-    text: TextInput
-    regime: TextRegime
-    stream: str = "main"
-
-    def __call__(self, step: int, places: range) -> Batch:
-        """Return some places of the stream's part of the global batch of a step."""
-        skipped: list[Skipped] = []
-        pixels_BCHW = self._room(len(places))
-        samples = [
-            self._sample(draw, step, skipped, None if pixels_BCHW is None else pixels_BCHW[row])
-            for row, draw in enumerate(self.plan.draws(step, places))
-        ]
-        chosen = self.rows[[sample.draw.row for sample in samples]]
-        texts = [sample.rendered.text for sample in samples]
-        present = torch.ones(len(samples), dtype=torch.bool)
-        return Batch(
-            ids=[sample.id for sample in samples],
-            inputs={
-                "image": self._features(samples) if pixels_BCHW is None else pixels_BCHW,
-                "text": self.text(texts),
-            },
-            present={"image": present, "text": present.clone()},
-            taxon_BR=torch.as_tensor(self.index.taxon_NR[chosen]),
-            bin_B=torch.as_tensor(self.index.bin_N[chosen]),
-            text_B=torch.tensor([stable_hash(text) for text in texts]),
-            group_B=torch.as_tensor(self.index.group_N[chosen]),
-            text_types=[sample.rendered.type for sample in samples],
-            stream=[self.stream] * len(samples),
-            seeds=[sample.draw.seed for sample in samples],
-            text_seeds=[_text_seed(sample.draw) for sample in samples],
-            step=step,
-            skipped=skipped,
-        )
-
-    def texts(self, step: int) -> Iterator[str]:
-        """Yield the texts of the stream's part of a global batch without looking at its images."""
-        for draw in self.plan.draws(step):
-            try:
-                yield self._render(self.index.read(int(self.rows[draw.row]), image=False), draw).text
-            except (ShardError, Unnameable):
-                continue
-
-    def _room(self, rows: int) -> Tensor | None:
-        """Return room for the pixels of a batch, which is large: it is filled in place and shared, never copied."""
-        if self.image.store is not None:
-            return None
-        height, width = self.image.transform.spec.size
-        shape = (rows, 3, height, width)
-        return torch.empty(shape, dtype=torch.uint8) if get_worker_info() is None else shared_empty(shape, torch.uint8)
-
-    def _sample(self, draw: Draw, step: int, skipped: list[Skipped], pixels_CHW: Tensor | None) -> _Sample:
-        wanted = draw
-        for attempt in range(_SUBSTITUTES):
-            try:
-                return self._read(draw, pixels_CHW)
-            except UNUSABLE as error:
-                skipped.append(Skipped(self.index.ids[int(self.rows[draw.row])], one_line(error)))
-                draw = self.plan.substitute(wanted, step, attempt)
-        raise ShardError(
-            f"{_SUBSTITUTES} specimens in a row are unusable, the last one {skipped[-1].id}: {skipped[-1].reason}; "
-            "run 'python -m clipbio check' on this folder"
-        )
-
-    def _read(self, draw: Draw, pixels_CHW: Tensor | None) -> _Sample:
-        """Read and render a specimen, and decode its picture into its place of the batch, if pixels are wanted."""
-        row = int(self.rows[draw.row])
-        digest = self.index.image_digests[row]
-        if not digest:
-            raise ShardError("the specimen has no image")
-        if pixels_CHW is None and not self.image.has(digest, draw.seed):
-            raise ShardError("the image cannot be decoded")
-        specimen = self.index.read(row, image=pixels_CHW is not None)
-        rendered = self._render(specimen, draw)
-        if pixels_CHW is not None:
-            assert isinstance(specimen.image, bytes)
-            pixels_CHW.copy_(self.image.pixels(specimen.image, digest, draw.seed))
-        return _Sample(draw, specimen.id, rendered)
-
-    def _render(self, specimen: Specimen, draw: Draw) -> Rendered:
-        return self.regime.draw(specimen, sample_seed=_text_seed(draw), batch_seed=draw.batch_seed)
-
-    def _features(self, samples: Sequence[_Sample]) -> Tensor:
-        digests = [self.index.image_digests[int(self.rows[sample.draw.row])] for sample in samples]
-        return self.image.features(digests, [sample.draw.seed for sample in samples])
-
-
-def _text_seed(draw: Draw) -> int:
-    return derive_seed("text", draw.seed)
+    rows_B: Tensor
+    inputs: dict[str, Tensor]
+    present: dict[str, Tensor]
+    skipped: list[tuple[int, Skipped]]
 
 
 def join(batches: Sequence[Batch]) -> Batch:

@@ -14,14 +14,15 @@ from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from clipbio.data.batch import UNUSABLE
-from clipbio.data.inputs import ImageInput, TextInput
-from clipbio.data.shards import ShardIndex
+from clipbio.data.inputs import BarcodeInput, ImageInput, TextInput, Tokenizer
+from clipbio.data.shards import ShardError, ShardIndex
 from clipbio.data.stream import loader
 from clipbio.distributed import World, barrier, broadcast
+from clipbio.dna import BadBarcode, clean_barcode
 from clipbio.features import FeatureStore, key_of
 from clipbio.progress import progress_bar
 
-__all__ = ["fill_images", "fill_texts"]
+__all__ = ["fill_barcodes", "fill_images", "fill_texts"]
 
 log = logging.getLogger(__name__)
 
@@ -89,23 +90,68 @@ def fill_texts(
         world: This process.
         show: Whether to draw a progress bar.
     """
-    by_key = {key_of(item): item for item in dict.fromkeys(texts)}
-    wanted = [by_key[key] for key in broadcast(store.missing(list(by_key)))]
-    barrier()
-    # Similar lengths together: little padding, and the order of encoding changes nothing.
-    own = sorted(wanted, key=len)[world.rank :: world.size]
+    own = _own_missing(store, texts, world)
     with progress_bar(enabled=show and world.is_main and len(own) > _TEXTS_PER_BATCH) as bar:
-        _encode_texts(text, store, own, encode, bar)
+        _encode_strings(text.tokenizer, store, own, encode, bar, "encode texts")
     barrier()
     store.refresh()
 
 
-def _encode_texts(text: TextInput, store: FeatureStore, texts: Sequence[str], encode: Encode, bar: Progress) -> None:
-    task = bar.add_task("encode texts", total=len(texts))
+def fill_barcodes(
+    dna: BarcodeInput,
+    store: FeatureStore,
+    parts: Iterable[tuple[ShardIndex, npt.NDArray[np.int64]]],
+    encode: Encode,
+    *,
+    world: World,
+) -> None:
+    """Encode every barcode of some rows that the store lacks, each process its share; what is none stays missing.
+
+    Args:
+        dna: How barcodes become tokens.
+        store: Where features go.
+        parts: Index and rows.
+        encode: Frozen trunk: tokens (B, L) to features (B, F).
+        world: This process.
+    """
+    own = _own_missing(store, _barcodes(parts), world)
+    with progress_bar(enabled=world.is_main and len(own) > _TEXTS_PER_BATCH) as bar:
+        _encode_strings(dna.tokenizer, store, own, encode, bar, "encode barcodes")
+    barrier()
+    store.refresh()
+
+
+def _barcodes(parts: Iterable[tuple[ShardIndex, npt.NDArray[np.int64]]]) -> Iterator[str]:
+    for index, rows in parts:
+        for row in map(int, rows):
+            if not index.dna_digests[row]:
+                continue
+            try:
+                barcode = index.read(row, image=False).dna
+                clean_barcode(barcode)
+            except (ShardError, BadBarcode):
+                continue
+            yield barcode
+
+
+def _own_missing(store: FeatureStore, strings: Iterable[str], world: World) -> list[str]:
+    """Return this process's share of the strings that the store lacks."""
+    by_key = {key_of(item): item for item in dict.fromkeys(strings)}
+    # One answer for all: another run may be writing into the same store.
+    wanted = [by_key[key] for key in broadcast(store.missing(list(by_key)))]
+    barrier()
+    # Similar lengths together: little padding, and the order of encoding changes nothing.
+    return sorted(wanted, key=len)[world.rank :: world.size]
+
+
+def _encode_strings(
+    tokenizer: Tokenizer, store: FeatureStore, strings: Sequence[str], encode: Encode, bar: Progress, told: str
+) -> None:
+    task = bar.add_task(told, total=len(strings))
     with _Segments(store) as segments:
-        for start in range(0, len(texts), _TEXTS_PER_BATCH):
-            piece = texts[start : start + _TEXTS_PER_BATCH]
-            segments.add([key_of(item) for item in piece], encode(text.tokenizer(list(piece))))
+        for start in range(0, len(strings), _TEXTS_PER_BATCH):
+            piece = strings[start : start + _TEXTS_PER_BATCH]
+            segments.add([key_of(item) for item in piece], encode(tokenizer(list(piece))))
             bar.advance(task, len(piece))
 
 

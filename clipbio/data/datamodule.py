@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,16 @@ from typing import Any
 import pytorch_lightning as pl
 from torch.utils.data import DataLoader
 
-from clipbio.data.batch import Batch, BatchBuilder, EvaluationBatch
-from clipbio.data.inputs import ImageInput, TextInput
+from clipbio.data.batch import Batch, EvaluationBatch
+from clipbio.data.builder import BatchBuilder
+from clipbio.data.inputs import BarcodeInput, ImageInput, ModelInputs, TextInput
+from clipbio.data.modalities import check_dropout, encodable, taking_part, told
 from clipbio.data.order import BatchPlan
 from clipbio.data.remote import RemoteOptions, check_windows
 from clipbio.data.sampling import classes_of
 from clipbio.data.shards import ShardFolder, resolve, resolve_source
 from clipbio.data.sources import Source
-from clipbio.data.splits import SplitRows, common_species, splits_of, whole_split, with_pictures, without_pictures
+from clipbio.data.splits import SplitRows, common_species, splits_of, whole_split, without_pictures
 from clipbio.data.stream import EvaluationStream, TrainStream, loader
 from clipbio.data.streams import (
     MAIN,
@@ -59,6 +61,7 @@ class SpecimenData(pl.LightningDataModule):
         views: Number of seeded augmented views cached for a frozen image trunk; 0 caches the evaluation form if there
             is no augmentation, and nothing if there is.
         decoder: `fast`: JPEG at the scale that is needed, resized by torch. `pillow`: the slower reference.
+        modality_dropout: Probability per modality of hiding it from a draw of a specimen that has more than two.
         sheet_mask: Whether labels, rulers and colour cards of herbarium sheets are painted over.
         max_skipped_share: Share of unusable specimens above which the run stops.
         worker_context: How worker processes start: `fork`, `spawn` or `forkserver`; None is Python's default.
@@ -83,6 +86,7 @@ class SpecimenData(pl.LightningDataModule):
         views: int = 0,
         decoder: str = "fast",
         sheet_mask: bool = False,
+        modality_dropout: Mapping[str, float] | None = None,
         max_skipped_share: float = 0.05,
         worker_context: str | None = None,
         remote_cache_gb: float = 50.0,
@@ -106,6 +110,7 @@ class SpecimenData(pl.LightningDataModule):
         self.views = views
         self.decoder = decoder
         self.sheet_mask = sheet_mask
+        self.modality_dropout = dict(modality_dropout or {})
         self.max_skipped_share = max_skipped_share
         self.worker_context = worker_context
         self.remote = RemoteOptions(remote_cache_gb, remote_retries, remote_timeout)
@@ -114,12 +119,16 @@ class SpecimenData(pl.LightningDataModule):
         self.batches_per_step = 1
         self.seed = 0
         self.validation_splits: tuple[str, ...] = ()
+        self.modalities: tuple[str, ...] = ("image", "text")
         self.image: ImageInput | None = None
         self.evaluation_image: ImageInput | None = None
         self.text: TextInput | None = None
+        self.dna: BarcodeInput | None = None
+        self.evaluation_dna: BarcodeInput | None = None
         self._consumed = 0
         self.manifests: dict[str, str] = {}
         self._foreign: dict[str, SplitRows] = {}
+        self._evaluated: dict[str, SplitRows] = {}
 
     # -- what there is ---------------------------------------------------------------------------------------------
 
@@ -154,6 +163,18 @@ class SpecimenData(pl.LightningDataModule):
         if name not in self.splits:
             raise ClipbioError(f"{self.folder.name} has no split '{name}'{nearest(name, self.splits)}")
         return self.splits[name]
+
+    def read_for(self, modalities: Sequence[str]) -> None:
+        """Learn what the model encodes, before the run is planned: it decides which specimens take part.
+
+        Raises:
+            ClipbioError: `modality_dropout` does not go with it.
+        """
+        check_dropout(self.modality_dropout, modalities)
+        if "planned" in self.__dict__ and set(modalities) != set(self.modalities):
+            raise RuntimeError("read_for() the model's modalities before plan_run()")
+        self.modalities = tuple(modalities)
+        self._evaluated = {}
 
     # -- training --------------------------------------------------------------------------------------------------
 
@@ -191,10 +212,10 @@ class SpecimenData(pl.LightningDataModule):
     def _planned(self, name: str, size: int) -> PlannedStream:
         stream = self.streams[name]
         split = self._split_of(name)
-        rows = with_pictures(split)
+        rows = taking_part(split, self.modalities)
         if len(rows) < len(split):
-            log.warning("%d of %d %s specimens have no image and are left out", len(split) - len(rows), len(split),
-                        "train" if name == MAIN else f"{name} stream")  # fmt: skip
+            log.warning("%d of %d %s specimens have %s and are left out", len(split) - len(rows), len(split),
+                        "train" if name == MAIN else f"{name} stream", told(self.modalities))  # fmt: skip
         if len(rows) < size and len(self.streams) > 1:
             raise ClipbioError(
                 f"data.streams.{name} has {len(rows)} train specimens, fewer than its {size} rows of each batch of "
@@ -245,11 +266,19 @@ class SpecimenData(pl.LightningDataModule):
         """The specimens of all streams: each set of them once."""
         return list({id(one.split.index): one.split for one in self.planned.values()}.values())
 
-    def attach(self, *, image: ImageInput, evaluation_image: ImageInput, text: TextInput) -> None:
-        """Take over how the model wants its inputs."""
-        self.image = image
-        self.evaluation_image = evaluation_image
+    def attach(
+        self,
+        *,
+        image: ImageInput | None = None,
+        evaluation_image: ImageInput | None = None,
+        text: TextInput | None = None,
+        dna: BarcodeInput | None = None,
+        evaluation_dna: BarcodeInput | None = None,
+    ) -> None:
+        """Take over how the model wants its inputs; what it does not encode is None."""
+        self.image, self.evaluation_image = image, evaluation_image
         self.text = text
+        self.dna, self.evaluation_dna = dna, evaluation_dna
 
     @property
     def builders(self) -> dict[str, list[BatchBuilder]]:
@@ -260,9 +289,11 @@ class SpecimenData(pl.LightningDataModule):
         }
 
     def _builder(self, one: PlannedStream) -> BatchBuilder:
-        if self.image is None or self.text is None:
+        inputs = ModelInputs(self.image, self.text, self.dna)
+        if set(inputs.modalities) != set(self.modalities):
             raise RuntimeError("attach() the model's inputs first")
-        return BatchBuilder(one.split.index, one.rows, one.plan, self.image, self.text, one.stream.regime, one.name)
+        dropout = self.modality_dropout
+        return BatchBuilder(one.split.index, one.rows, one.plan, inputs, one.stream.regime, one.name, dropout)
 
     def texts_of_run(self) -> Iterator[str]:
         """Yield every text that training will still render, whole epochs of each stream at a time."""
@@ -275,12 +306,13 @@ class SpecimenData(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader[dict[str, Batch]]:
         """Return the batches by projection from the step at which the run stands."""
         stream = TrainStream(self.builders, world=self.world, start=self._consumed, stop=self.batches)
-        workers = self.num_workers(self.image)
+        workers = self.num_workers(self.image or self.dna)
         return loader(stream, num_workers=workers, context=self.worker_context, batch_bytes=self._batch_bytes())
 
     def _batch_bytes(self) -> int:
         """Return the size of the pixels of this process's share of a batch."""
-        assert self.image is not None
+        if self.image is None:
+            return 0
         height, width = self.image.transform.spec.size
         return 3 * height * width * self.batch_size // self.world.size
 
@@ -309,26 +341,38 @@ class SpecimenData(pl.LightningDataModule):
 
     # -- evaluation ------------------------------------------------------------------------------------------------
 
+    def evaluated(self, name: str) -> SplitRows:
+        """Return what the model can encode of a split: specimens with an image or a barcode, whichever it reads."""
+        if name not in self._evaluated:
+            split = self.split(name)
+            rows = encodable(split, self.modalities)
+            if len(rows) < len(split):
+                lacks = " and no ".join(one for one in self.modalities if one != "text")
+                left_out = len(split) - len(rows)
+                log.warning("%d of %d %s specimens have no %s: not evaluated", left_out, len(split), name, lacks)
+            self._evaluated[name] = SplitRows(split.name, split.index, rows)
+        return self._evaluated[name]
+
     def evaluation_loader(self, name: str) -> DataLoader[EvaluationBatch]:
         """Return an exact pass over a split: each specimen once over all processes."""
-        if self.evaluation_image is None:
+        image, dna = self.evaluation_image, self.evaluation_dna
+        if image is None and dna is None:
             raise RuntimeError("attach() the model's inputs first")
-        split = self.split(name)
-        stream = EvaluationStream(
-            split.index, split.rows, self.evaluation_image, world=self.world, batch_size=self.evaluation_batch_size
-        )
-        return loader(stream, num_workers=self.num_workers(self.evaluation_image), context=self.worker_context)
+        split = self.evaluated(name)
+        size = self.evaluation_batch_size
+        stream = EvaluationStream(split.index, split.rows, image, dna, world=self.world, batch_size=size)
+        return loader(stream, num_workers=self.num_workers(image or dna), context=self.worker_context)
 
     def val_dataloader(self) -> list[DataLoader[EvaluationBatch]]:
         """Return a loader for each validation split."""
         return [self.evaluation_loader(name) for name in self.validation_splits]
 
-    def num_workers(self, image: ImageInput | None) -> int:
-        """Return the number of decoding processes for an image input."""
+    def num_workers(self, input_: ImageInput | BarcodeInput | None) -> int:
+        """Return the number of reading processes for what costs most to read: images, else barcodes."""
         if isinstance(self.requested_workers, int):
             return self.requested_workers
         if self.requested_workers != "auto":
             raise ClipbioError(f"data.num_workers='{self.requested_workers}' must be a number or 'auto'")
-        if image is not None and image.store is not None:
+        if input_ is not None and input_.store is not None:
             return 0
         return max(1, len(os.sched_getaffinity(0)) // self.world.local_size) if hasattr(os, "sched_getaffinity") else 2

@@ -1,4 +1,7 @@
-"""From a specimen to what a tower takes: pixels and tokens, or the cached output of a frozen trunk."""
+"""From a specimen to what a tower takes: pixels and tokens, or the cached output of a frozen trunk.
+
+What a specimen lacks is zeros, or the tokens of an empty text or barcode: no tower runs on it.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,11 @@ from torch import Tensor
 
 from clipbio.data.tokens import TokenCache
 from clipbio.data.transforms import ImageTransform
+from clipbio.dna import BarcodeAugmentation
 from clipbio.features import FeatureStore, key_of
-from clipbio.seeding import rng
+from clipbio.seeding import derive_seed, rng
 
-__all__ = ["ImageInput", "TextInput"]
+__all__ = ["BarcodeInput", "ImageInput", "ModelInputs", "TextInput", "Tokenizer"]
 
 Tokenizer = Callable[[Sequence[str]], Tensor]
 
@@ -36,11 +40,11 @@ class TextInput:
     def __post_init__(self) -> None:
         self._cached = TokenCache(self.tokenizer)
 
-    def __call__(self, texts: Sequence[str]) -> Tensor:
-        """Return features (B, F) or tokens (B, L)."""
+    def __call__(self, texts: Sequence[str | None]) -> Tensor:
+        """Return features (B, F) or tokens (B, L); None is a text that is not there."""
         if self.store is None:
-            return self._cached(list(texts))
-        return _rows(self.store, [key_of(text) for text in texts])
+            return self._cached([text or "" for text in texts])
+        return _rows(self.store, [None if text is None else key_of(text) for text in texts])
 
 
 @dataclass
@@ -74,11 +78,18 @@ class ImageInput:
         return self.store is not None and self.key(digest, seed) in self.store
 
     def features(self, digests: Sequence[bytes], seeds: Sequence[int] | None) -> Tensor:
-        """Return cached features (B, F)."""
+        """Return cached features (B, F); an empty digest is an image that is not there."""
         if self.store is None:
             raise ValueError("this input has no feature store")
         chosen = [None] * len(digests) if seeds is None else seeds
-        return _rows(self.store, [self.key(digest, seed) for digest, seed in zip(digests, chosen, strict=True)])
+        pairs = zip(digests, chosen, strict=True)
+        return _rows(self.store, [self.key(digest, seed) if digest else None for digest, seed in pairs])
+
+    def absent(self) -> Tensor:
+        """Return what stands for an image that is not there: black pixels (3, height, width), or zero features (F,)."""
+        if self.store is not None:
+            return torch.zeros(self.store.width)
+        return torch.zeros(3, *self.transform.spec.size, dtype=torch.uint8)
 
     def pixels(self, image: bytes, digest: bytes, seed: int | None) -> Tensor:
         """Return uint8 pixels (3, height, width) of the view that belongs to a seed; without one, for evaluation."""
@@ -93,5 +104,66 @@ class ImageInput:
         return self.transform(image, rng("view", digest.hex(), view))
 
 
-def _rows(store: FeatureStore, keys: Sequence[bytes]) -> Tensor:
-    return torch.from_numpy(np.asarray(store.get(keys), dtype=np.float32))
+@dataclass
+class BarcodeInput:
+    """Tokens of barcodes, or their cached features.
+
+    Args:
+        tokenizer: Gives int64 tokens (B, L).
+        augmentation: Changes the barcodes of training; None takes them as they are.
+        store: Features of every barcode of the run; without it the trunk runs at each step.
+    """
+
+    tokenizer: Tokenizer
+    augmentation: BarcodeAugmentation | None = None
+    store: FeatureStore | None = None
+    _cached: TokenCache = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._cached = TokenCache(self.tokenizer)
+
+    def has(self, barcode: str) -> bool:
+        """Tell whether the features of a barcode are cached."""
+        return self.store is not None and key_of(barcode) in self.store
+
+    def row(self, barcode: str, seed: int | None) -> Tensor:
+        """Return the features (F,) or tokens (L,) of a barcode as a draw sees it; without a seed, for evaluation.
+
+        Raises:
+            BadBarcode: It is none.
+            ValueError: Its features should be cached and are not.
+        """
+        if self.store is not None:
+            if not self.has(barcode):
+                raise ValueError("the barcode cannot be encoded")
+            return _rows(self.store, [key_of(barcode)])[0]
+        if seed is None or self.augmentation is None or not self.augmentation.random:
+            return self._cached([barcode])[0]
+        return self.tokenizer([self.augmentation(barcode, derive_seed("barcode", seed))])[0]
+
+    def absent(self) -> Tensor:
+        """Return what stands for a barcode that is not there: padding (L,), or zero features (F,)."""
+        return self._cached([""])[0] if self.store is None else torch.zeros(self.store.width)
+
+
+@dataclass(frozen=True)
+class ModelInputs:
+    """How each modality becomes inputs, None where the model does not encode it."""
+
+    image: ImageInput | None = None
+    text: TextInput | None = None
+    dna: BarcodeInput | None = None
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Name what the model encodes."""
+        return tuple(name for name in ("image", "text", "dna") if getattr(self, name) is not None)
+
+
+def _rows(store: FeatureStore, keys: Sequence[bytes | None]) -> Tensor:
+    """Return the features of keys (B, F), zeros where there is none."""
+    rows_BF = torch.zeros(len(keys), store.width)
+    known = [place for place, key in enumerate(keys) if key is not None]
+    found = store.get([key for key in keys if key is not None])
+    rows_BF[known] = torch.from_numpy(np.asarray(found, dtype=np.float32))
+    return rows_BF

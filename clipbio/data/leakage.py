@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any
@@ -111,7 +111,11 @@ class Audit:
 
 
 def audit(
-    parts: Mapping[str, SplitRows], others: Mapping[str, SplitRows] | None = None, *, held_out: str = "species"
+    parts: Mapping[str, SplitRows],
+    others: Mapping[str, SplitRows] | None = None,
+    *,
+    held_out: str = "species",
+    kinds: Iterable[str] = KINDS,
 ) -> Audit:
     """Compare splits pair by pair, on the columns of their indexes alone.
 
@@ -119,6 +123,7 @@ def audit(
         parts: Splits by the name they go by in the result; the name of a `SplitRows` tells its role.
         others: Splits of another folder: then each of `parts` is compared with each of these, and with no other.
         held_out: Rank, `species` or `genus`, whose taxa training must not know if they are unseen.
+        kinds: What is compared, of `KINDS`.
     """
     if held_out not in ("species", "genus"):
         raise ClipbioError(f"held_out='{held_out}' must be species or genus")
@@ -127,7 +132,7 @@ def audit(
     pairs = [(a, b) for a in parts for b in others] if others else list(combinations(parts, 2))
     every = parts | others
     overlaps: list[Overlap] = []
-    for kind in KINDS if pairs else ():
+    for kind in kinds if pairs else ():
         codes = dict(zip(every, coded(list(every.values()), kind), strict=True))
         length = 1 + max((int(code_N.max()) for code_N in codes.values()), default=-1)
         present = {name: _present(code_N, length) for name, code_N in codes.items()}

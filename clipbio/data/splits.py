@@ -12,7 +12,7 @@ import numpy.typing as npt
 from clipbio.data.shards import ShardFolder, ShardIndex
 from clipbio.seeding import derive_seed
 
-__all__ = ["SplitRows", "common_species", "splits_of", "whole_split", "with_pictures", "without_pictures"]
+__all__ = ["IntArray", "SplitRows", "common_species", "splits_of", "whole_split", "without_pictures"]
 
 log = logging.getLogger(__name__)
 
@@ -65,11 +65,6 @@ def _carve(train: SplitRows, share: float, seed: int) -> dict[str, SplitRows]:
         "train": SplitRows("train", train.index, train.rows[~val]),
         "val": SplitRows("val", train.index, train.rows[val]),
     }
-
-
-def with_pictures(split: SplitRows) -> IntArray:
-    """Return the rows that have an image."""
-    return np.array([row for row in split.rows if split.index.image_digests[row]], dtype=np.int64)
 
 
 def common_species(split: SplitRows, others: Sequence[SplitRows]) -> int:

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from clipbio.data.batch import UNUSABLE, Batch, BatchBuilder, EvaluationBatch, Skipped, join, one_line
-from clipbio.data.inputs import ImageInput
+from clipbio.data.batch import UNUSABLE, Batch, EvaluationBatch, Skipped, join, one_line
+from clipbio.data.builder import BatchBuilder
+from clipbio.data.inputs import BarcodeInput, ImageInput
 from clipbio.data.shards import ShardIndex
 from clipbio.data.sharing import packed
 from clipbio.distributed import World
@@ -62,13 +64,32 @@ class TrainStream(IterableDataset[dict[str, Batch]]):
 
 
 class EvaluationStream(IterableDataset[EvaluationBatch]):
-    """The images of some rows, each exactly once over all processes and workers; the last batches may be small."""
+    """Images and barcodes of some rows, each row exactly once over all processes and workers.
+
+    The last batches may be small. What cannot be read is named; a row of which nothing can be read is left out.
+
+    Args:
+        index: Records of the split.
+        rows: Rows to read.
+        image: How images become inputs; None where the model reads none.
+        dna: How barcodes become inputs; None where the model reads none.
+        world: This process.
+        batch_size: Rows of a batch.
+    """
 
     def __init__(
-        self, index: ShardIndex, rows: npt.NDArray[np.int64], image: ImageInput, *, world: World, batch_size: int
+        self,
+        index: ShardIndex,
+        rows: npt.NDArray[np.int64],
+        image: ImageInput | None,
+        dna: BarcodeInput | None = None,
+        *,
+        world: World,
+        batch_size: int,
     ) -> None:
         self.index = index
         self.image = image
+        self.dna = dna
         own = rows[world.rank :: world.size]
         self.batches = [own[start : start + batch_size] for start in range(0, len(own), batch_size)]
 
@@ -82,31 +103,63 @@ class EvaluationStream(IterableDataset[EvaluationBatch]):
 
     def _batch(self, rows: npt.NDArray[np.int64]) -> EvaluationBatch:
         read: list[int] = []
-        pixels: list[torch.Tensor] = []
+        found: list[dict[str, Tensor]] = []
         skipped: list[tuple[int, Skipped]] = []
         for row in map(int, rows):
-            try:
-                if self.image.store is None:
-                    pixels.append(self._pixels(row))
-                elif not self.image.has(self.index.image_digests[row], None):
-                    raise OSError("no image, or one that cannot be decoded")
+            inputs, problem = self._read(row)
+            if problem:
+                skipped.append((row, Skipped(self.index.ids[row], problem)))
+            if inputs:
                 read.append(row)
-            except UNUSABLE as error:
-                skipped.append((row, Skipped(self.index.ids[row], one_line(error))))
+                found.append(inputs)
+        encoded = {name: one for name, one in (("image", self.image), ("dna", self.dna)) if one is not None}
         return EvaluationBatch(
-            rows_B=torch.tensor(read, dtype=torch.int64), image=self._stack(read, pixels), skipped=skipped
+            rows_B=torch.tensor(read, dtype=torch.int64),
+            inputs={name: _stacked([one.get(name) for one in found], by) for name, by in encoded.items()},
+            present={name: torch.tensor([name in one for one in found], dtype=torch.bool) for name in encoded},
+            skipped=skipped,
         )
 
-    def _pixels(self, row: int) -> torch.Tensor:
+    def _read(self, row: int) -> tuple[dict[str, Tensor], str]:
+        """Return what can be read of a row, and the reason for what cannot."""
+        wanted = {}
+        if self.image is not None and self.index.image_digests[row]:
+            wanted["image"] = self._image
+        if self.dna is not None and self.index.dna_digests[row]:
+            wanted["dna"] = self._barcode
+        if not wanted:
+            lacks = [told for one, told in ((self.image, "image"), (self.dna, "barcode")) if one is not None]
+            return {}, f"the specimen has no {' and no '.join(lacks)}"
+        inputs: dict[str, Tensor] = {}
+        problem = ""
+        for name, read in wanted.items():
+            try:
+                inputs[name] = read(row)
+            except UNUSABLE as error:
+                problem = problem or one_line(error)
+        return inputs, problem
+
+    def _image(self, row: int) -> Tensor:
+        assert self.image is not None
+        digest = self.index.image_digests[row]
+        if self.image.store is not None:
+            if not self.image.has(digest, None):
+                raise OSError("no image, or one that cannot be decoded")
+            return self.image.features([digest], None)[0]
         image = self.index.read(row).image
         if not isinstance(image, bytes):
             raise OSError("the specimen has no image")
-        return self.image.pixels(image, self.index.image_digests[row], None)
+        return self.image.pixels(image, digest, None)
 
-    def _stack(self, read: list[int], pixels: list[torch.Tensor]) -> torch.Tensor:
-        if self.image.store is not None and read:
-            return self.image.features([self.index.image_digests[row] for row in read], None)
-        return torch.stack(pixels) if pixels else torch.empty(0, dtype=torch.uint8)
+    def _barcode(self, row: int) -> Tensor:
+        assert self.dna is not None
+        return self.dna.row(self.index.read(row, image=False).dna, None)
+
+
+def _stacked(rows: list[Tensor | None], by: ImageInput | BarcodeInput) -> Tensor:
+    """Put inputs under each other, with what stands for those that are not there."""
+    absent = by.absent()
+    return torch.stack([absent if row is None else row for row in rows]) if rows else absent[None][:0]
 
 
 def _worker() -> tuple[int, int]:

@@ -1,11 +1,13 @@
-"""The bridge from towers to embeddings: encode every image of a split exactly once, and texts when asked."""
+"""The bridge from towers to embeddings: encode every image and barcode of a split exactly once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -13,7 +15,31 @@ from clipbio.data.batch import EvaluationBatch, Skipped
 from clipbio.distributed import gather_objects
 from clipbio.errors import ClipbioError
 
-__all__ = ["Collector", "embed"]
+__all__ = ["Collector", "Encode", "Gathered", "embed", "encode_batch"]
+
+Encode = Callable[[Tensor], Tensor]
+"""Turn the inputs of one modality into unit vectors_BD."""
+
+Array = npt.NDArray[Any]
+
+
+class Gathered(NamedTuple):
+    """Rows of a split in their order: unit vectors (N, D) of each modality, zeros where its mask (N,) is false.
+
+    `skipped` gives the reason for each id of which something could not be read.
+    """
+
+    rows_N: Array
+    vectors: dict[str, Tensor]
+    present: dict[str, Tensor]
+    skipped: dict[str, str]
+
+
+class _Part(NamedTuple):
+    """One batch: its rows, and per modality the places of the rows that have it and their vectors."""
+
+    rows_B: Array
+    vectors: dict[str, tuple[Array, Array]]
 
 
 @dataclass
@@ -27,33 +53,48 @@ class Collector:
     """
 
     name: str
-    expected: np.ndarray
+    expected: Array
     max_skipped_share: float = 1.0
-    rows: list[np.ndarray] = field(default_factory=list)
-    vectors: list[np.ndarray] = field(default_factory=list)
+    parts: list[_Part] = field(default_factory=list)
     skipped: list[tuple[int, Skipped]] = field(default_factory=list)
 
-    def add(self, batch: EvaluationBatch, vectors_BD: Tensor | None) -> None:
-        """Take the embeddings of one batch; None where none of its images could be read."""
+    def add(self, batch: EvaluationBatch, vectors: Mapping[str, Tensor]) -> None:
+        """Take the embeddings of one batch: for each modality those of the rows that have it (`encode_batch`)."""
         self.skipped.extend(batch["skipped"])
-        if vectors_BD is not None:
-            self.rows.append(batch["rows_B"].cpu().numpy())
-            self.vectors.append(vectors_BD.float().cpu().numpy())
+        found = {
+            name: (batch["present"][name].cpu().numpy(), vectors_nD.float().cpu().numpy())
+            for name, vectors_nD in vectors.items()
+        }
+        self.parts.append(_Part(batch["rows_B"].cpu().numpy(), found))
 
-    def gather(self) -> tuple[np.ndarray, Tensor, dict[str, str]]:
-        """Return rows (sorted), their unit vectors (N, D) and the reason for each skipped id, on every process.
+    def gather(self) -> Gathered:
+        """Return everything on every process.
 
         Raises:
-            ClipbioError: Not every expected row came exactly once.
+            ClipbioError: Not every expected row came exactly once, or too many could not be read.
         """
-        pieces = gather_objects((self.rows, self.vectors, self.skipped))
-        rows = [part for own_rows, _, _ in pieces for part in own_rows]
-        vectors = [part for _, own_vectors, _ in pieces for part in own_vectors]
-        skipped = [item for _, _, own_skipped in pieces for item in own_skipped]
-        if not rows:
-            raise ClipbioError(f"split '{self.name}': none of its {len(self.expected)} images could be read")
-        rows_N = np.concatenate(rows)
-        seen = np.sort(np.concatenate([rows_N, np.array([row for row, _ in skipped], dtype=np.int64)]))
+        pieces = gather_objects((self.parts, self.skipped))
+        parts = [part for own_parts, _ in pieces for part in own_parts if len(part.rows_B)]
+        skipped = [item for _, own_skipped in pieces for item in own_skipped]
+        if not len(self.expected):
+            raise ClipbioError(f"split '{self.name}' has no specimen that the model can encode: do not evaluate it")
+        if not parts:
+            why = f"; the first one {skipped[0][1].id}: {skipped[0][1].reason}" if skipped else ""
+            raise ClipbioError(f"split '{self.name}': none of its {len(self.expected)} specimens could be read{why}")
+        rows_N = np.concatenate([part.rows_B for part in parts])
+        self._check(rows_N, skipped)
+        order_N = np.argsort(rows_N)
+        vectors, present = {}, {}
+        for name in dict.fromkeys(name for part in parts for name in part.vectors):
+            mask_N, whole_ND = _joined(parts, name)
+            vectors[name], present[name] = torch.from_numpy(whole_ND[order_N]), torch.from_numpy(mask_N[order_N])
+        return Gathered(rows_N[order_N], vectors, present, {item.id: item.reason for _, item in skipped})
+
+    def _check(self, rows_N: Array, skipped: list[tuple[int, Skipped]]) -> None:
+        read = set(rows_N.tolist())
+        # A row whose image alone is broken was evaluated all the same.
+        lost = np.array([row for row, _ in skipped if row not in read], dtype=np.int64)
+        seen = np.sort(np.concatenate([rows_N, lost]))
         if not np.array_equal(seen, np.sort(self.expected)):
             raise ClipbioError(
                 f"split '{self.name}': {len(seen)} rows were evaluated, {len(self.expected)} distinct ones were due"
@@ -61,17 +102,38 @@ class Collector:
         if len(skipped) > self.max_skipped_share * len(self.expected):
             first = skipped[0][1]
             raise ClipbioError(
-                f"split '{self.name}': {len(skipped)} of {len(self.expected)} images cannot be read, more than "
+                f"split '{self.name}': {len(skipped)} of {len(self.expected)} specimens cannot be read, more than "
                 f"data.max_skipped_share={self.max_skipped_share}; the first one {first.id}: {first.reason}"
             )
-        order = np.argsort(rows_N)
-        reasons = {item.id: item.reason for _, item in skipped}
-        return rows_N[order], torch.from_numpy(np.concatenate(vectors)[order]), reasons
+
+
+def _joined(parts: list[_Part], name: str) -> tuple[Array, Array]:
+    """Return which of all rows have a modality (N,), and its vectors (N, D) with zeros for the others."""
+    absent = (np.zeros(0, dtype=bool), np.zeros((0, 0), dtype=np.float32))
+    pieces = [(len(part.rows_B), *part.vectors.get(name, absent)) for part in parts]
+    mask_N = np.concatenate([mask if len(mask) else np.zeros(rows, dtype=bool) for rows, mask, _ in pieces])
+    vectors_nD = np.concatenate([vectors for _, _, vectors in pieces if len(vectors)])
+    whole_ND = np.zeros((len(mask_N), vectors_nD.shape[1]), dtype=np.float32)
+    whole_ND[mask_N] = vectors_nD
+    return mask_N, whole_ND
+
+
+def encode_batch(
+    encoders: Mapping[str, Encode], batch: EvaluationBatch, device: torch.device | None = None
+) -> dict[str, Tensor]:
+    """Return unit vectors (n, D) of each modality that some row of a batch has, of the n rows that have it."""
+    vectors = {}
+    for name, inputs in batch["inputs"].items():
+        present = batch["present"][name]
+        if bool(present.any()):
+            chosen = inputs if bool(present.all()) else inputs[present]
+            vectors[name] = encoders[name](chosen if device is None else chosen.to(device))
+    return vectors
 
 
 @torch.inference_mode()
 def embed(
-    encode: Callable[[Tensor], Tensor],
+    encoders: Mapping[str, Encode],
     batches: Iterable[EvaluationBatch],
     collector: Collector,
     *,
@@ -79,6 +141,5 @@ def embed(
 ) -> Collector:
     """Encode all batches of a split into its collector."""
     for batch in batches:
-        vectors = encode(batch["image"].to(device)) if len(batch["rows_B"]) else None
-        collector.add(batch, vectors)
+        collector.add(batch, encode_batch(encoders, batch, device))
     return collector

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from clipbio.data.leakage import Audit, audit
+from clipbio.data.leakage_kinds import KINDS
 from clipbio.data.leakage_report import audit_table, write_audit
 from clipbio.data.roots import is_remote, local_folder, shown
 from clipbio.data.shards import ShardFolder, resolve
@@ -65,6 +66,7 @@ def _splits(folder: ShardFolder, place: int | None) -> dict[str, SplitRows]:
 def audit_run(data: SpecimenData, run_dir: Path, *, refuse: bool) -> Audit:
     """Compare what a run trains on with what it is evaluated on, on the columns that are loaded already.
 
+    Pictures are compared where the model reads images, barcodes where it reads DNA.
     Writes `leakage.json` into the run folder and one line to the log.
 
     Args:
@@ -79,7 +81,8 @@ def audit_run(data: SpecimenData, run_dir: Path, *, refuse: bool) -> Audit:
             # Whatever it is called where it stands: here it is trained on.
             parts[f"stream {name}"] = replace(one.split, name="train")
             known.add(id(one.split))
-    result = audit(parts)
+    unread = {kind for kind, name in (("image", "image"), ("barcode", "dna")) if name not in data.modalities}
+    result = audit(parts, kinds=[kind for kind in KINDS if kind not in unread])
     write_json(run_dir / "leakage.json", result.to_dict())
     if result.leaks and refuse:
         raise ClipbioError(f"leakage: {result.summary()}; split again, or go on with leakage=warn")

@@ -14,7 +14,7 @@ from torch import nn
 from clipbio.config import check_signatures, instantiate
 from clipbio.distributed import World, barrier, broadcast, join_world, leave_world
 from clipbio.errors import ClipbioError
-from clipbio.evaluation.benchmark import Benchmark
+from clipbio.evaluation.benchmark import AnyBenchmark, further_splits
 from clipbio.files import write_json
 from clipbio.losses import TaxonClassifier
 from clipbio.tasks.parts import (
@@ -22,6 +22,7 @@ from clipbio.tasks.parts import (
     build_cache,
     build_data,
     build_model,
+    check_benchmarks,
     check_texts,
     device_of,
     head_benchmarks,
@@ -84,12 +85,14 @@ def _evaluate(config: Config, folder: RunFolder, world: World, started: float) -
     model = build_model(config, load_weights=checkpoint is None)
     if checkpoint is not None and path is not None:
         load_into(checkpoint, {"model": model}, path, weights=str(config["weights"]))
-    encoder = connect(
-        model, data, cache=build_cache(config), augmentation=None, splits=splits, world=world, device=device
-    )
     benchmarks = build_benchmarks(config)
+    check_benchmarks(model, benchmarks)
     if checkpoint is not None and path is not None:
         benchmarks |= _trained_benchmarks(checkpoint, benchmarks, path, str(config["weights"]))
+    embedded = [*splits, *further_splits(benchmarks, splits, data.splits)]
+    encoder = connect(
+        model, data, cache=build_cache(config), augmentation=None, splits=embedded, world=world, device=device
+    )
     validation = measure(model, data, splits=splits, benchmarks=benchmarks, encoder=encoder, device=device)
     if world.is_main:
         facts = {"wall time": f"{time.time() - started:.0f} s", "processes": world.size}
@@ -112,8 +115,8 @@ def _evaluate(config: Config, folder: RunFolder, world: World, started: float) -
 
 
 def _trained_benchmarks(
-    checkpoint: Mapping[str, Any], benchmarks: Mapping[str, Benchmark], path: Path, weights: str
-) -> dict[str, Benchmark]:
+    checkpoint: Mapping[str, Any], benchmarks: Mapping[str, AnyBenchmark], path: Path, weights: str
+) -> dict[str, AnyBenchmark]:
     """Return what the head of a checkpoint can be asked, if it is a classifier."""
     head = instantiate(checkpoint["clipbio"]["config"]["loss"], "loss")
     if not isinstance(head, TaxonClassifier):

@@ -17,7 +17,7 @@ from clipbio.data.datamodule import SpecimenData
 from clipbio.data.roots import shown
 from clipbio.distributed import World
 from clipbio.errors import ClipbioError, nearest
-from clipbio.evaluation.benchmark import Benchmark
+from clipbio.evaluation.benchmark import AnyBenchmark, further_splits
 from clipbio.evaluation.classification import Classification
 from clipbio.evaluation.embed import embed
 from clipbio.evaluation.retrieval import Retrieval
@@ -33,6 +33,8 @@ __all__ = [
     "build_cache",
     "build_data",
     "build_model",
+    "build_validation",
+    "check_benchmarks",
     "check_texts",
     "describe_streams",
     "device_of",
@@ -64,7 +66,7 @@ def build_model(config: Config, *, load_weights: bool) -> MultiTower:
     return model
 
 
-def build_benchmarks(config: Config, names: Sequence[str] | None = None) -> dict[str, Benchmark]:
+def build_benchmarks(config: Config, names: Sequence[str] | None = None) -> dict[str, AnyBenchmark]:
     """Return benchmarks by name, all or some."""
     configs: Mapping[str, Any] = config.get("benchmark") or {}
     for name in names or ():
@@ -76,13 +78,13 @@ def build_benchmarks(config: Config, names: Sequence[str] | None = None) -> dict
     return {name: instantiate(configs[name], f"benchmark.{name}") for name in chosen}
 
 
-def head_benchmarks(heads: nn.ModuleDict) -> dict[str, Benchmark]:
+def head_benchmarks(heads: nn.ModuleDict) -> dict[str, AnyBenchmark]:
     """Return what the head of the default projection can be asked by itself, if it classifies."""
     head = dict(heads.items()).get("default")
     return {"classification": Classification(head.answers)} if isinstance(head, TaxonClassifier) else {}
 
 
-def check_texts(head: Head, benchmarks: Mapping[str, Benchmark]) -> None:
+def check_texts(head: Head, benchmarks: Mapping[str, AnyBenchmark]) -> None:
     """Refuse benchmarks that compare images with texts where the loss trains no text.
 
     Raises:
@@ -94,6 +96,22 @@ def check_texts(head: Head, benchmarks: Mapping[str, Benchmark]) -> None:
             f"the loss trains no text, and {' and '.join(names)} would compare images with it: take "
             "experiment=cross_entropy, or 'benchmark=[]' 'validation.benchmarks=[]' "
             "checkpoint.monitor=classification/val/species/top1"
+        )
+
+
+def check_benchmarks(model: MultiTower, benchmarks: Mapping[str, AnyBenchmark]) -> None:
+    """Refuse benchmarks that compare images with texts where the model does not encode both.
+
+    Raises:
+        ClipbioError: There are such benchmarks.
+    """
+    names = [name for name, one in benchmarks.items() if isinstance(one, ZeroShot | Retrieval)]
+    lacks = [name for name in ("image", "text") if name not in model.modalities]
+    if names and lacks:
+        raise ClipbioError(
+            f"benchmark {' and '.join(names)} compares images with texts, and the model has no "
+            f"{' and no '.join(lacks)} tower (it encodes {', '.join(model.modalities)}): choose others, such as "
+            "'benchmark=[]' 'validation.benchmarks=[]'"
         )
 
 
@@ -129,25 +147,33 @@ def measure(
     data: SpecimenData,
     *,
     splits: Sequence[str],
-    benchmarks: Mapping[str, Benchmark],
+    benchmarks: Mapping[str, AnyBenchmark],
     encoder: TextEncoder,
     device: torch.device,
 ) -> Validation:
     """Embed splits and run benchmarks on them; the metrics are in the result."""
-    validation = Validation(
-        [data.split(name) for name in splits],
+    validation = build_validation(data, splits, benchmarks, encoder)
+    validation.begin()
+    model.to(device).eval()
+    encoders = {name: model.tower(name) for name in model.modalities}
+    for place, name in enumerate(validation.names):
+        embed(encoders, data.evaluation_loader(name), validation.collector(place), device=device)
+    validation.finish()
+    return validation
+
+
+def build_validation(
+    data: SpecimenData, splits: Sequence[str], benchmarks: Mapping[str, AnyBenchmark], encoder: TextEncoder
+) -> Validation:
+    """Return what embeds splits, and those that benchmarks compare them with."""
+    return Validation(
+        [data.evaluated(name) for name in splits],
         benchmarks,
         encoder,
         list(data.splits.values()),
         data.max_skipped_share,
+        [data.evaluated(name) for name in further_splits(benchmarks, splits, data.splits)],
     )
-    validation.begin()
-    model.to(device).eval()
-    for place, name in enumerate(splits):
-        collector = validation.collector(place)
-        embed(model.tower("image"), data.evaluation_loader(name), collector, device=device)
-    validation.finish()
-    return validation
 
 
 def thumbnails(data: SpecimenData, splits: Sequence[str]) -> Callable[[str], bytes | None]:

@@ -13,6 +13,7 @@ from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from clipbio.config import instantiate
 from clipbio.data.datamodule import SpecimenData
 from clipbio.distributed import World
+from clipbio.training.base import TrainingModule
 from clipbio.training.callbacks import (
     GracefulStop,
     LastCheckpoint,
@@ -24,7 +25,6 @@ from clipbio.training.callbacks import (
 from clipbio.training.checkpoints import AtomicCheckpoints
 from clipbio.training.durations import Duration
 from clipbio.training.loggers import JsonLinesLogger
-from clipbio.training.module import ContrastiveModule
 from clipbio.training.progress import RunProgressBar
 from clipbio.training.run import RunFolder
 from clipbio.training.strategy import ShardedStrategy, WholeValidation
@@ -54,7 +54,7 @@ def quieten_lightning() -> None:
 
 
 def build_trainer(
-    config: Config, data: SpecimenData, module: ContrastiveModule, folder: RunFolder, *, world: World, sharded: bool
+    config: Config, data: SpecimenData, module: TrainingModule, folder: RunFolder, *, world: World, sharded: bool
 ) -> pl.Trainer:
     """Return the Trainer of a planned run.
 
@@ -94,7 +94,7 @@ def build_trainer(
 
 
 def _callbacks(
-    config: Config, data: SpecimenData, module: ContrastiveModule, folder: RunFolder, *, sharded: bool
+    config: Config, data: SpecimenData, module: TrainingModule, folder: RunFolder, *, sharded: bool
 ) -> list[Callback]:
     every = _steps_of("checkpoint.every", config["checkpoint"]["every"], module)
     callbacks: list[Callback] = [
@@ -129,7 +129,7 @@ def _callbacks(
     return callbacks + [instantiate(item, f"callbacks.{name}") for name, item in extra.items() if item]
 
 
-def _steps_of(key: str, text: str, module: ContrastiveModule) -> int:
+def _steps_of(key: str, text: str, module: TrainingModule) -> int:
     """Return a duration in steps, at most the whole run."""
     steps = Duration.parse(text, key).steps(module.length)
     return min(max(1, steps), module.length.total_steps or steps)

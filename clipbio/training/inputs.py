@@ -1,4 +1,4 @@
-"""Join a model and its data: how images and texts become inputs, and what is encoded beforehand."""
+"""Join a model and its data: how specimens become inputs, and what is encoded beforehand."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from clipbio.data.caching import fill_images, fill_texts
+from clipbio.data.caching import Encode, fill_barcodes, fill_images, fill_texts
 from clipbio.data.datamodule import SpecimenData
-from clipbio.data.inputs import ImageInput, TextInput
+from clipbio.data.inputs import BarcodeInput, ImageInput, TextInput
+from clipbio.data.splits import SplitRows
 from clipbio.data.transforms import Augmentation, ImageTransform
 from clipbio.distributed import World
+from clipbio.dna import BarcodeAugmentation, BarcodeTokenizer
 from clipbio.errors import ClipbioError
 from clipbio.features import FeatureStore
 from clipbio.models import ImageTrunk, MultiTower, TextTrunk, Tower
@@ -37,11 +40,16 @@ class FeatureCache:
     folder: Path | None
     dtype: str = "float32"
 
-    def store(self, tower: Tower, transform: ImageTransform | None = None) -> FeatureStore | None:
-        """Return the store of a tower whose trunk is frozen, for pixels of a transform; None for any other tower."""
+    def store(self, tower: Tower, identity: str = "") -> FeatureStore | None:
+        """Return the store of a tower whose trunk is frozen, None for any other tower.
+
+        Args:
+            tower: The tower.
+            identity: What beside the trunk decides the features: how its inputs are made.
+        """
         if self.folder is None or not tower.frozen:
             return None
-        parts = [tower.modality, tower.fingerprint()[:24], *([transform.identity] if transform else []), self.dtype]
+        parts = [tower.modality, tower.fingerprint()[:24], *([identity] if identity else []), self.dtype]
         name = "-".join(parts)
         return FeatureStore(self.folder / name, width=tower.trunk.width, dtype=self.dtype)
 
@@ -55,72 +63,123 @@ def connect(
     splits: Sequence[str],
     world: World,
     device: torch.device,
+    barcode_augmentation: BarcodeAugmentation | None = None,
 ) -> TextEncoder:
     """Tell the data how the model wants its inputs, encode what frozen trunks will be asked for; return the encoder.
 
     Args:
-        model: Towers named `image` and `text`.
+        model: Towers for any of images, texts and barcodes.
         data: DataModule; its run is planned if `augmentation` is given.
         cache: Where features are kept.
         augmentation: Augmentation of training images; None where nothing is trained.
-        splits: Splits that will be evaluated.
+        splits: Splits that will be embedded.
         world: This process.
         device: Where trunks run.
+        barcode_augmentation: Augmentation of training barcodes; None for none.
     """
-    image_tower, text_tower = model.tower("image"), model.tower("text")
-    if not isinstance(image_tower.trunk, ImageTrunk) or not isinstance(text_tower.trunk, TextTrunk):
-        raise ClipbioError("the towers 'image' and 'text' of the model do not encode images and texts")
-    transform, evaluation_transform = (
-        ImageTransform(image_tower.trunk.spec, drawn, decoder=data.decoder, sheet_mask=data.sheet_mask)
+    data.read_for(model.modalities)
+    encoder = _text_encoder(model, cache, world)
+    image = _images(model.tower("image"), data, cache, augmentation) if "image" in model.modalities else None
+    dna = _barcodes(model.tower("dna"), cache, barcode_augmentation) if "dna" in model.modalities else None
+    data.attach(
+        image=image and image[0],
+        evaluation_image=image and image[1],
+        text=encoder.text,
+        dna=dna and dna[0],
+        evaluation_dna=dna and dna[1],
+    )
+    model.to(device).eval()
+    training = augmentation is not None
+    parts = [_Part(data.split(name), trained=False) for name in splits]
+    parts += [_Part(split, trained=True) for split in data.train_parts] if training else []
+    if image is not None:
+        _fill_images(image, parts, _trunk_of(model.tower("image"), device), world, workers=data.num_workers(None))
+    if training and encoder.text is not None and encoder.store is not None:
+        fill_texts(encoder.text, encoder.store, data.texts_of_run(), encoder.trunk_features, world=world)
+    if dna is not None:
+        _fill_barcodes(dna, parts, _trunk_of(model.tower("dna"), device), world)
+    return encoder
+
+
+class _Part(NamedTuple):
+    """Specimens whose features will be asked for, in training or in evaluation."""
+
+    split: SplitRows
+    trained: bool
+
+
+def _fill_images(
+    inputs: tuple[ImageInput, ImageInput], parts: Sequence[_Part], encode: Encode, world: World, *, workers: int
+) -> None:
+    training, evaluation = inputs
+    if evaluation.store is not None:
+        wanted = [part for part in parts if not part.trained or training.store is not None]
+        places = [(part.split.index, part.split.rows, part.trained) for part in wanted]
+        fill_images(training, evaluation.store, places, encode, world=world, num_workers=workers)
+
+
+def _fill_barcodes(
+    inputs: tuple[BarcodeInput, BarcodeInput], parts: Sequence[_Part], encode: Encode, world: World
+) -> None:
+    training, evaluation = inputs
+    if evaluation.store is not None:
+        wanted = [part for part in parts if not part.trained or training.store is not None]
+        places = [(part.split.index, part.split.rows) for part in wanted]
+        fill_barcodes(evaluation, evaluation.store, places, encode, world=world)
+
+
+def _text_encoder(model: MultiTower, cache: FeatureCache, world: World) -> TextEncoder:
+    if "text" not in model.modalities:
+        return TextEncoder(None, None, None, world)
+    tower = model.tower("text")
+    if not isinstance(tower.trunk, TextTrunk):
+        raise ClipbioError("the tower 'text' of the model does not encode texts")
+    store = cache.store(tower)
+    return TextEncoder(tower, TextInput(tower.trunk.tokenizer, store), store, world)
+
+
+def _images(
+    tower: Tower, data: SpecimenData, cache: FeatureCache, augmentation: Augmentation | None
+) -> tuple[ImageInput, ImageInput]:
+    """Return how images become inputs in training and in evaluation."""
+    if not isinstance(tower.trunk, ImageTrunk):
+        raise ClipbioError("the tower 'image' of the model does not encode images")
+    transform, evaluation = (
+        ImageTransform(tower.trunk.spec, drawn, decoder=data.decoder, sheet_mask=data.sheet_mask)
         for drawn in (augmentation, None)
     )
-    image_store, text_store = cache.store(image_tower, evaluation_transform), cache.store(text_tower)
-    evaluation_image = ImageInput(evaluation_transform, store=image_store)
-    views = _views(data, augmentation) if image_store is not None else 0
-    drawn_anew = augmentation is not None and augmentation.random and not views
-    image = ImageInput(transform, views=views, store=None if drawn_anew else image_store)
-    if drawn_anew and image_store is not None:
+    store = cache.store(tower, evaluation.identity)
+    random = augmentation is not None and augmentation.random
+    views = data.views if random and store is not None else 0
+    drawn_anew = random and not views
+    if drawn_anew and store is not None:
         log.warning(
             "the image trunk is frozen, but random augmentation makes it run at each step: "
             "data.views=8 would cache 8 augmented views of each image"
         )
-    text = TextInput(text_tower.trunk.tokenizer, text_store)
-    data.attach(image=image, evaluation_image=evaluation_image, text=text)
-    encoder = TextEncoder(text_tower, text, text_store, world)
-    _fill(model, data, encoder, splits=splits, training=augmentation is not None, world=world, device=device)
-    return encoder
+    return ImageInput(transform, views, None if drawn_anew else store), ImageInput(evaluation, store=store)
 
 
-def _views(data: SpecimenData, augmentation: Augmentation | None) -> int:
-    return data.views if augmentation is not None and augmentation.random else 0
+def _barcodes(
+    tower: Tower, cache: FeatureCache, augmentation: BarcodeAugmentation | None
+) -> tuple[BarcodeInput, BarcodeInput]:
+    """Return how barcodes become inputs in training and in evaluation."""
+    tokenizer = getattr(tower.trunk, "tokenizer", None)
+    if not isinstance(tokenizer, BarcodeTokenizer):
+        raise ClipbioError("the tower 'dna' of the model does not encode barcodes")
+    store = cache.store(tower, tokenizer.identity)
+    drawn_anew = augmentation is not None and augmentation.random
+    if drawn_anew and store is not None:
+        log.warning(
+            "the dna trunk is frozen, but barcode_augmentation makes it run at each step: set its keys to 0 to cache it"
+        )
+    training = BarcodeInput(tokenizer, augmentation, None if drawn_anew else store)
+    return training, BarcodeInput(tokenizer, store=store)
 
 
-def _fill(
-    model: MultiTower,
-    data: SpecimenData,
-    encoder: TextEncoder,
-    *,
-    splits: Sequence[str],
-    training: bool,
-    world: World,
-    device: torch.device,
-) -> None:
-    """Encode images of all splits, and the texts of the run, that frozen trunks have not encoded before."""
-    model.to(device).eval()
-    image, evaluation_image = data.image, data.evaluation_image
-    assert image is not None
-    assert evaluation_image is not None
-    tower = model.tower("image")
-
+def _trunk_of(tower: Tower, device: torch.device) -> Encode:
     @torch.inference_mode()
-    def encode(pixels_BCHW: Tensor) -> Tensor:
-        return tower.features(pixels_BCHW.to(device))
+    def encode(inputs: Tensor) -> Tensor:
+        return tower.features(inputs.to(device))
 
-    parts = [(data.split(name).index, data.split(name).rows, False) for name in splits]
-    if training and image.store is not None:
-        parts += [(split.index, split.rows, True) for split in data.train_parts]
-    if evaluation_image.store is not None:
-        workers = data.num_workers(None)
-        fill_images(image, evaluation_image.store, parts, encode, world=world, num_workers=workers)
-    if training and encoder.store is not None:
-        fill_texts(encoder.text, encoder.store, data.texts_of_run(), encoder.trunk_features, world=world)
+    return encode

@@ -8,7 +8,7 @@ once more in the backward pass, with the same dropout.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -22,28 +22,59 @@ log = logging.getLogger(__name__)
 
 
 def encode(
-    model: MultiTower, inputs: Mapping[str, Tensor], *, projection: str = "default", size: int | None = None
+    model: MultiTower,
+    inputs: Mapping[str, Tensor],
+    present: Mapping[str, Tensor] | None = None,
+    *,
+    projection: str = "default",
+    size: int | None = None,
 ) -> dict[str, Tensor]:
-    """Return unit vectors (b, D) for each modality in `inputs`.
+    """Return unit vectors (b, D) for each modality in `inputs`, zeros in the rows that do not have it.
+
+    A tower runs on the rows that are present alone. Where there are none it runs on the first one, whose vector goes
+    nowhere: every process then takes part in what towers exchange, and every weight has a gradient.
 
     Args:
         model: Towers.
         inputs: Pixels, tokens or cached features (b, ...) per modality.
+        present: Mask (b,) per modality; None where all rows have everything.
         projection: Projection to use.
         size: Rows that a tower encodes at once; None encodes all of them.
     """
-    return {name: _encode(model.tower(name), rows, projection, size) for name, rows in inputs.items()}
+    masks = present or {}
+    return {
+        name: _encode(model.tower(name), rows, masks.get(name), projection, size or max(1, len(rows)))
+        for name, rows in inputs.items()
+    }
 
 
-def _encode(tower: Tower, rows: Tensor, projection: str, size: int | None) -> Tensor:
-    if size is None or len(rows) <= size:
-        vectors_BD: Tensor = tower(rows, projection)
-        return vectors_BD
+def _encode(tower: Tower, rows: Tensor, present_b: Tensor | None, projection: str, size: int) -> Tensor:
+    if present_b is not None and bool(present_b.all()):
+        present_b = None
+    if len(rows) <= size:
+        return _of_present(lambda chosen: tower(chosen, projection), rows, present_b)
+    # By place, not by what is present: every process must have the same number of pieces.
+    pieces = torch.split(rows, size)
+    masks = [None] * len(pieces) if present_b is None else list(torch.split(present_b, size))
     if tower.frozen:
         # No activation of the trunk is kept anyway: encoding a second time would buy nothing.
-        features_BF = torch.cat([tower.features(piece) for piece in torch.split(rows, size)])
-        return tower.project(features_BF, projection)
-    return torch.cat([checkpoint(tower, piece, projection, use_reentrant=False) for piece in torch.split(rows, size)])
+        features = [_of_present(tower.features, piece, mask) for piece, mask in zip(pieces, masks, strict=True)]
+        return _of_present(lambda chosen: tower.project(chosen, projection), torch.cat(features), present_b)
+
+    def again(chosen: Tensor) -> Tensor:
+        vectors_nD: Tensor = checkpoint(tower, chosen, projection, use_reentrant=False)
+        return vectors_nD
+
+    return torch.cat([_of_present(again, piece, mask) for piece, mask in zip(pieces, masks, strict=True)])
+
+
+def _of_present(compute: Callable[[Tensor], Tensor], rows: Tensor, present_b: Tensor | None) -> Tensor:
+    """Return what is computed of the rows that are present, scattered into zeros."""
+    if present_b is None:
+        return compute(rows)
+    place_n = present_b.nonzero().squeeze(1)
+    found_nD = compute(rows[place_n] if len(place_n) else rows[:1])[: len(place_n)]
+    return found_nD.new_zeros(len(rows), found_nD.shape[1]).index_copy(0, place_n, found_nD)
 
 
 def warn_of_batch_statistics(model: MultiTower) -> None:

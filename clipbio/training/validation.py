@@ -13,9 +13,10 @@ from clipbio.data.batch import EvaluationBatch
 from clipbio.data.datamodule import SplitRows
 from clipbio.data.shards import ShardError
 from clipbio.data.specimen import Specimen
-from clipbio.evaluation.benchmark import Benchmark, EncodeText, Result, run_benchmarks
-from clipbio.evaluation.embed import Collector
+from clipbio.evaluation.benchmark import AnyBenchmark, EncodeText, Result, run_benchmarks
+from clipbio.evaluation.embed import Collector, Gathered
 from clipbio.evaluation.embeddings import SplitData
+from clipbio.evaluation.specimens import Specimens
 
 __all__ = ["Validation"]
 
@@ -29,68 +30,89 @@ class Validation:
         benchmarks: Benchmarks by name.
         encode_text: Texts to unit vectors with the model as it is now.
         table: All splits of the data, whose species are the candidates of `SPLIT@all`.
-        max_skipped_share: Share of unreadable images above which a split is not evaluated.
+        max_skipped_share: Share of unreadable specimens above which a split is not evaluated.
+        further: Splits with which the others are compared, such as keys; their loaders follow.
     """
 
     splits: Sequence[SplitRows]
-    benchmarks: Mapping[str, Benchmark]
+    benchmarks: Mapping[str, AnyBenchmark]
     encode_text: EncodeText
     table: Sequence[SplitRows] = ()
     max_skipped_share: float = 1.0
+    further: Sequence[SplitRows] = ()
     result: Result = field(default_factory=Result)
     skipped: dict[str, dict[str, str]] = field(default_factory=dict)
     _collectors: list[Collector] = field(default_factory=list)
-    _named: dict[str, dict[int, Specimen]] = field(default_factory=dict)
+    _records: dict[tuple[str, int], Specimen | None] = field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Name the splits in the order of their loaders."""
+        return tuple(split.name for split in (*self.splits, *self.further))
 
     def begin(self) -> None:
         """Start with nothing collected."""
-        self._collectors = [Collector(split.name, split.rows, self.max_skipped_share) for split in self.splits]
+        everything = (*self.splits, *self.further)
+        self._collectors = [Collector(split.name, split.rows, self.max_skipped_share) for split in everything]
 
-    def add(self, place: int, batch: EvaluationBatch, vectors_BD: Tensor | None) -> None:
-        """Take the image embeddings of one batch of the split at `place`."""
-        self._collectors[place].add(batch, vectors_BD)
+    def add(self, place: int, batch: EvaluationBatch, vectors: Mapping[str, Tensor]) -> None:
+        """Take the embeddings of one batch of the split at `place`."""
+        self._collectors[place].add(batch, vectors)
 
     def collector(self, place: int) -> Collector:
         """Return the collector of the split at `place`."""
         return self._collectors[place]
 
     def finish(self) -> dict[str, float]:
-        """Gather, run every benchmark on every split and return all metrics."""
-        data = [self._data(split, collector) for split, collector in zip(self.splits, self._collectors, strict=True)]
-        self.result = run_benchmarks(self.benchmarks, data, self.encode_text)
+        """Gather, run every benchmark and return all metrics."""
+        everything = zip((*self.splits, *self.further), self._collectors, strict=True)
+        data = [self._data(split, collector) for split, collector in everything]
+        count = len(self.splits)
+        self.result = run_benchmarks(self.benchmarks, data[:count], self.encode_text, further=data[count:])
         return self.result.metrics
 
     def _data(self, split: SplitRows, collector: Collector) -> SplitData:
-        rows_N, vectors_ND, self.skipped[split.name] = collector.gather()
-        names = self._names(split)
-        rows_N, vectors_ND = _named_alone(rows_N, vectors_ND, names)
+        found = collector.gather()
+        self.skipped[split.name] = found.skipped
+        specimens = self._specimens(split, found)
+        absent = torch.zeros(len(specimens), dtype=torch.bool)
+        pictured = specimens.take(specimens.present.get("image", absent))
         return SplitData.build(
             split.name,
-            [split.index.ids[int(row)] for row in rows_N],
-            vectors_ND=vectors_ND,
-            named=[names[int(row)] for row in rows_N],
+            pictured.ids,
+            vectors_ND=pictured.vectors.get("image", torch.zeros(0, 0)),
+            named=pictured.named,
             table=self._whole_table() if self.table else None,
+            specimens=specimens,
         )
 
-    def _names(self, split: SplitRows) -> dict[int, Specimen]:
-        """Return the records of a split, read once."""
-        if split.name not in self._named:
-            self._named[split.name] = {int(row): one for row in split.rows if (one := _record(split, int(row)))}
-        return self._named[split.name]
+    def _specimens(self, split: SplitRows, found: Gathered) -> Specimens:
+        """Join vectors and records; a record that is damaged names nothing and is left out, as its image is."""
+        records = {int(row): one for row in found.rows_N if (one := self._record(split, int(row)))}
+        kept_N = np.array([int(row) in records for row in found.rows_N], dtype=bool)
+        rows_N, mask_N = found.rows_N[kept_N], torch.from_numpy(kept_N)
+        named = tuple(records[int(row)] for row in rows_N)
+        return Specimens(
+            ids=tuple(split.index.ids[int(row)] for row in rows_N),
+            named=named,
+            vectors={name: vectors_ND[mask_N] for name, vectors_ND in found.vectors.items()},
+            present={name: present_N[mask_N] for name, present_N in found.present.items()},
+            taxon_NR=torch.as_tensor(split.index.taxon_NR[rows_N]),
+            group_N=torch.as_tensor(split.index.group_N[rows_N]),
+            barcodes=tuple(one.dna for one in named),
+            bin_N=torch.as_tensor(split.index.bin_N[rows_N]),
+        )
+
+    def _record(self, split: SplitRows, row: int) -> Specimen | None:
+        """Return the record of a specimen, read once."""
+        key = (split.name, row)
+        if key not in self._records:
+            try:
+                self._records[key] = split.index.read(row, image=False)
+            except ShardError:
+                self._records[key] = None
+        return self._records[key]
 
     def _whole_table(self) -> Iterator[Specimen]:
         for split in self.table:
-            yield from self._names(split).values()
-
-
-def _record(split: SplitRows, row: int) -> Specimen | None:
-    """Read a record; one that is damaged names no class and is left out, as its image is."""
-    try:
-        return split.index.read(row, image=False)
-    except ShardError:
-        return None
-
-
-def _named_alone(rows_N: np.ndarray, vectors_ND: Tensor, names: Mapping[int, Specimen]) -> tuple[np.ndarray, Tensor]:
-    kept = np.array([int(row) in names for row in rows_N])
-    return rows_N[kept], vectors_ND[torch.from_numpy(kept)]
+            yield from filter(None, (self._record(split, int(row)) for row in split.rows))

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from clipbio.data.batch import BatchBuilder
-from clipbio.data.inputs import ImageInput, TextInput
+from clipbio.data.builder import BatchBuilder
+from clipbio.data.inputs import ImageInput, ModelInputs, TextInput
 from clipbio.data.order import BatchPlan
 from clipbio.data.remote import RemoteOptions
 from clipbio.data.shards import resolve
@@ -37,7 +37,8 @@ def stream(root: str, cache: str, samples: int) -> TrainStream:
     image = ImageInput(ImageTransform(ImageSpec((16, 16), (0.5,) * 3, (0.5,) * 3), Augmentation(scale=(0.5, 1.0))))
     text = TextInput(lambda texts: torch.zeros(len(texts), 8, dtype=torch.int64))
     plan = BatchPlan(index.shard_N, batch_size=BATCH, seed=0, window=CACHED_SHARDS)
-    builder = BatchBuilder(index, np.arange(len(index)), plan, image, text, TextRegime({"common": 1, "scientific": 1}))
+    regime = TextRegime({"common": 1, "scientific": 1})
+    builder = BatchBuilder(index, np.arange(len(index)), plan, ModelInputs(image, text), regime)
     return TrainStream({"default": [builder]}, world=World(), start=0, stop=samples // BATCH)
 
 

@@ -132,28 +132,36 @@ def test_evaluation_sees_each_specimen_exactly_once(
         world = World(rank=rank, size=size, local_size=size)
         data = data_of(garden, tmp_path, world=world, workers=workers, batch_size=2 * size)
         collector = Collector("test", data.split("test").rows)
-        pieces.append(embed(mean_colour, data.evaluation_loader("test"), collector, device=torch.device("cpu")))
+        pieces.append(embed(COLOUR, data.evaluation_loader("test"), collector, device=torch.device("cpu")))
     joined = Collector("test", data.split("test").rows)
     for piece in pieces:
-        joined.rows += piece.rows
-        joined.vectors += piece.vectors
+        joined.parts += piece.parts
         joined.skipped += piece.skipped
-    rows, vectors, skipped = joined.gather()
+    rows, vectors, present, skipped = joined.gather()
     assert len(rows) == 20
     assert list(skipped) == ["test-1-1"]
+    assert list(present) == ["image"]
+    assert bool(present["image"].all())
     index = data.split("test").index
     expected = torch.stack([mean_colour(ImageTransform(SPEC)(index.read(int(row)).image)[None])[0] for row in rows])
-    assert torch.allclose(vectors, expected)
+    assert torch.allclose(vectors["image"], expected)
 
 
 def mean_colour(pixels_BCHW: torch.Tensor) -> torch.Tensor:
     return pixels_BCHW.float().mean(dim=(2, 3))
 
 
+COLOUR = {"image": mean_colour}
+
+
 def test_a_missing_or_doubled_row_is_an_error() -> None:
     for rows in ([0, 1, 2], [0, 1, 2, 3, 3]):
         collector = Collector("test", np.arange(4))
-        collector.rows, collector.vectors = [np.array(rows)], [np.zeros((len(rows), 2), np.float32)]
+        present = torch.ones(len(rows), dtype=torch.bool)
+        collector.add(
+            {"rows_B": torch.tensor(rows), "inputs": {}, "present": {"image": present}, "skipped": []},
+            {"image": torch.zeros(len(rows), 2)},
+        )
         with pytest.raises(ClipbioError, match=r"split 'test': \d rows were evaluated, 4 distinct ones were due"):
             collector.gather()
 

@@ -105,7 +105,7 @@ def test_random_augmentation_without_views_runs_the_trunk_and_says_so(
     with caplog.at_level("WARNING"):
         _, data, _ = connected(make_garden(), tmp_path, cached=True, augmentation=Augmentation(scale=(0.5, 0.9)))
     assert next(batches_of(data))["inputs"]["image"].dtype == torch.uint8
-    assert next(iter(data.evaluation_loader("test")))["image"].is_floating_point()
+    assert next(iter(data.evaluation_loader("test")))["inputs"]["image"].is_floating_point()
     assert "data.views=8 would cache" in caplog.text
 
 

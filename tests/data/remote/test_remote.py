@@ -139,16 +139,15 @@ def test_evaluation_sees_each_specimen_exactly_once(
             site.url, tmp_path, shards=shards, world=world, num_workers=workers, batch_size=6, evaluation_batch_size=3
         )
         piece = Collector("test", data.split("test").rows)
-        embed(mean_colour, data.evaluation_loader("test"), piece, device=torch.device("cpu"))
+        embed({"image": mean_colour}, data.evaluation_loader("test"), piece, device=torch.device("cpu"))
         joined.expected = piece.expected
-        joined.rows += piece.rows
-        joined.vectors += piece.vectors
-    rows, vectors, skipped = joined.gather()
+        joined.parts += piece.parts
+    rows, vectors, _, skipped = joined.gather()
     assert sorted(rows.tolist()) == list(range(40))
     assert not skipped
     index = ShardFolder.open(shards).index("test")
     expected = [mean_colour(ImageTransform(SPEC)(index.read(int(row)).image)[None])[0] for row in rows]
-    assert torch.allclose(vectors, torch.stack(expected))
+    assert torch.allclose(vectors["image"], torch.stack(expected))
 
 
 def mean_colour(pixels_BCHW: torch.Tensor) -> torch.Tensor:
