@@ -38,7 +38,7 @@ def line_plot(
     y_label: str,
     diagonal: bool = False,
     x_names: tuple[str, ...] = (),
-    best: str = "lower right",
+    legend: str = "lower right",
 ) -> bytes:
     """Draw shares in percent against shares in percent, or against ranks where `x_names` names them."""
     canvas, axes = new_axes(3.7, 3.2)
@@ -53,7 +53,7 @@ def line_plot(
         if line.chosen is not None:
             axes.plot(scale * line.chosen[0], 100 * line.chosen[1], "o", color=colour, markersize=4.5)
     if x_names:
-        axes.set_xticks(range(len(x_names)), labels=x_names, fontsize=7)
+        axes.set_xticks(range(len(x_names)), labels=x_names, fontsize=7, rotation=40)
         axes.set_xlim(-0.1, len(x_names) - 0.9)
     else:
         axes.set_xlim(0, 100)
@@ -61,6 +61,6 @@ def line_plot(
     axes.grid(color=GRID, linewidth=0.7)
     axes.set_xlabel(x_label, fontsize=8, color=MUTED)
     axes.set_ylabel(y_label, fontsize=8, color=MUTED)
-    for text in axes.legend(frameon=False, fontsize=7, labelcolor=INK, loc=best).get_texts():
+    for text in axes.legend(frameon=False, fontsize=7, labelcolor=INK, loc=legend).get_texts():
         text.set_parse_math(False)
     return png(canvas)

@@ -12,6 +12,8 @@ from clipbio.evaluation.open_set import OpenSetDetail
 from clipbio.evaluation.pictures import Album, Picture
 from clipbio.evaluation.rejection import rates
 from clipbio.evaluation.table import label
+from clipbio.evaluation.taxon_consistent import TaxonConsistentDetail
+from clipbio.taxonomy import RANKS
 
 __all__ = ["Panel", "panels"]
 
@@ -27,7 +29,10 @@ class Panel:
 
 def panels(details: Sequence[object], album: Album) -> list[Panel]:
     """Return the sections of all benchmarks that have curves."""
-    return [*_open_set([one for one in details if isinstance(one, OpenSetDetail)], album)]
+    return [
+        *_open_set([one for one in details if isinstance(one, OpenSetDetail)], album),
+        *_taxon_consistent([one for one in details if isinstance(one, TaxonConsistentDetail)], album),
+    ]
 
 
 def _open_set(details: Sequence[OpenSetDetail], album: Album) -> list[Panel]:
@@ -60,3 +65,29 @@ def _rate_line(detail: OpenSetDetail, which: int) -> Line:
         place = int(np.count_nonzero(detail.counts.score_U >= detail.threshold))
         chosen = (float(accepted[2][place]), float(accepted[which][place]))
     return Line(label(detail.pair), accepted[2], accepted[which], chosen)
+
+
+def _taxon_consistent(details: Sequence[TaxonConsistentDetail], album: Album) -> list[Panel]:
+    if not details:
+        return []
+    plots = []
+    for split in dict.fromkeys(one.split for one in details):
+        lines = [
+            Line(label(one.pair), one.curve.depth_C.numpy(), one.curve.right_C.numpy(), one.chosen)
+            for one in details
+            if one.split == split
+        ]
+        content = line_plot(
+            lines,
+            x_label="mean depth of the answers",
+            y_label="right answers, %",
+            x_names=("root", *RANKS),
+            legend="lower left",
+        )
+        caption = f"Accuracy against depth: {split}"
+        plots.append((caption, album.plot(f"depth-{split}", content, caption)))
+    note = (
+        "Each point is a confidence below which answers back off to the taxon above. Dot: the confidence chosen on "
+        f"validation, where it goes deepest with {100 * details[0].accuracy:g} % right answers."
+    )
+    return [Panel("Taxon-consistent prediction", note, plots)]

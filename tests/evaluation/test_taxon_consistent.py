@@ -1,0 +1,98 @@
+import logging
+
+import pytest
+from key_worlds import animal, random_splits, split_data, unit
+
+from clipbio.errors import ClipbioError
+from clipbio.evaluation.taxon_consistent import TaxonConsistent
+
+A, B, C = animal("F", "G", "a"), animal("F", "G", "b"), animal("F", "H", "c")
+
+
+def no_text(texts):
+    raise AssertionError("no texts are asked for")
+
+
+def test_figures_of_a_table_made_by_hand():
+    keys = split_data("train", [A, B, C], {"image": unit(0, 90, 180)})
+    val = split_data("val", [A, B], {"image": unit(1, 89)})
+    # Right, taken for its sister, taken for another genus, known to its family alone.
+    test = split_data("test", [A, B, C, animal("F")], {"image": unit(3, 3, 92, 170)})
+    unseen = split_data("unseen", [animal("F", "G", "new"), animal("E", "N", "new")], {"image": unit(1, 88)})
+    data = {"train": keys, "val": val, "test": test, "unseen": unseen}
+    benchmark = TaxonConsistent(["image_to_image"], bootstrap=20, temperatures=[0.02])
+    result = benchmark.run_across(data, ("test", "unseen"), no_text)
+    found = {key.removeprefix("taxon_consistent/test/image_to_image/"): one for key, one in result.metrics.items()}
+    assert found["species/top1"] == pytest.approx(1 / 3)
+    assert found["species/top1/n"] == 3
+    assert found["species/top1/chance"] == pytest.approx(1 / 3)
+    assert found["genus/top1"] == pytest.approx(2 / 3)
+    assert found["family/top1"] == found["consistent"] == 1
+    assert found["distance"] == pytest.approx((0 + 1 + 2 + 0) / 4)
+    assert found["distance_wrong"] == pytest.approx(1.5)
+    assert found["species/top1/low"] <= found["species/top1"] <= found["species/top1/high"]
+    unseen_found = {
+        key.removeprefix("taxon_consistent/unseen/image_to_image/"): one for key, one in result.metrics.items()
+    }
+    assert unseen_found["species/top1"] == 0
+    assert unseen_found["genus/top1"] == 0.5
+    assert unseen_found["distance"] == pytest.approx((1 + 3) / 2)
+    assert {(one.split, one.pair) for one in result.details} == {
+        ("test", "image_to_image"),
+        ("unseen", "image_to_image"),
+    }
+
+
+def test_backing_off_on_random_data_reaches_the_accuracy_that_was_asked_for():
+    sizes = {
+        "train": (200, range(20)),
+        "val": (150, range(20)),
+        "test": (150, range(20)),
+        "unseen": (100, range(20, 30)),
+    }
+    data = random_splits(9, sizes, noise=1.0)
+    metrics = (
+        TaxonConsistent(["image_to_dna"], bootstrap=0).run_across(data, ("val", "test", "unseen"), no_text).metrics
+    )
+    val, test, unseen = (f"taxon_consistent/{split}/image_to_dna" for split in ("val", "test", "unseen"))
+    assert metrics[f"{val}/species/top1"] < 0.9 <= metrics[f"{val}_backoff/right"]
+    assert metrics[f"{test}_backoff/right"] > metrics[f"{test}/species/top1"]
+    assert metrics[f"{test}_backoff/species/top1"] <= metrics[f"{test}/species/top1"]
+    assert metrics[f"{test}_backoff/species/answered"] < metrics[f"{test}_backoff/family/answered"] < 1
+    assert metrics[f"{unseen}_backoff/depth"] < metrics[f"{test}_backoff/depth"] < 7
+    assert metrics[f"{test}/consistent"] == 1
+    assert metrics[f"{test}_best/consistent"] < 1
+    assert metrics[f"{test}/distance"] < metrics[f"{unseen}/distance"]
+
+
+def test_without_validation_nothing_backs_off_and_missing_keys_are_told(caplog):
+    data = random_splits(4, {"train": (40, range(8)), "test": (20, range(8))})
+    with caplog.at_level(logging.WARNING):
+        metrics = TaxonConsistent(["image_to_image"], bootstrap=0).run_across(data, ("test",), no_text).metrics
+    assert "no image in val: temperature 0.05, nothing backs off" in caplog.text
+    assert metrics["taxon_consistent/test/image_to_image/temperature"] == 0.05
+    assert not any("backoff" in key for key in metrics)
+    caplog.clear()
+    del data["train"]
+    with caplog.at_level(logging.WARNING):
+        assert TaxonConsistent(["image_to_image"]).run_across(data, ("test",), no_text).metrics == {}
+    assert "no image keys with a taxon, no image_to_image" in caplog.text
+
+
+def test_needed_are_keys_and_validation():
+    available = ("train", "key_unseen", "val", "val_unseen", "test", "unseen")
+    assert TaxonConsistent().needed(("test",), available) == ("train", "key_unseen", "val", "val_unseen")
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ({"ranks": ["specis"]}, "did you mean 'species'"),
+        ({"votes": "key"}, "did you mean 'keys'"),
+        ({"temperatures": [0.0]}, "numbers above 0"),
+        ({"accuracy": 90}, "between 0 and 1"),
+    ],
+)
+def test_wrong_settings_are_one_line(settings, line):
+    with pytest.raises(ClipbioError, match=line):
+        TaxonConsistent(**settings)
