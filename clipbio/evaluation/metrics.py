@@ -18,13 +18,16 @@ __all__ = [
     "Interval",
     "average_precision",
     "bootstrap_interval",
+    "bootstrap_means",
     "chance_average_precision",
     "chance_recall",
     "first_hits",
+    "harmonic_mean",
     "macro_mean",
     "percentiles",
     "permuted_accuracy",
     "stratified_interval",
+    "stratified_means",
     "target_ranks",
 ]
 
@@ -64,7 +67,12 @@ def _class_counts(correct_N: NDArray[np.bool_], class_N: NDArray[np.int64]) -> t
 
 
 def bootstrap_interval(values_N: FloatArray, *, seed: int, resamples: int = 1000, confidence: float = 0.95) -> Interval:
-    """Return the percentile bootstrap interval of the mean.
+    """Return the percentile bootstrap interval of the mean."""
+    return percentiles(bootstrap_means(values_N, seed=seed, resamples=resamples), confidence)
+
+
+def bootstrap_means(values_N: FloatArray, *, seed: int, resamples: int = 1000) -> FloatArray:
+    """Return the mean of each of `resamples` bootstrap samples.
 
     Values that occur more than once are drawn together: their counts in a resample are multinomial, which is the same
     distribution as drawing the values one by one.
@@ -76,7 +84,7 @@ def bootstrap_interval(values_N: FloatArray, *, seed: int, resamples: int = 1000
     for start in range(0, resamples, rows):
         drawn = generator.multinomial(len(values_N), counts / len(values_N), size=min(rows, resamples - start))
         means.append(drawn @ values / len(values_N))
-    return percentiles(np.concatenate(means), confidence)
+    return np.concatenate(means)
 
 
 def stratified_interval(
@@ -92,16 +100,30 @@ def stratified_interval(
     The classes are taken as given: the interval says nothing about other classes, and a class with one image adds
     nothing to its width.
     """
+    return percentiles(stratified_means(correct_N, class_N, seed=seed, resamples=resamples), confidence)
+
+
+def stratified_means(
+    correct_N: NDArray[np.bool_], class_N: NDArray[np.int64], *, seed: int, resamples: int = 1000
+) -> FloatArray:
+    """Return the macro mean of each of `resamples` bootstrap samples, drawn within the classes.
+
+    Classes with the same number of images and of hits are drawn together: a sum of binomial numbers is binomial.
+    """
     count_C, hits_C = _class_counts(correct_N, class_N)
+    kinds, alike = np.unique(np.stack([count_C, hits_C]).round().astype(np.int64), axis=1, return_counts=True)
     generator = np.random.default_rng(seed)
-    rows = max(1, _CHUNK // len(count_C))
-    means = [
-        (generator.binomial(count_C.astype(np.int64), hits_C / count_C, size=(size, len(count_C))) / count_C).mean(
-            axis=1
-        )
-        for size in (min(rows, resamples - start) for start in range(0, resamples, rows))
-    ]
-    return percentiles(np.concatenate(means), confidence)
+    total = np.zeros(resamples)
+    for count, hits, classes in zip(*kinds, alike, strict=True):
+        drawn = generator.binomial(int(count * classes), hits / count, size=resamples)
+        total += drawn / count
+    return total / len(count_C)
+
+
+def harmonic_mean(first: FloatArray, second: FloatArray) -> FloatArray:
+    """Return 2ab / (a + b), elementwise, 0 where either is 0."""
+    total = first + second
+    return np.where((first > 0) & (second > 0), 2 * first * second / np.where(total > 0, total, 1), 0.0)
 
 
 def percentiles(values: FloatArray, confidence: float = 0.95) -> Interval:
