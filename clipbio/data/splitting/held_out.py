@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from clipbio.data.defects import Finding
 from clipbio.data.specimen import Specimen
@@ -45,6 +46,8 @@ class HeldOut:
         val_unseen: The same for the split on which unseen taxa are validated.
         shares: Share of the components by split, for the rest; see `Hashed`.
         by: Keys that no split parts; see `Hashed`.
+        relatives: A rank above, such as genus: of the taxa that share it at least one is not drawn, so that held-out
+            taxa have relatives in training. Listed names are held out all the same.
         seed: Another seed holds out other taxa.
     """
 
@@ -58,16 +61,20 @@ class HeldOut:
         unseen: Choice = 0.1,
         val_unseen: Choice = 0.0,
         by: str | Sequence[str] = "group",
+        relatives: str | None = None,
         seed: int = 0,
     ) -> None:
         if rank not in RANKS:
             raise ClipbioError(f"split.rank='{rank}' is no rank{nearest(str(rank), RANKS)}")
+        above = RANKS[: RANKS.index(rank)]
+        if relatives is not None and relatives not in above:
+            raise ClipbioError(f"split.relatives='{relatives}' is no rank above {rank}{nearest(str(relatives), above)}")
         for key, choice in (("unseen", unseen), ("val_unseen", val_unseen)):
             _check(choice, key)
-        self.rank, self.seed = rank, seed
+        self.rank, self.relatives, self.seed = rank, relatives, seed
         self.shares = check_shares(shares)
         self.by = names_of(by)
-        self.keys = tuple(dict.fromkeys((*self.by, rank)))
+        self.keys = tuple(dict.fromkeys((*self.by, rank, *([relatives] if relatives else []))))
         self.spelled = (rank,)
         self.share = {name: _share(choice) for name, choice in (("unseen", unseen), ("val_unseen", val_unseen))}
         self.names = {"unseen": _names(unseen, rank), "val_unseen": _names(val_unseen, rank)}
@@ -79,7 +86,7 @@ class HeldOut:
     def assign(self, records: Records) -> Assignment:
         """Decide about the taxa, then about the components."""
         joined = components(records, self.by)
-        role_N = self._roles(records.keys[self.rank])
+        role_N = self._roles(records.keys[self.rank], records.keys[self.relatives] if self.relatives else None)
         role_C = np.zeros(len(joined.name_C), np.int64)
         np.maximum.at(role_C, joined.of_N, role_N)
         rest = list(self.shares)
@@ -97,17 +104,23 @@ class HeldOut:
         """Return the settings, with the names that were read from files."""
         chosen = {name: sorted(self.names[name]) or self.share[name] for name in self.names}
         settings = {"rank": self.rank, **chosen, "shares": self.shares, "by": sorted(self.by), "seed": self.seed}
-        return {"scheme": "held_out", **settings}
+        # Only where it is set: the rule of a split that was made before keeps its form.
+        return {"scheme": "held_out", **settings} | ({"relatives": self.relatives} if self.relatives else {})
 
-    def _roles(self, key_N: IntArray) -> IntArray:
+    def _roles(self, key_N: IntArray, above_N: IntArray | None) -> IntArray:
         key_T, taxon_N = np.unique(key_N, return_inverse=True)
         drawn_T = draw(key_T, self.seed, "held out")
         unseen, val_unseen = self.share["unseen"], self.share["val_unseen"]
         role_T = np.where(drawn_T < unseen, _UNSEEN, np.where(drawn_T < unseen + val_unseen, _VAL_UNSEEN, _REST))
-        for name, role in (("val_unseen", _VAL_UNSEEN), ("unseen", _UNSEEN)):
-            listed = np.array([stable_hash(self.rank, one) for one in self.names[name]], np.int64)
-            role_T[np.isin(key_T, listed)] = role
         role_T[key_T < 0] = _REST
+        listed_T = np.zeros(len(key_T), bool)
+        for name, role in (("val_unseen", _VAL_UNSEEN), ("unseen", _UNSEEN)):
+            named_T = np.isin(key_T, np.array([stable_hash(self.rank, one) for one in self.names[name]], np.int64))
+            role_T[named_T], listed_T = role, listed_T | named_T
+        if above_N is not None:
+            above_T = np.full(len(key_T), -1, np.int64)
+            np.maximum.at(above_T, taxon_N.reshape(-1), above_N)
+            role_T[_last_relatives(above_T, role_T, np.where(listed_T, -1.0, drawn_T))] = _REST
         return role_T[taxon_N.reshape(-1)].astype(np.int64)
 
     def _unknown(self, records: Records) -> list[Finding]:
@@ -119,6 +132,20 @@ class HeldOut:
             for name in names
             if name not in known
         ]
+
+
+def _last_relatives(above_T: IntArray, role_T: IntArray, drawn_T: npt.NDArray[np.float64]) -> list[int]:
+    """Return of each higher taxon that would be held out altogether the one with the highest number, if not negative.
+
+    A taxon whose higher one is not known has no relatives that are known, and is returned too.
+    """
+    rest = set(above_T[role_T == _REST].tolist()) - {-1}
+    last: dict[int, int] = {}
+    for place in np.argsort(drawn_T, kind="stable").tolist():
+        above = int(above_T[place])
+        if role_T[place] != _REST and drawn_T[place] >= 0 and above not in rest:
+            last[above if above >= 0 else -2 - place] = place
+    return list(last.values())
 
 
 def _check(choice: Choice, key: str) -> None:

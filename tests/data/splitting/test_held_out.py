@@ -66,6 +66,32 @@ def test_no_group_of_a_held_out_taxon_reaches_another_split(pairs, seed, random)
     assert read(shuffled, scheme)[0] == assigned
 
 
+@given(st.lists(st.sampled_from(["", *NAMES, "Eus bus"]), min_size=1, max_size=40), st.integers(0, 9), st.randoms())
+@settings(max_examples=60, deadline=None)
+def test_of_each_genus_a_species_stays_in_training_where_relatives_are_asked_for(names, seed, random) -> None:
+    found = [record(f"s{n}", name) for n, name in enumerate(names)]
+    scheme = HeldOut(shares={"train": 1.0}, unseen=0.5, val_unseen=0.4, relatives="genus", seed=seed)
+    assigned, _ = read(found, scheme)
+    genera = by_name(found, assigned, "genus")
+    assert all("train" in splits for splits in genera.values())
+    species = by_name(found, assigned)
+    assert all(len(splits) == 1 for splits in species.values())
+    assert read(random.sample(found, len(found)), scheme)[0] == assigned
+    # Apart from the one that stays, the draw is that without relatives.
+    free, _ = read(found, HeldOut(shares={"train": 1.0}, unseen=0.5, val_unseen=0.4, seed=seed))
+    changed = {one.taxon.scientific_name for one in found if free[one.id] != assigned[one.id]}
+    assert all(assigned[one.id] == "train" for one in found if one.taxon.scientific_name in changed)
+    assert len({name.split()[0] for name in changed}) == len(changed)
+
+
+def test_listed_species_are_held_out_even_without_relatives() -> None:
+    found = [record("a", "Aus bus"), record("b", "Aus cus"), record("c", "Bus fus")]
+    scheme = HeldOut(shares={"train": 1.0}, unseen=["Aus bus", "Bus fus"], val_unseen=1.0, relatives="genus")
+    assert read(found, scheme)[0] == {"a": "unseen", "b": "train", "c": "unseen"}
+    assert scheme.describe()["relatives"] == "genus"
+    assert "relatives" not in HeldOut(shares={"train": 1.0}).describe()
+
+
 def test_what_is_tied_to_a_held_out_specimen_is_left_out_and_counted() -> None:
     found = [
         record("held", "Aus bus", group_id="g"),
@@ -123,6 +149,8 @@ def test_held_out_taxa_stay_so_when_records_are_added() -> None:
         ({"unseen": "not/there.txt"}, "cannot be read as a list of taxa"),
         ({"rank": "genus", "unseen": ["Aus bus"]}, "'Aus bus' is no name of a genus; see split.rank"),
         ({"unseen": None}, "split.unseen=null must be a share"),
+        ({"relatives": "genos"}, "split.relatives='genos' is no rank above species; did you mean 'genus'"),
+        ({"rank": "genus", "relatives": "genus"}, "split.relatives='genus' is no rank above genus"),
         ({"val_unseen": True}, "split.val_unseen=True must be a share"),
         ({"shares": 0.8}, "split.shares=0.8 must give a share for each split"),
         ({"by": None}, "split.by=null must name one key or several"),

@@ -15,6 +15,7 @@ SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
 SCHEMES = {
     "hashed": Hashed(shares=SHARES, by="barcode"),
     "held_out": HeldOut(shares=SHARES, by="barcode"),
+    "relatives": HeldOut(shares=SHARES, by="barcode", unseen=0.15, val_unseen=0.05, relatives="genus"),
     "bioscan5m": Bioscan5M(),
 }
 
@@ -34,6 +35,12 @@ def test_no_barcode_of_real_butterflies_is_parted(shared_data: Path, name: str) 
         assert 30 <= sum("unseen" in counts for counts in species.values()) <= 55
         assert all(len(counts) == 1 for counts in species.values() if counts["unseen"] or counts["val_unseen"])
         assert 0 < source.defects.counts["spans_held_out"] < 500
+    if name == "relatives":
+        genera: dict[str, set[str]] = defaultdict(set)
+        for scientific_name, counts in species.items():
+            genera[scientific_name.split()[0]] |= set(counts)
+        assert all("train" in splits for splits in genera.values())
+        assert 25 <= sum("unseen" in counts for counts in species.values()) <= 65
     if name == "bioscan5m":
         assert all(counts["test"] <= 25 and counts["train"] for counts in species.values())
         assert sum(counts["test"] >= 3 for counts in species.values()) > 300
