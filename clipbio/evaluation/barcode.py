@@ -15,7 +15,7 @@ import numpy as np
 
 from clipbio.errors import ClipbioError, nearest
 from clipbio.evaluation.barcode_answers import Answers, Barcodes, nearest_answers, probe_answers
-from clipbio.evaluation.barcode_search import nearest_by_alignment, nearest_by_kmers
+from clipbio.evaluation.barcode_search import kmer_vectors, nearest_by_alignment, nearest_by_kmers
 from clipbio.evaluation.benchmark import EncodeText, Result
 from clipbio.evaluation.embeddings import SplitData
 from clipbio.evaluation.figures import Figure, flatten
@@ -107,7 +107,9 @@ class Barcode:
 
     def _seen(self, split: str, queries: Barcodes, keys: Barcodes) -> Iterator[Figure]:
         yield self._in_keys(split, queries, keys)
-        probed = probe_answers(queries, keys, shots=self.shots, kmer=self.kmer, seed=self.seed)
+        counts = (kmer_vectors(keys.sequences, k=self.kmer), kmer_vectors(queries.sequences, k=self.kmer))
+        features = {"embedding": (keys.vectors_ND, queries.vectors_ND), "kmers": counts}
+        probed = probe_answers(queries, keys, features, shots=self.shots, seed=self.seed)
         if probed is None:
             logger.warning("benchmark barcode: no species of %s is among those of train", split)
             return

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from clipbio.evaluation.barcode_search import barcode_numbers, kmer_vectors, plain_barcodes
+from clipbio.evaluation.barcode_search import barcode_numbers, plain_barcodes
 from clipbio.evaluation.probe import draw_shots, linear_probe
 from clipbio.evaluation.specimens import Specimens
 from clipbio.taxonomy import RANKS
@@ -38,11 +38,6 @@ class Barcodes:
         chosen = specimens.take(specimens.present["dna"])
         sequences = tuple(plain_barcodes(chosen.barcodes))
         return cls(sequences, chosen.vectors["dna"].cpu(), chosen.taxon_NR.cpu().numpy())
-
-    def take(self, rows: IntArray) -> Barcodes:
-        """Return some of them."""
-        sequences = tuple(self.sequences[row] for row in rows.tolist())
-        return Barcodes(sequences, self.vectors_ND[torch.from_numpy(rows)], self.taxon_NR[rows])
 
     def __len__(self) -> int:
         return len(self.sequences)
@@ -91,11 +86,23 @@ def nearest_answers(queries: Barcodes, keys: Barcodes, rank: str, key_rows: Mapp
 
 
 def probe_answers(
-    queries: Barcodes, keys: Barcodes, *, shots: int | None, kmer: int, seed: int
+    queries: Barcodes,
+    keys: Barcodes,
+    features: Mapping[str, tuple[torch.Tensor, torch.Tensor]],
+    *,
+    shots: int | None,
+    seed: int,
 ) -> tuple[Answers, dict[str, float]] | None:
-    """Return what linear probes on the vectors and on k-mer counts say of the species, and the C of each.
+    """Return what linear probes say of the species, and the C of each; None if no query can be judged.
 
-    Both are fitted on the same barcodes. Queries whose species is not among the keys are left out; None if all are.
+    Queries whose species is not among the keys are left out.
+
+    Args:
+        queries: Barcodes of seen species.
+        keys: Barcodes to draw the examples from, the same ones for each probe.
+        features: Vectors of keys and of queries by name.
+        shots: Examples of each species; None is all.
+        seed: Seed of the draw.
     """
     class_K, target_Q = keys.taxon_NR[:, _SPECIES], queries.taxon_NR[:, _SPECIES]
     known_Q = np.isin(target_Q, class_K[class_K >= 0])
@@ -104,17 +111,12 @@ def probe_answers(
         return None
     unit_K, unit_Q = barcode_numbers(keys.sequences, queries.sequences)
     drawn = draw_shots(class_K, unit_K, shots=shots, seed=seed)
-    asked = queries.take(judged)
-    features = {
-        "embedding": (keys.vectors_ND, asked.vectors_ND),
-        "kmers": (kmer_vectors(keys.sequences, k=kmer), kmer_vectors(asked.sequences, k=kmer)),
-    }
     found = {
-        name: linear_probe(key_KD.numpy(), class_K, drawn, query_QD.numpy(), seed=seed)
+        name: linear_probe(key_KD.numpy(), class_K, drawn, query_QD.numpy()[judged], seed=seed)
         for name, (key_KD, query_QD) in features.items()
     }
     predicted = {name: answer for name, (answer, _) in found.items()}
-    chance = 1 / len(species)
     left_out = int(((target_Q >= 0) & ~known_Q).sum())
+    chance = 1 / len(species)
     answers = Answers("species", predicted, target_Q[judged], unit_Q[judged], chance, chance, left_out)
     return answers, {name: strength for name, (_, strength) in found.items()}

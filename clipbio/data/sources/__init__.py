@@ -11,6 +11,7 @@ from clipbio.data.sources.folder import FolderSource
 from clipbio.data.sources.gbif import GbifSource
 from clipbio.data.sources.huggingface import HuggingfaceSource
 from clipbio.data.sources.inaturalist import InaturalistSource
+from clipbio.data.sources.insect import InsectSource
 from clipbio.data.sources.table import TableSource
 from clipbio.data.sources.virtual import VirtualSource
 from clipbio.data.sources.webdataset import WebdatasetSource
@@ -26,6 +27,7 @@ __all__ = [
     "GbifSource",
     "HuggingfaceSource",
     "InaturalistSource",
+    "InsectSource",
     "Source",
     "TableSource",
     "VirtualSource",
