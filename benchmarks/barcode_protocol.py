@@ -5,7 +5,7 @@
 RUN is a run folder or checkpoint whose model has a DNA tower, such as that of `experiment=barcode_pretrain`; features
 are the pooled output of its trunk. The barcodes are those of `data/coi-butterflies`, split by barcode; held-out species
 have their genus in training. Each case is one JSON line: `ours` the tower, `peer` what it is compared with on the same
-queries, `difference` between `low` and `high` (95 %, paired, distinct barcodes redrawn).
+queries, `difference` between `low` and `high` (95 %, paired; species redrawn, for macro the true taxa).
 
 - `probe/species/{micro,macro}`: linear probe on `--shots` barcodes of each species, test barcodes of seen species.
 - `1nn/{genus,family}/{micro,macro}`: the nearest train barcode of held-out species.

@@ -39,8 +39,9 @@ class Barcode:
     species (`val_unseen`, `unseen`) take the taxa of the nearest key. Figures under `barcode/SPLIT/VARIANT`:
     `RANK/micro` and `RANK/macro` (mean over the true taxa) for the variants `embedding_probe`, `kmers_probe`,
     `embedding_1nn`, `kmers_1nn`, `alignment_1nn`, and paired differences as `embedding_minus_kmers_1nn` and so on. The
-    95 % intervals redraw distinct barcodes. `RANK/left_out` counts queries whose taxon no key has, `barcodes/in_keys`
-    is the share of queries whose very barcode is a key.
+    95 % intervals redraw species, for macro the true taxa: barcodes of one species are right or wrong together.
+    `RANK/left_out` counts queries whose taxon no key has, `barcodes/in_keys` is the share of queries whose very barcode
+    is a key, `C` the strength that was chosen for a probe.
 
     Args:
         ranks: the ranks at which the nearest key is judged.

@@ -47,7 +47,7 @@ class Barcodes:
 class Answers:
     """What each method says of the same queries at one rank, as lineage keys.
 
-    `unit_Q` numbers the barcodes, which are redrawn for intervals. `chance` is the accuracy of a random key, or of a
+    `unit_Q` is the species, which is redrawn for intervals. `chance` is the accuracy of a random key, or of a
     random class for the probe. `left_out` counts queries whose taxon no key has: nothing could be right there.
     """
 
@@ -78,7 +78,7 @@ def nearest_answers(queries: Barcodes, keys: Barcodes, rank: str, key_rows: Mapp
         rank,
         {method: name_K[row_Q[judged]] for method, row_Q in key_rows.items()},
         target,
-        barcode_numbers(queries.sequences)[0][judged],
+        _units(queries)[judged],
         float(np.mean([share[one] for one in target.tolist()])),
         float(np.mean([share[one] for one in np.unique(target).tolist()])),
         int((named_Q & ~known_Q).sum()),
@@ -109,7 +109,7 @@ def probe_answers(
     judged, species = np.flatnonzero(known_Q), np.unique(class_K[class_K >= 0])
     if not len(judged) or len(species) < 2:
         return None
-    unit_K, unit_Q = barcode_numbers(keys.sequences, queries.sequences)
+    (unit_K,) = barcode_numbers(keys.sequences)
     drawn = draw_shots(class_K, unit_K, shots=shots, seed=seed)
     found = {
         name: linear_probe(key_KD.numpy(), class_K, drawn, query_QD.numpy()[judged], seed=seed)
@@ -118,5 +118,13 @@ def probe_answers(
     predicted = {name: answer for name, (answer, _) in found.items()}
     left_out = int(((target_Q >= 0) & ~known_Q).sum())
     chance = 1 / len(species)
-    answers = Answers("species", predicted, target_Q[judged], unit_Q[judged], chance, chance, left_out)
+    answers = Answers("species", predicted, target_Q[judged], target_Q[judged], chance, chance, left_out)
     return answers, {name: strength for name, (_, strength) in found.items()}
+
+
+def _units(queries: Barcodes) -> IntArray:
+    """Return the species of each query; one that is not determined so far is a unit with its likes of the next rank."""
+    unit_Q = queries.taxon_NR[:, 0]
+    for name_Q in queries.taxon_NR.T[1:]:
+        unit_Q = np.where(name_Q >= 0, name_Q, unit_Q)
+    return unit_Q

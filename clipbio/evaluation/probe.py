@@ -18,8 +18,8 @@ __all__ = ["STRENGTHS", "Shots", "draw_shots", "linear_probe"]
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.floating[Any]]
 
-STRENGTHS = (0.01, 0.1, 1.0, 10.0)
-"""Values of C (inverse of the L2 penalty) that are tried, for features of variance 1."""
+STRENGTHS = (0.1, 1.0, 10.0, 100.0, 1000.0)
+"""Values of C (inverse of the L2 penalty) that are tried, for vectors with a mean squared length of 1."""
 
 _VALIDATION_SHARE = 5
 
@@ -62,14 +62,14 @@ def linear_probe(
 ) -> tuple[IntArray, float]:
     """Return the class of each query by multinomial logistic regression, and the C that was chosen.
 
-    Features are centred and scaled together, by one number. C has the highest accuracy on the validation rows, the
-    smaller one of equals; without validation rows it is 1.
+    Vectors are centred, and scaled to a mean squared length of 1. C has the highest accuracy on the validation rows,
+    the smaller one of equals; without validation rows it is 10.
     """
     mean_D = vectors_ND[shots.fit_M].mean(axis=0)
-    scale = float((vectors_ND[shots.fit_M] - mean_D).std()) or 1.0
+    scale = float(((vectors_ND[shots.fit_M] - mean_D) ** 2).sum(axis=1).mean() ** 0.5) or 1.0
     fit_MD, validation_MD = ((vectors_ND[rows] - mean_D) / scale for rows in (shots.fit_M, shots.validation_M))
     best, best_accuracy = None, -1.0
-    for strength in STRENGTHS if len(validation_MD) else (1.0,):
+    for strength in STRENGTHS if len(validation_MD) else (10.0,):
         model = _fitted(fit_MD, class_N[shots.fit_M], strength, seed)
         right = model.predict(validation_MD) == class_N[shots.validation_M] if len(validation_MD) else np.ones(1)
         if float(right.mean()) > best_accuracy:

@@ -99,7 +99,7 @@ def test_an_embedding_that_knows_no_relatives_loses_by_the_paired_difference(met
     gain = "barcode/unseen/embedding_minus_kmers_1nn/genus/micro"
     expected = metrics["barcode/unseen/embedding_1nn/genus/micro"] - metrics["barcode/unseen/kmers_1nn/genus/micro"]
     assert metrics[gain] == pytest.approx(expected)
-    assert metrics[f"{gain}/high"] < -0.5
+    assert metrics[f"{gain}/high"] < -0.2
     assert f"{gain}/chance" not in metrics
 
 

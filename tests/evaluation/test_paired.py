@@ -10,7 +10,7 @@ def test_micro_and_macro_means_of_a_hand_made_table():
     classes = np.array([5, 5, 5, 5, 9, 9])
     units = np.arange(6)
     assert accuracy(values, unit_N=units).value == pytest.approx(4 / 6)
-    macro = accuracy(values, unit_N=units, class_N=classes)
+    macro = accuracy(values, class_N=classes)
     assert macro.value == pytest.approx((3 / 4 + 1 / 2) / 2)
     assert macro.n == 2
     assert accuracy(values, unit_N=units).n == 6
@@ -33,27 +33,32 @@ def test_copies_of_a_barcode_do_not_make_an_interval_narrower():
     assert apart.high - apart.low < (once.high - once.low) / 3
 
 
-def test_macro_interval_covers_what_repeated_sampling_within_classes_gives():
+def test_the_macro_interval_covers_what_sampling_other_classes_gives():
+    def world(generator):
+        rate = generator.beta(2, 1, size=40)
+        classes = np.repeat(np.arange(40), 25)
+        return (generator.random(1000) < rate[classes]).astype(float), classes
+
     generator = np.random.default_rng(3)
-    classes = np.repeat(np.arange(5), 40)
-    rate = np.array([0.2, 0.4, 0.6, 0.8, 0.9])[classes]
-    draws = [macro_mean(generator.random(200) < rate, classes) for _ in range(2000)]
-    spread = np.quantile(draws, 0.975) - np.quantile(draws, 0.025)
-    values = generator.random(200) < rate
-    found = accuracy(values, unit_N=np.arange(200), class_N=classes, resamples=4000).interval
-    assert found.high - found.low == pytest.approx(spread, rel=0.2)
+    spread = np.std([macro_mean(*world(generator)) for _ in range(2000)])
+    widths = []
+    for _ in range(20):
+        values, classes = world(generator)
+        found = accuracy(values, class_N=classes, resamples=1000).interval
+        widths.append(found.high - found.low)
+    assert np.mean(widths) == pytest.approx(2 * 1.96 * spread, rel=0.1)
 
 
 def test_a_paired_difference_is_narrower_than_two_intervals_and_equal_answers_have_none():
     generator = np.random.default_rng(1)
-    target = generator.integers(0, 6, 500)
+    target = generator.integers(0, 60, 500)
     first = np.where(generator.random(500) < 0.8, target, -1)
     second = np.where(generator.random(500) < 0.1, -1, first)
     for macro in (False, True):
         gain = compare(first, second, target, macro=macro)
         assert gain.interval.low > 0
         class_N = target if macro else None
-        alone = accuracy(first == target, unit_N=np.arange(500), class_N=class_N).interval
+        alone = accuracy(first == target, class_N=class_N).interval
         assert gain.interval.high - gain.interval.low < alone.high - alone.low
         same = compare(first, first, target, macro=macro)
         assert (same.value, *same.interval) == (0, 0, 0)

@@ -58,7 +58,7 @@ def test_the_strength_is_the_best_on_the_validation_rows(blobs):
     from clipbio.evaluation.probe import _fitted
 
     mean, rows = noise[drawn.fit_M].mean(axis=0), drawn.validation_M
-    scale = (noise[drawn.fit_M] - mean).std()
+    scale = np.sqrt(((noise[drawn.fit_M] - mean) ** 2).sum(axis=1).mean())
     scores = {
         strength: _fitted((noise[drawn.fit_M] - mean) / scale, class_N[drawn.fit_M], strength, 0).score(
             (noise[rows] - mean) / scale, class_N[rows]
