@@ -13,8 +13,9 @@ from torch import Tensor
 
 from clipbio.errors import ClipbioError, nearest
 from clipbio.evaluation.embeddings import SplitData
+from clipbio.evaluation.key_query_forms import forms_of, labels_of, own_of
 from clipbio.evaluation.specimens import Specimens
-from clipbio.taxonomy import RANKS, stable_hash
+from clipbio.taxonomy import RANKS
 
 __all__ = [
     "FUSED",
@@ -31,7 +32,6 @@ __all__ = [
 
 MODALITIES = ("image", "dna")
 FUSED = "fused"
-# A text says what a specimen is called, so the mean of what is present leaves it out.
 
 UNSEEN_OF = {"val": "val_unseen", "test": "unseen"}
 
@@ -86,38 +86,16 @@ class Side:
 
 
 def side(specimens: Specimens, kind: str) -> Side | None:
-    """Return the specimens that have a modality, or for `fused` the mean of what they have of image and DNA.
+    """Return the specimens that have a modality, or for `fused` at least one of image and DNA.
 
-    None if none has it.
+    None if none has it, or if the model has nothing to fuse. A species without a binomial takes its label, and a
+    specimen without a group is an individual by itself, as in `key_query`.
     """
-    kinds = [one for one in (MODALITIES if kind == FUSED else (kind,)) if one in specimens.vectors]
-    if not kinds:
+    form = forms_of(specimens, None).get(kind)
+    if form is None:
         return None
-    present_MN = torch.stack([specimens.present[one].cpu() for one in kinds])
-    vectors_MND = torch.stack([specimens.vectors[one].float().cpu() for one in kinds])
-    row_N = present_MN.any(dim=0).nonzero()[:, 0]
-    if not len(row_N):
-        return None
-    total_ND = (vectors_MND * present_MN[:, :, None]).sum(dim=0)[row_N]
-    vectors_ND = total_ND if kind != FUSED else torch.nn.functional.normalize(total_ND, dim=1)
-    return Side(vectors_ND, _taxa(specimens)[row_N], _own(specimens)[row_N])
-
-
-def _taxa(specimens: Specimens) -> Tensor:
-    """Return the lineage keys; at species a record without a binomial takes its `label` (a provisional name)."""
-    taxon_NR = specimens.taxon_NR.clone()
-    for row in (taxon_NR[:, -1] < 0).nonzero()[:, 0].tolist():
-        if label := specimens.named[row].label:
-            taxon_NR[row, -1] = stable_hash("label", label)
-    return taxon_NR
-
-
-def _own(specimens: Specimens) -> Tensor:
-    """Return the individual of each specimen; one whose group is not known is an individual by itself."""
-    own_N = specimens.group_N.clone()
-    for row in (own_N < 0).nonzero()[:, 0].tolist():
-        own_N[row] = stable_hash("specimen", specimens.ids[row])
-    return own_N
+    taxon_NR = labels_of(specimens, RANKS, "clipbio")
+    return Side(form.vectors_MD, taxon_NR[form.row_M], own_of(specimens)[form.row_M])
 
 
 def side_of(data: Mapping[str, SplitData], splits: Iterable[str | None], kind: str) -> Side | None:

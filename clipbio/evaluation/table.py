@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from clipbio.evaluation.figures import Figure, parse
+from clipbio.taxonomy import RANKS
 
 __all__ = ["ResultTable", "cell", "console_table", "escape_markdown", "label", "percent", "result_tables"]
 
@@ -26,6 +27,7 @@ _LABELS = {
     "fpr95": "FPR95",
     "oscr": "OSCR",
 }
+_CONSOLE_COLUMNS = 6
 
 
 @dataclass
@@ -98,11 +100,15 @@ def _fold_controls(table: ResultTable) -> None:
 
 def _ordered(row: dict[str, Figure]) -> dict[str, Figure]:
     """Sort metrics by name with numbers as numbers: metrics.json is sorted, `recall@10` must not precede `recall@5`."""
-    first = ["top1", "top5", "macro_top1", "top1_permuted"]
+    first = ["top1", "top5", "macro_top1", "top1_permuted", "auroc", "fpr95", "oscr", "balanced"]
 
     def order(metric: str) -> tuple[object, ...]:
         stem, _, depth = metric.partition("@")
-        return (first.index(metric) if metric in first else len(first), stem != "recall", stem, int(depth or 0))
+        rank, slash, _ = metric.partition("/")
+        # Deep ranks are what most readers look for.
+        place = -RANKS.index(rank) if slash and rank in RANKS else 1
+        where = first.index(metric) if metric in first else len(first)
+        return (where, stem != "recall", place, "macro" in stem, stem, int(depth or 0))
 
     return {metric: row[metric] for metric in sorted(row, key=order)}
 
@@ -121,8 +127,8 @@ def cell(figure: Figure | None, *, interval: bool = True) -> str:
 def console_table(metrics: Mapping[str, float]) -> Group:
     """Return one table per task for the console: a line per split and variant, in percent.
 
-    To fit a terminal, the 95 % interval stands beside the first metric only; macro means and counts are left to the
-    report.
+    To fit a terminal, the 95 % interval stands beside the first metric only; macro means, counts, further depths of
+    answers at a rank and what comes after the first metrics are left to the report.
     """
     tasks: dict[str, list[ResultTable]] = {}
     for group in result_tables(metrics):
@@ -130,9 +136,15 @@ def console_table(metrics: Mapping[str, float]) -> Group:
     return Group(*(_task_table(task, groups) for task, groups in tasks.items()))
 
 
+def _on_console(metric: str) -> bool:
+    """Tell whether a metric may stand on the console: of the many at each rank only the first answer."""
+    rank, slash, answer = metric.partition("/")
+    return not rank.startswith("macro") and (not slash or answer in ("top1", "micro@1"))
+
+
 def _task_table(task: str, groups: Sequence[ResultTable]) -> Table:
     shown = dict.fromkeys(name for group in groups for name in group.quality_metrics)
-    names = [name for name in shown if not name.startswith("macro")] or list(shown)
+    names = [name for name in shown if _on_console(name)][:_CONSOLE_COLUMNS] or list(shown)
     title = f"{label(task).capitalize()}, %"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for heading in ("split", ""):

@@ -83,7 +83,7 @@ class TaxonConsistent:
         ranks: Sequence[str] = ("order", "family", "genus", "species"),
         *,
         votes: Votes = "keys",
-        temperatures: Sequence[float] = (0.01, 0.02, 0.05, 0.1, 0.2),
+        temperatures: Sequence[float] = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2),
         accuracy: float = 0.9,
         splits: Sequence[str] | None = None,
         bootstrap: int = 1000,

@@ -181,3 +181,10 @@ def test_provisional_names_are_species_and_a_record_never_meets_itself():
     pool = side_of(data, ["train"], "image")
     assert has_key(side_of(data, ["test"], "image"), pool, "species").tolist() == [True, False]
     assert has_key(pool, pool, "species").tolist() == [False, False]
+
+
+def test_a_side_without_anything_is_none():
+    data = {"test": split_data("test", [A, B], {"image": unit(10, 20)}, absent={"image": [0, 1]})}
+    assert side_of(data, ["test"], "image") is None
+    assert side_of(data, ["test"], "dna") is None
+    assert side_of(data, ["unseen", None], "image") is None

@@ -1,4 +1,5 @@
 import csv
+import io
 
 from rich.console import Console
 
@@ -89,3 +90,20 @@ def test_repeated_runs_are_averaged_with_their_deviation(tmp_path):
 
 def test_markdown_shows_hostile_text_as_it_is():
     assert escape_markdown("a|b\n<img src=x> [x](y) *z*") == r"a\|b &lt;img src=x&gt; \[x\](y) \*z\*"
+
+
+def test_the_console_shows_the_first_answer_of_each_rank_the_deepest_first():
+    path = "key_query/test/image_to_dna"
+    metrics = {
+        f"{path}/{rank}/{kind}@{k}{more}": number
+        for rank in ("family", "genus", "species")
+        for kind in ("macro", "micro")
+        for k in (1, 5)
+        for more, number in (("", 0.5), ("/n", 10))
+    }
+    table = result_tables(metrics)[0]
+    assert table.metrics[:4] == ["species/micro@1", "species/micro@5", "species/macro@1", "species/macro@5"]
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(console_table(metrics))
+    heading = next(line for line in console.export_text().splitlines() if "species" in line)
+    assert heading.split() == ["split", "species/micro@1", "genus/micro@1", "family/micro@1", "chance", "n"]

@@ -69,8 +69,8 @@ def test_without_validation_nothing_backs_off_and_missing_keys_are_told(caplog):
     data = random_splits(4, {"train": (40, range(8)), "test": (20, range(8))})
     with caplog.at_level(logging.WARNING):
         metrics = TaxonConsistent(["image_to_image"], bootstrap=0).run_across(data, ("test",), no_text).metrics
-    assert "no image in val: temperature 0.05, nothing backs off" in caplog.text
-    assert metrics["taxon_consistent/test/image_to_image/temperature"] == 0.05
+    assert "no image in val: temperature 0.02, nothing backs off" in caplog.text
+    assert metrics["taxon_consistent/test/image_to_image/temperature"] == 0.02
     assert not any("backoff" in key for key in metrics)
     caplog.clear()
     del data["train"]
