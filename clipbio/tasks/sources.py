@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from clipbio.config import config_dir, config_groups, instantiate
 from clipbio.data.barcodes import SoundBarcodes
-from clipbio.data.merging import MergedSource, MergeSettings
+from clipbio.data.merging import LentBarcodes, MergedSource, MergeSettings
 from clipbio.data.roots import refuse_programs
 from clipbio.data.sources import Source
 from clipbio.data.splitting import Keep, SplitSource
@@ -32,7 +32,9 @@ def build_source(config: Mapping[str, Any]) -> Source:
         # Before the split: a scheme that parts by barcode must not see those that go.
         source = SoundBarcodes(source, rules)
     scheme = instantiate(config["split"], "split") if config.get("split") else Keep()
-    return source if isinstance(scheme, Keep) else SplitSource(source, scheme)
+    source = source if isinstance(scheme, Keep) else SplitSource(source, scheme)
+    # After the split: a barcode is lent within one.
+    return LentBarcodes(source) if MergeSettings.of(config.get("merge") or {}).lend_barcodes else source
 
 
 def _single(config: Mapping[str, Any]) -> Source:

@@ -53,6 +53,7 @@ class MergeSettings:
         blocked_images: Ids, file names, digests, files of them, or folders of pictures; see `BlockedImages`.
         identical_photos: Keep a photo that two sources bring byte for byte only once.
         photo_identifiers: Metadata by which two records are known to show the same photo.
+        lend_barcodes: Pictures without a barcode borrow one of their species, see `LentBarcodes`.
     """
 
     checklist: NameFile | None = None
@@ -64,12 +65,15 @@ class MergeSettings:
     blocked_images: Sequence[str] = ()
     identical_photos: bool = True
     photo_identifiers: Sequence[str] = IDENTIFIERS
+    lend_barcodes: bool = False
 
     def __post_init__(self) -> None:
         if self.unmatched not in ("keep", "drop"):
             raise ClipbioError(f"merge.unmatched={self.unmatched} is unknown; valid are: keep, drop")
         if self.unmatched == "drop" and self.checklist is None:
             raise ClipbioError("merge.unmatched=drop needs merge.checklist: without one no name is matched")
+        if not isinstance(self.lend_barcodes, bool):
+            raise ClipbioError(f"merge.lend_barcodes={self.lend_barcodes} must be true or false")
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> MergeSettings:
