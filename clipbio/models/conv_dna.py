@@ -88,7 +88,7 @@ class ConvDna(DnaOptions):
     `pooling` is `mean` or `max`.
     """
 
-    layers: int = 3
+    layers: int = 2
     width: int = 256
     kernel: int = 7
     dilation: int = 3

@@ -27,7 +27,7 @@ class TowerOptions:
     `projections`: names of further projections, each of which begins as a copy of the `default` one.
     `projection`: `pretrained` (the loaded model's own), or a new `linear`, `mlp` or `identity`.
     `hidden`: the hidden width of `mlp`, by default the dimension of the space.
-    `dropout`, `input_norm` (`none`, `layer`, `l2`): applied to the features before the projection.
+    `dropout`, `input_norm` (`none`, `layer`, `l2`, `standard`): applied to the features before the projection.
     `identity_start`: a square `linear` projection begins as the identity.
     `train_projection`: False freezes the projection too.
     `lora`: options of low-rank adapters (see `LoraOptions`). The unlocked part of the trunk is then trained through

@@ -60,7 +60,7 @@ def test_pixels_are_normalised_by_the_trunk(pixels):
 
 
 @pytest.mark.parametrize("projection", ["linear", "mlp"])
-@pytest.mark.parametrize("norm", ["none", "layer", "l2"])
+@pytest.mark.parametrize("norm", ["none", "layer", "l2", "standard"])
 def test_cached_features_give_the_same_vectors(pixels, projection, norm):
     tower = image_tower(projection=projection, input_norm=norm).eval()
     full = tower(pixels)
@@ -69,6 +69,34 @@ def test_cached_features_give_the_same_vectors(pixels, projection, norm):
     half = tower(tower.features(pixels).half())
     assert half.dtype == torch.float32
     torch.testing.assert_close(half, full, atol=5e-3, rtol=0)
+
+
+def test_standard_norm_is_that_of_what_training_met():
+    tower = image_tower(unlocked=0, input_norm="standard").train()
+    norm = tower.projections["default"].input_norm
+    met_NF = torch.randn(12, 6, generator=torch.Generator().manual_seed(1)) * 3 + torch.arange(6) * 10
+    for part in met_NF.split(4):
+        tower(part)
+    torch.testing.assert_close(norm.mean, met_NF.mean(dim=0))
+    torch.testing.assert_close(norm.variance, met_NF.var(dim=0, unbiased=False))
+    tower.eval()(met_NF + 5)
+    tower.train()(met_NF[:1])
+    assert norm.batches == 3
+    expected_NF = (met_NF - met_NF.mean(dim=0)) / met_NF.std(dim=0, unbiased=False)
+    torch.testing.assert_close(norm.eval()(met_NF), expected_NF, atol=1e-4, rtol=1e-4)
+    for _ in range(500):
+        norm.train()(met_NF + 100)
+    torch.testing.assert_close(norm.mean, met_NF.mean(dim=0) + 100, atol=2.0, rtol=0)
+
+
+def test_standard_norm_spreads_features_that_all_point_one_way():
+    tower = image_tower(unlocked=0, input_norm="standard").train()
+    features_NF = 100 + torch.randn(64, 6, generator=torch.Generator().manual_seed(2))
+    tower(features_NF)
+    vectors_ND = tower.eval()(features_NF).detach()
+    assert abs(float((vectors_ND @ vectors_ND.T).mean())) < 0.1
+    plain_ND = image_tower(unlocked=0).eval()(features_NF).detach()
+    assert float((plain_ND @ plain_ND.T).mean()) > 0.99
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
