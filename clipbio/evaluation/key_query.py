@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-import torch
 from torch import Tensor
 
 from clipbio.errors import ClipbioError, nearest
@@ -35,21 +34,13 @@ _PROTOCOLS = ("clipbio", "clibd")
 
 @dataclass(frozen=True)
 class KeyQueryDetail:
-    """Answers of one split and variant for the report, at the deepest rank: the nearest key of each query.
-
-    Rows of `ids`, `names`, `key_ids` and `key_names` are queries with a label; names are scientific ones or labels.
-    """
+    """Which first answers are right at each rank, of the queries with a label at the deepest one."""
 
     task: str
     split: str
     variant: str
-    ids: tuple[str, ...]
-    names: tuple[str, ...]
-    key_ids: tuple[str, ...]
-    key_names: tuple[str, ...]
-    score_Q: Tensor
-    correct_QR: Tensor
     ranks: tuple[str, ...]
+    correct_QR: Tensor
 
 
 class KeyQuery:
@@ -148,7 +139,8 @@ class KeyQuery:
             for variant, matched in self._matches(queries, pools[names], split):
                 path = (self.task, split, variant)
                 figures += self._figures(path, matched, specimens, measured[split])
-                details.append(self._detail(path, matched, specimens, pools[names]))
+                known_Q = matched.label_QR[:, -1] >= 0
+                details.append(KeyQueryDetail(*path, self.ranks, matched.answers.place_QR[known_Q] < 1))
         for unseen, seen in SEEN_OF.items():
             if unseen in measured and seen in measured:
                 joined = f"{seen}+{unseen}"
@@ -197,25 +189,6 @@ class KeyQuery:
         yield Figure(*path, f"without_{query}", len(specimens) - len(label_QR))
         yield Figure(*path, "keys", matched.num_keys)
 
-    def _detail(
-        self, path: tuple[str, str, str], matched: Matched, specimens: Specimens, pool: KeyPool
-    ) -> KeyQueryDetail:
-        known_M = matched.label_QR[:, -1] >= 0
-        rows = matched.row_Q[known_M].tolist()
-        empty = torch.full((len(rows),), -1, dtype=torch.long)
-        keys = (empty if matched.nearest_Q is None else matched.nearest_Q[known_M]).tolist()
-        score_Q = torch.zeros(len(rows)) if matched.score_Q is None else matched.score_Q[known_M]
-        return KeyQueryDetail(
-            *path,
-            ids=tuple(specimens.ids[row] for row in rows),
-            names=tuple(_name(specimens, row) for row in rows),
-            key_ids=tuple(pool.specimens.ids[row] if row >= 0 else "" for row in keys),
-            key_names=tuple(_name(pool.specimens, row) if row >= 0 else "" for row in keys),
-            score_Q=score_Q,
-            correct_QR=matched.answers.place_QR[known_M] < 1,
-            ranks=self.ranks,
-        )
-
 
 def _check(key: str, values: Sequence[str], valid: Sequence[str]) -> None:
     for value in values:
@@ -228,8 +201,3 @@ def _check(key: str, values: Sequence[str], valid: Sequence[str]) -> None:
 
 def _all_specimens(data: Mapping[str, SplitData], names: Sequence[str]) -> list[Specimens]:
     return [found for name in names if (found := data[name].specimens) is not None]
-
-
-def _name(specimens: Specimens, row: int) -> str:
-    named: Any = specimens.named[row]
-    return named.taxon.scientific_name or named.label or (named.taxon.deepest or ("", ""))[1]

@@ -35,18 +35,11 @@ _TAXA_DEPTH = 50
 
 @dataclass(frozen=True)
 class Matched:
-    """The answers to the queries of one form, with their labels and specimen rows.
-
-    `nearest_Q` is the specimen row of the nearest key of each query, -1 where there is none, and `score_Q` its score;
-    None where keys are not records.
-    """
+    """The answers to the queries of one form, with their labels and the number of keys."""
 
     answers: Answers
     label_QR: Tensor
-    row_Q: Tensor
     num_keys: int
-    nearest_Q: Tensor | None = None
-    score_Q: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -129,12 +122,7 @@ class KeyPool(Queries):
         label_QR, label_KR = self._labels(queries, query, keys)
         relevant_QR, total_QR = counts_of(label_QR, label_KR, own_pairs(search.query_own_Q, search.key_own_K))
         tied_QR = tied_answers(search, near, label_KR) if ties else None
-        first_Q = near.key_Qk[:, 0]
-        nearest_Q = torch.where(first_Q >= 0, keys.row_M[first_Q.clamp(min=0)], -1)
-        answers = Answers(place_QR, relevant_QR, total_QR, tied_QR)
-        return Matched(
-            answers, label_QR, queries.forms[query].row_M, len(keys), nearest_Q=nearest_Q, score_Q=near.score_Qk[:, 0]
-        )
+        return Matched(Answers(place_QR, relevant_QR, total_QR, tied_QR), label_QR, len(keys))
 
     def _prototypes(self, queries: Queries, query: str, form: str) -> Matched:
         asking, keys = queries.forms[query], self.forms[form]
@@ -147,7 +135,7 @@ class KeyPool(Queries):
         else:
             answers = mean_answers(self._search(queries, query, form), label_QR, label_KR)
         deepest_K = label_KR[:, -1]
-        return Matched(answers, label_QR, asking.row_M, len(set(deepest_K[deepest_K >= 0].tolist())))
+        return Matched(answers, label_QR, len(set(deepest_K[deepest_K >= 0].tolist())))
 
     def _all(self, queries: Queries, query: str, depth: int, *, normalised: bool) -> Matched | None:
         """Answer by the keys of all modalities stacked, in the order image, DNA, text."""

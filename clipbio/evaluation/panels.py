@@ -1,4 +1,4 @@
-"""Sections of the report for benchmarks that compare queries with keys: a note and some curves."""
+"""Sections of the report for benchmarks that compare queries with keys: a note and some plots."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from clipbio.evaluation.key_query import KeyQueryDetail
+from clipbio.evaluation.key_query_plot import error_plot
 from clipbio.evaluation.line_plots import Line, line_plot
 from clipbio.evaluation.open_set import OpenSetDetail
 from clipbio.evaluation.pictures import Album, Picture
@@ -30,9 +32,22 @@ class Panel:
 def panels(details: Sequence[object], album: Album) -> list[Panel]:
     """Return the sections of all benchmarks that have curves."""
     return [
+        *_key_query([one for one in details if isinstance(one, KeyQueryDetail)], album),
         *_open_set([one for one in details if isinstance(one, OpenSetDetail)], album),
         *_taxon_consistent([one for one in details if isinstance(one, TaxonConsistentDetail)], album),
     ]
+
+
+def _key_query(details: Sequence[KeyQueryDetail], album: Album) -> list[Panel]:
+    """Return one plot per split of how far up the tree the first answers are wrong."""
+    plots = []
+    for task, split in dict.fromkeys((one.task, one.split) for one in details):
+        shown = [one for one in details if (one.task, one.split) == (task, split) and len(one.correct_QR)]
+        if shown:
+            caption = f"{split}: deepest rank that is right"
+            plots.append((caption, album.plot(f"{task}-{split}", error_plot(shown), f"{label(task)}, {caption}")))
+    note = "The nearest keys of queries with a label at the deepest rank: how much of their names is right."
+    return [Panel("Nearest keys: how much is right", note, plots)] if plots else []
 
 
 def _open_set(details: Sequence[OpenSetDetail], album: Album) -> list[Panel]:

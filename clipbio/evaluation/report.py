@@ -10,6 +10,7 @@ from pathlib import Path
 from jinja2 import Environment
 
 from clipbio.evaluation.benchmark import Result
+from clipbio.evaluation.key_query_table import grids, is_key_query
 from clipbio.evaluation.panels import panels
 from clipbio.evaluation.pictures import Album, Picture, Thumbnail
 from clipbio.evaluation.plots import variant_plot
@@ -63,7 +64,8 @@ def write_report(
     context = {
         "title": title,
         "summary": {heading: dict(values) for heading, values in summary.items() if values},
-        "tasks": _by_task(tables),
+        "tasks": _by_task([table for table in tables if not is_key_query(table)]),
+        "grids": grids(tables),
         "curves": curves(history, album),
         "sections": _split_sections(details, tables, album),
         "retrievals": [query_section(one, album) for one in details if isinstance(one, RetrievalDetail)],

@@ -1,20 +1,15 @@
-"""Result tables: for the console and for the report."""
+"""Result tables: the flat numbers of a run grouped for the console and the report."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-from rich.box import SIMPLE_HEAD
-from rich.console import Group
-from rich.markup import escape
-from rich.table import Table
 
 from clipbio.evaluation.figures import Figure, parse
 from clipbio.taxonomy import RANKS
 
-__all__ = ["ResultTable", "cell", "console_table", "escape_markdown", "label", "percent", "result_tables"]
+__all__ = ["ResultTable", "cell", "escape_markdown", "label", "percent", "result_tables"]
 
 _LABELS = {
     "top1": "top-1",
@@ -27,7 +22,6 @@ _LABELS = {
     "fpr95": "FPR95",
     "oscr": "OSCR",
 }
-_CONSOLE_COLUMNS = 6
 
 
 @dataclass
@@ -122,43 +116,3 @@ def cell(figure: Figure | None, *, interval: bool = True) -> str:
     if not interval or figure.low is None:
         return percent(figure.value)
     return f"{percent(figure.value)} ({percent(figure.low)}–{percent(figure.high)})"
-
-
-def console_table(metrics: Mapping[str, float]) -> Group:
-    """Return one table per task for the console: a line per split and variant, in percent.
-
-    To fit a terminal, the 95 % interval stands beside the first metric only; macro means, counts, further depths of
-    answers at a rank and what comes after the first metrics are left to the report.
-    """
-    tasks: dict[str, list[ResultTable]] = {}
-    for group in result_tables(metrics):
-        tasks.setdefault(group.task, []).append(group)
-    return Group(*(_task_table(task, groups) for task, groups in tasks.items()))
-
-
-def _on_console(metric: str) -> bool:
-    """Tell whether a metric may stand on the console: of the many at each rank only the first answer."""
-    rank, slash, answer = metric.partition("/")
-    return not rank.startswith("macro") and (not slash or answer in ("top1", "micro@1"))
-
-
-def _task_table(task: str, groups: Sequence[ResultTable]) -> Table:
-    shown = dict.fromkeys(name for group in groups for name in group.quality_metrics)
-    names = [name for name in shown if _on_console(name)][:_CONSOLE_COLUMNS] or list(shown)
-    title = f"{label(task).capitalize()}, %"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for heading in ("split", ""):
-        table.add_column(heading, no_wrap=True)
-    for name in (*names, "chance", "n"):
-        heading = "permuted" if name.endswith("_permuted") else label(name).replace("recall@", "R@")
-        table.add_column(escape(heading), justify="right", no_wrap=True)
-    for group in groups:
-        table.add_section()
-        for number, (variant, row) in enumerate(group.rows.items()):
-            first, *others = (row.get(name) for name in names) if names else [None]
-            numbers = (cell(first), *(cell(figure, interval=False) for figure in others))
-            chance = "" if first is None or first.chance is None else percent(first.chance)
-            count = group.n(variant)
-            split = "" if number else group.split
-            table.add_row(*map(escape, (split, label(variant), *numbers, chance, "" if count is None else str(count))))
-    return table

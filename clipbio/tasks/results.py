@@ -10,8 +10,8 @@ from rich.console import Console
 
 from clipbio.data.datamodule import SpecimenData
 from clipbio.data.roots import shown
+from clipbio.evaluation.console import console_table
 from clipbio.evaluation.report import write_report
-from clipbio.evaluation.table import console_table
 from clipbio.files import write_json
 from clipbio.models import MultiTower
 from clipbio.tasks.parts import describe_streams, thumbnails

@@ -3,9 +3,10 @@ import io
 
 from rich.console import Console
 
+from clipbio.evaluation.console import console_table
 from clipbio.evaluation.figures import Figure, flatten
 from clipbio.evaluation.matrix import write_matrix
-from clipbio.evaluation.table import console_table, escape_markdown, result_tables
+from clipbio.evaluation.table import escape_markdown, result_tables
 
 
 def metrics_of(top1: float, *, split: str = "unseen") -> dict[str, float]:
@@ -93,7 +94,7 @@ def test_markdown_shows_hostile_text_as_it_is():
 
 
 def test_the_console_shows_the_first_answer_of_each_rank_the_deepest_first():
-    path = "key_query/test/image_to_dna"
+    path = "barcode/test/one_nearest"
     metrics = {
         f"{path}/{rank}/{kind}@{k}{more}": number
         for rank in ("family", "genus", "species")
