@@ -17,10 +17,10 @@ from clipbio.data.inputs import BarcodeInput, ImageInput, TextInput
 from clipbio.data.splits import SplitRows
 from clipbio.data.transforms import Augmentation, ImageTransform
 from clipbio.distributed import World
-from clipbio.dna import BarcodeAugmentation, BarcodeTokenizer
+from clipbio.dna import BarcodeAugmentation
 from clipbio.errors import ClipbioError
 from clipbio.features import FeatureStore
-from clipbio.models import ImageTrunk, MultiTower, TextTrunk, Tower
+from clipbio.models import DnaTrunk, ImageTrunk, MultiTower, TextTrunk, Tower
 from clipbio.training.encoder import TextEncoder
 
 __all__ = ["FeatureCache", "connect"]
@@ -40,16 +40,11 @@ class FeatureCache:
     folder: Path | None
     dtype: str = "float32"
 
-    def store(self, tower: Tower, identity: str = "") -> FeatureStore | None:
-        """Return the store of a tower whose trunk is frozen, None for any other tower.
-
-        Args:
-            tower: The tower.
-            identity: What beside the trunk decides the features: how its inputs are made.
-        """
+    def store(self, tower: Tower, transform: ImageTransform | None = None) -> FeatureStore | None:
+        """Return the store of a tower whose trunk is frozen, for pixels of a transform; None for any other tower."""
         if self.folder is None or not tower.frozen:
             return None
-        parts = [tower.modality, tower.fingerprint()[:24], *([identity] if identity else []), self.dtype]
+        parts = [tower.modality, tower.fingerprint()[:24], *([transform.identity] if transform else []), self.dtype]
         name = "-".join(parts)
         return FeatureStore(self.folder / name, width=tower.trunk.width, dtype=self.dtype)
 
@@ -148,7 +143,7 @@ def _images(
         ImageTransform(tower.trunk.spec, drawn, decoder=data.decoder, sheet_mask=data.sheet_mask)
         for drawn in (augmentation, None)
     )
-    store = cache.store(tower, evaluation.identity)
+    store = cache.store(tower, evaluation)
     random = augmentation is not None and augmentation.random
     views = data.views if random and store is not None else 0
     drawn_anew = random and not views
@@ -164,10 +159,9 @@ def _barcodes(
     tower: Tower, cache: FeatureCache, augmentation: BarcodeAugmentation | None
 ) -> tuple[BarcodeInput, BarcodeInput]:
     """Return how barcodes become inputs in training and in evaluation."""
-    tokenizer = getattr(tower.trunk, "tokenizer", None)
-    if not isinstance(tokenizer, BarcodeTokenizer):
+    if not isinstance(tower.trunk, DnaTrunk):
         raise ClipbioError("the tower 'dna' of the model does not encode barcodes")
-    store = cache.store(tower, tokenizer.identity)
+    tokenizer, store = tower.trunk.tokenizer, cache.store(tower)
     drawn_anew = augmentation is not None and augmentation.random
     if drawn_anew and store is not None:
         log.warning(

@@ -138,7 +138,7 @@ def _measure(
         [part["text_B"], deepest_taxon(part["taxon_BR"], torch.full_like(part["text_B"], -1))], dim=1
     )
     text_B, taxon_B = gather_labels(labels_b2).unbind(dim=1)
-    found = _all_moments(vectors, part["present"])
+    found = {name: one for name, one in _all_moments(vectors, part["present"]).items() if bool(one.number > 0)}
     ranks = {modality: effective_rank(one.outer_DD) for modality, one in found.items()}
     values = {"duplicates/text": duplicate_share(text_B), "duplicates/taxon": duplicate_share(taxon_B)}
     values |= {f"effective_rank/{modality}": rank for modality, rank in ranks.items()}
@@ -148,7 +148,7 @@ def _measure(
         values |= {f"loss/{text_type}": mean for text_type, mean in by_type.items()}
     return values, replace(
         reading,
-        rows=int(min((float(one.number) for one in found.values()), default=0.0)),
+        rows={modality: int(one.number) for modality, one in found.items()},
         duplicate_texts=values["duplicates/text"],
         distinct_texts=len(torch.unique(text_B)),
         ranks=ranks,
@@ -177,10 +177,14 @@ def _completed(reading: Reading, head: nn.Module, *, factor: float) -> Reading:
     """
     if not isinstance(head, ContrastiveHead):
         return reading
-    softmax = isinstance(head.loss, InfoNCE | PlainClip) and reading.rows > 1 and factor > 0
+    softmax = isinstance(head.loss, InfoNCE | PlainClip) and factor > 0
+    # Rows that have one of a pair are compared with all that have the other.
+    counts = {pair: [reading.rows.get(modality, 0) for modality in pair] for pair in head.pairs}
+    known = softmax and all(min(one) > 1 for one in counts.values())
+    chances = [weight * math.log(math.prod(counts[pair])) / 2 for pair, weight in head.pairs.items() if known]
     return replace(
         reading,
-        chance=factor * sum(head.pairs.values()) * math.log(reading.rows) if softmax else None,
+        chance=factor * sum(chances) if known else None,
         negatives=getattr(head.loss, "targets", "instance") == "instance",
         scale=assemble(head.logit_scale.detach(), keep=True).exp().item(),
         max_scale=math.inf if head.max_scale is None else head.max_scale,

@@ -20,7 +20,7 @@ class Reading:
     Args:
         step: Optimiser steps done.
         loss: Loss of the step.
-        rows: Number of rows that were compared.
+        rows: Number of rows that have each modality.
         chance: Loss of a model that cannot tell the rows apart; None where the loss has no such value.
         negatives: Whether rows with the same text are trained as each other's negatives.
         duplicate_texts: Share of the rows whose text comes again in the batch.
@@ -32,7 +32,7 @@ class Reading:
 
     step: int
     loss: float
-    rows: int = 0
+    rows: Mapping[str, int] = field(default_factory=dict)
     chance: float | None = None
     negatives: bool = False
     duplicate_texts: float = 0.0
