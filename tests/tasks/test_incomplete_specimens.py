@@ -23,7 +23,7 @@ from clipbio.evaluation.embeddings import SplitData
 from clipbio.tasks.parts import build_data, build_model, measure
 from clipbio.training.inputs import FeatureCache, connect
 
-PAIRS = "loss.pairs={image-text: 1, image-dna: 1, dna-text: 1}"
+PAIRS = ("+loss.pairs.image-dna=1", "+loss.pairs.dna-text=1")
 TINY = ("model.dna.width=16", "model.dna.layers=1")
 
 
@@ -103,9 +103,9 @@ def test_a_run_trains_all_pairs_of_incomplete_specimens(
 ) -> None:
     given = [item for item in SMALL if item != "model=tiny"]
     status, _, errors = here(
-        capsys, "train", *given, "model=trimodal_tiny", *TINY, PAIRS, f"data.root={garden}", f"cache_dir={tmp_path}",
+        capsys, "train", *given, "model=trimodal_tiny", *TINY, *PAIRS, f"data.root={garden}", f"cache_dir={tmp_path}",
         f"run_dir={tmp_path / 'run'}", "duration=3 steps", "validation.every=3 steps", "micro_batch_size=3",
-        "data.modality_dropout={dna: 0.2}", "barcode_augmentation.offset=4",
+        "data.modality_dropout={dna: 0.2}", "barcode_augmentation.offset=4", "data.val_share=0.4",
     )  # fmt: skip
     assert status == 0, errors
     assert all(np.isfinite(losses(tmp_path / "run")))
