@@ -83,3 +83,20 @@ def test_the_open_clip_loss_overfits_one_batch(
     assert status == 0, err
     losses = [line["train/loss"] for line in lines(tmp_path / "run" / "metrics.jsonl") if "train/loss" in line]
     assert losses[-1] < 0.5 * losses[0]
+
+
+def test_image_text_and_dna_run_on_a_small_herbarium_with_keys(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = ("data.source.num_species=8", "data.source.num_unseen=4", "data.source.specimens_per_species=9")
+    status, _, err = here(
+        capsys, "train", "experiment=trimodal_virtual", *small, "data.batch_size=16", "debug=fast", "progress=false",
+        "data.source.num_keys=2", "benchmark.zero_shot.bootstrap=0", "benchmark.key_query.bootstrap=0",
+        f"run_dir={tmp_path / 'run'}", f"cache_dir={tmp_path / 'cache'}", "optim.warmup=1 steps",
+    )  # fmt: skip
+    assert status == 0, err
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    for pair in ("image_to_dna", "dna_to_text", "fused_to_fused"):
+        assert f"key_query/test+unseen/{pair}/species/macro@1" in metrics
+    assert metrics["key_query/unseen/image_to_image/keys"] >= 2 * 12
+    assert 0 < metrics["key_query/unseen/dna_to_dna/without_dna"] < metrics["key_query/unseen/dna_to_dna/queries"]

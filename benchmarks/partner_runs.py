@@ -1,0 +1,80 @@
+"""One run of the study of DNA as a training partner, in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from clipbio.cli import run as run_verb
+from clipbio.distributed import World
+from clipbio.evaluation.key_query import KeyQueryDetail
+from clipbio.tasks.parts import build_benchmarks, build_cache, build_data, build_model, measure
+from clipbio.training.checkpoints import checkpoint_path, load_into, read_checkpoint
+from clipbio.training.inputs import connect
+
+__all__ = ["ANSWERS", "run_one"]
+
+ANSWERS = "answers.json"
+_GROUPS = {"test": "seen", "unseen": "unseen"}
+
+
+def run_one(folder: Path, overrides: list[str]) -> None:
+    """Train, answer the queries of `test` and `unseen`, and write the share of right answers per species.
+
+    Args:
+        folder: The folder of the run; what is left of a run that was cut short is deleted.
+        overrides: What the run is; stands in the answers, so that another run is not taken for it.
+    """
+    torch.set_num_threads(1)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    started = time.perf_counter()
+    with (folder / "log.txt").open("w") as log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
+        if run_verb("train", [*overrides, f"run_dir={folder / 'run'}"]):
+            raise RuntimeError(f"the run failed, see {folder / 'log.txt'}")
+        rates = _answers(folder / "run")
+    values = {"overrides": overrides, "seconds": round(time.perf_counter() - started, 1), "rates": rates}
+    partial = folder / f"{ANSWERS}.part"
+    partial.write_text(json.dumps(values, indent=1))
+    partial.replace(folder / ANSWERS)
+    # Weights are large and of no further use.
+    shutil.rmtree(folder / "run" / "checkpoints")
+
+
+def _answers(run: Path) -> dict[str, dict[str, dict[str, float]]]:
+    """Return the share of right answers by variant, group of species and species."""
+    path = checkpoint_path(run)
+    checkpoint = read_checkpoint(path)
+    config = checkpoint["clipbio"]["config"]
+    world, device = World(), torch.device("cpu")
+    data, model, benchmarks = (
+        build_data(config, world),
+        build_model(config, load_weights=False),
+        build_benchmarks(config),
+    )
+    load_into(checkpoint, {"model": model}, path, weights="trained")
+    splits, benchmarks = list(_GROUPS), build_benchmarks(config)
+    encoder = connect(
+        model, data, cache=build_cache(config), augmentation=None, splits=splits, world=world, device=device
+    )
+    found = measure(model, data, splits=splits, benchmarks=benchmarks, encoder=encoder, device=device)
+    rates: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
+    for detail in found.result.details:
+        if isinstance(detail, KeyQueryDetail):
+            rates[detail.variant][_GROUPS[detail.split]] = _by_species(detail)
+    return rates
+
+
+def _by_species(detail: Any) -> dict[str, float]:
+    """Return the share of right answers of each species."""
+    right: dict[str, list[bool]] = defaultdict(list)
+    for name, correct in zip(detail.names, detail.correct_QR[:, -1].tolist(), strict=True):
+        right[name].append(correct)
+    return {name: sum(each) / len(each) for name, each in sorted(right.items())}
