@@ -77,7 +77,7 @@ def test_arms_differ_in_barcodes_tower_and_pairs_alone(monkeypatch):
     reference = set(overrides(ARMS[REFERENCE], size, 1))
     for name, arm in ARMS.items():
         for override in set(overrides(arm, size, 1)) ^ reference:
-            assert override.lstrip("+~").startswith(("data.source.barcodes=", "model=", "loss.pairs.")), (
+            assert override.lstrip("+~").startswith(("data.source.barcodes=", "model=", "model.dna.", "loss.pairs.")), (
                 name,
                 override,
             )
