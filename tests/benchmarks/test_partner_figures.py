@@ -5,6 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from clipbio.config import check_signatures, compose, plain
+from clipbio.training.validity import check_config
+
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 
 
@@ -83,3 +86,14 @@ def test_arms_differ_in_barcodes_tower_and_pairs_alone(monkeypatch):
             )
     assert ARMS[REFERENCE].variants == ("image_to_image", "image_to_text")
     assert ARMS["image_dna/typical"].variants == ("image_to_image", "image_to_dna")
+
+
+def test_the_settings_of_every_arm_exist(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    from partner_arms import ARMS, Size, overrides
+
+    for name, arm in ARMS.items():
+        config = plain(compose("train", overrides(arm, Size(), 0)))
+        check_signatures(config)
+        check_config(config)
+        assert {pair for pair, weight in config["loss"]["pairs"].items() if weight == 1.0} == set(arm.pairs), name
