@@ -17,21 +17,9 @@ from clipbio.evaluation.key_query_forms import forms_of, labels_of, own_of
 from clipbio.evaluation.specimens import Specimens
 from clipbio.taxonomy import RANKS
 
-__all__ = [
-    "FUSED",
-    "MODALITIES",
-    "UNSEEN_OF",
-    "Side",
-    "key_splits",
-    "parse_pair",
-    "seen_keys",
-    "side",
-    "side_of",
-    "unseen_keys",
-]
+__all__ = ["UNSEEN_OF", "Side", "key_splits", "parse_pair", "seen_keys", "side_of", "unseen_keys"]
 
-MODALITIES = ("image", "dna")
-FUSED = "fused"
+_KINDS = ("image", "dna", "fused")
 
 UNSEEN_OF = {"val": "val_unseen", "test": "unseen"}
 
@@ -57,10 +45,9 @@ def parse_pair(pair: str) -> tuple[str, str]:
     Raises:
         ClipbioError: It is no pair of kinds.
     """
-    kinds = (*MODALITIES, FUSED)
     query, _, key = pair.partition("_to_")
-    if query not in kinds or key not in kinds:
-        valid = [f"{one}_to_{other}" for one in kinds for other in kinds]
+    if query not in _KINDS or key not in _KINDS:
+        valid = [f"{one}_to_{other}" for one in _KINDS for other in _KINDS]
         raise ClipbioError(f"pair '{pair}' is none of query and key{nearest(pair, valid)}")
     return query, key
 
@@ -85,7 +72,7 @@ class Side:
         return self.taxon_NR[:, RANKS.index(rank)]
 
 
-def side(specimens: Specimens, kind: str) -> Side | None:
+def _side(specimens: Specimens, kind: str) -> Side | None:
     """Return the specimens that have a modality, or for `fused` at least one of image and DNA.
 
     None if none has it, or if the model has nothing to fuse. A species without a binomial takes its label, and a
@@ -101,7 +88,7 @@ def side(specimens: Specimens, kind: str) -> Side | None:
 def side_of(data: Mapping[str, SplitData], splits: Iterable[str | None], kind: str) -> Side | None:
     """Return what the named splits hold of a kind as one side; None if there is nothing."""
     found = [data[split].specimens for split in splits if split is not None and split in data]
-    sides = [one for specimens in found if specimens is not None if (one := side(specimens, kind)) is not None]
+    sides = [one for specimens in found if specimens is not None if (one := _side(specimens, kind)) is not None]
     if not sides:
         return None
     return Side(*(torch.cat([getattr(one, name) for one in sides]) for name in Side.__dataclass_fields__))

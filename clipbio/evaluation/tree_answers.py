@@ -85,11 +85,13 @@ def _best(tree: TaxonTree, score_QM: Tensor) -> Tensor:
 def _nearest(scores_QK: Tensor, key_KR: Tensor) -> Tensor:
     """Return per rank the label of the nearest key that is labelled there, of equally near keys the first."""
     nearest_QR = torch.full((len(scores_QK), key_KR.shape[1]), -1)
-    for rank in range(key_KR.shape[1]):
-        labelled = (key_KR[:, rank] >= 0).nonzero()[:, 0]
-        if len(labelled):
-            best, place = scores_QK[:, labelled].max(dim=1)
-            nearest_QR[:, rank] = torch.where(best > -torch.inf, key_KR[labelled[place], rank], -1)
+    labelled_KR = key_KR >= 0
+    masks_KD, which_R = torch.unique(labelled_KR, dim=1, return_inverse=True)
+    for number, labelled_K in enumerate(masks_KD.unbind(dim=1)):
+        if bool(labelled_K.any()):
+            ranks = (which_R == number).nonzero()[:, 0]
+            best, place = scores_QK.masked_fill(~labelled_K, -torch.inf).max(dim=1)
+            nearest_QR[:, ranks] = key_KR[place][:, ranks].masked_fill(best[:, None] == -torch.inf, -1)
     return nearest_QR
 
 
