@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -71,7 +72,8 @@ class OpenSet:
     validation splits `balanced` (the mean of `known_right` and `unknown_rejected`), `known_right`, `known_rejected`,
     `unknown_rejected`. The threshold has the best `balanced` on `val` and `val_unseen`; without unknown validation
     queries it is the highest that accepts 95 % of the known ones: `threshold_unknown` counts the unknown validation
-    queries, 0 for that rule. `unlabelled` counts the queries left out.
+    queries, 0 for that rule. Where everything is rejected there is no `threshold`. `unlabelled` counts the queries left
+    out.
 
     Args:
         pairs: what is compared, as `image_to_dna`; `fused` is the mean of what a specimen has.
@@ -126,6 +128,7 @@ class OpenSet:
         """Measure every pair on every split of known queries; texts are not asked for."""
         del encode_text
         result = Result()
+        lacking: dict[str, list[str]] = {}
         for pair, (query_kind, key_kind) in self.pairs.items():
             pool = self._pool(data, key_kind)
             if pool is None:
@@ -134,8 +137,14 @@ class OpenSet:
             chosen_on = self._asked(data, "val", query_kind, pool)
             for known in self._known(evaluated):
                 found = self._asked(data, known, query_kind, pool)
+                split = self._name(known, data)
+                if lacks := _lacks(found):
+                    lacking.setdefault(f"{split} has no queries {lacks} a key of their {self.rank}", []).append(pair)
+                    continue
                 for score in found:
-                    result += self._measure(self._name(known, data), pair, score, found[score], chosen_on.get(score))
+                    result += self._measure(split, pair, score, found[score], chosen_on.get(score))
+        for line, pairs in lacking.items():
+            logger.warning("open_set: %s (%s)", line, ", ".join(pairs))
         return result
 
     def _known(self, evaluated: Sequence[str]) -> list[str]:
@@ -175,10 +184,6 @@ class OpenSet:
     def _measure(self, split: str, pair: str, score: str, asked: Asked, chosen_on: Asked | None) -> Result:
         variant = pair if score == "nearest" else f"{pair}_{score}"
         path = ("open_set", split, variant)
-        if not len(asked.known_N) or not len(asked.unknown_M):
-            lacking = "with" if not len(asked.known_N) else "without"
-            logger.warning("open_set: %s has no %s queries %s a key of their %s", split, variant, lacking, self.rank)
-            return Result()
         threshold, rule = _threshold(chosen_on)
         counts = count_scores(*asked[:3])
         figures = [*self._curve_figures(path, asked, counts), Figure(*path, "unlabelled", asked.unlabelled)]
@@ -212,7 +217,8 @@ class OpenSet:
         yield self._share(path, "known_right", right_N)
         yield self._share(path, "known_rejected", ~accepted_N)
         yield self._share(path, "unknown_rejected", rejected_M)
-        yield Figure(*path, "threshold", threshold)
+        if math.isfinite(threshold):
+            yield Figure(*path, "threshold", threshold)
 
     def _share(self, path: tuple[str, str, str], metric: str, values_N: NDArray[np.bool_]) -> Figure:
         low, high = None, None
@@ -220,6 +226,14 @@ class OpenSet:
             seed = derive_seed("bootstrap", *path, metric, self.seed)
             low, high = bootstrap_interval(values_N.astype(np.float64), seed=seed, resamples=self.bootstrap)
         return Figure(*path, metric, float(values_N.mean()), low, high, len(values_N))
+
+
+def _lacks(found: Mapping[str, Asked]) -> str:
+    """Tell which of both kinds of queries is missing, nothing if neither is."""
+    one = next(iter(found.values()), None)
+    if one is None or not len(one.known_N):
+        return "with"
+    return "" if len(one.unknown_M) else "without"
 
 
 def _threshold(chosen_on: Asked | None) -> tuple[float | None, str]:

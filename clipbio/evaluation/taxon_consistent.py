@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -184,7 +185,8 @@ class TaxonConsistent:
         answer_QR = found.path_QR.masked_fill(found.confidence_QR < confidence, -1)
         yield self._share(path, "right", cut.right_Q)
         yield Figure(*path, "depth", float(cut.depth_Q.double().mean()))
-        yield Figure(*path, "confidence", confidence)
+        if math.isfinite(confidence):
+            yield Figure(*path, "confidence", confidence)
         yield from self._ranks(path, answer_QR, truth_QR, tree)
         for rank in self.ranks:
             yield self._share(path, f"{rank}/answered", answer_QR[:, RANKS.index(rank)] >= 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -142,7 +143,8 @@ class TwoStage:
                 figures += harmonic_figures(f"{seen}+{unseen}", measured[seen], measured[unseen], "two_stage")
                 path = ("two_stage", f"{seen}+{unseen}", strategy)
                 chosen_with = len(staged[VALIDATION[1]].true_Q) if VALIDATION[1] in staged else 0
-                figures += [Figure(*path, "threshold", threshold), Figure(*path, "threshold_unseen", chosen_with)]
+                figures.append(Figure(*path, "threshold_unseen", chosen_with))
+                figures += [Figure(*path, "threshold", threshold)] if math.isfinite(threshold) else []
         return Result(flatten(figures))
 
     def _labelled(self, data: Mapping[str, SplitData], split: str | None, kind: str) -> Side | None:

@@ -148,7 +148,7 @@ def test_what_is_missing_is_told_in_a_line(caplog):
     data = {name: one for name, one in splits().items() if name != "unseen"}
     with caplog.at_level(logging.WARNING):
         assert OpenSet(["image_to_image"], ["nearest"]).run_across(data, ("test",), no_text).metrics == {}
-    assert "test has no image_to_image queries without a key of their species" in caplog.text
+    assert "test has no queries without a key of their species (image_to_image)" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -188,3 +188,16 @@ def test_a_side_without_anything_is_none():
     assert side_of(data, ["test"], "image") is None
     assert side_of(data, ["test"], "dna") is None
     assert side_of(data, ["unseen", None], "image") is None
+
+
+def test_a_threshold_that_rejects_everything_is_no_number():
+    # Known validation queries are all placed wrong, so the best is to reject them.
+    data = splits(
+        val=split_data("val", [A], {"image": unit(88)}),
+        val_unseen=split_data("val_unseen", [C], {"image": unit(89)}),
+    )
+    metrics = OpenSet(["image_to_image"], ["nearest"], bootstrap=0).run_across(data, ("test",), no_text).metrics
+    path = "open_set/test+unseen/image_to_image"
+    assert (metrics[f"{path}/known_rejected"], metrics[f"{path}/unknown_rejected"]) == (1, 1)
+    assert all(math.isfinite(number) for number in metrics.values())
+    assert f"{path}/threshold" not in metrics

@@ -1,10 +1,12 @@
 import logging
+import math
 
 import pytest
 from key_worlds import animal, random_splits, split_data, unit
 
 from clipbio.errors import ClipbioError
 from clipbio.evaluation.taxon_consistent import TaxonConsistent
+from clipbio.taxonomy import Taxon
 
 A, B, C = animal("F", "G", "a"), animal("F", "G", "b"), animal("F", "H", "c")
 
@@ -96,3 +98,14 @@ def test_needed_are_keys_and_validation():
 def test_wrong_settings_are_one_line(settings, line):
     with pytest.raises(ClipbioError, match=line):
         TaxonConsistent(**settings)
+
+
+def test_where_nothing_is_right_enough_the_root_is_answered():
+    keys = split_data("train", [A, C], {"image": unit(0, 180)})
+    plant = split_data("val", [Taxon("Plantae", "Q", "D", "R", "E", "N", "x")], {"image": unit(0)})
+    data = {"train": keys, "val": plant, "test": plant}
+    metrics = TaxonConsistent(["image_to_image"], bootstrap=0).run_across(data, ("test",), no_text).metrics
+    path = "taxon_consistent/test/image_to_image_backoff"
+    assert (metrics[f"{path}/right"], metrics[f"{path}/depth"], metrics[f"{path}/order/answered"]) == (1, 0, 0)
+    assert f"{path}/confidence" not in metrics
+    assert all(math.isfinite(number) for number in metrics.values())
