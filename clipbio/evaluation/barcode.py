@@ -139,7 +139,8 @@ class Barcode:
     def _in_keys(self, split: str, queries: Barcodes, keys: Barcodes) -> Figure:
         known = set(keys.sequences)
         share = sum(sequence in known for sequence in queries.sequences) / len(queries)
-        return Figure("barcode", split, "barcodes", "in_keys", share, n=len(queries))
+        # Without n it is a plain number, and tables begin with the accuracies.
+        return Figure("barcode", split, "barcodes", "in_keys", share)
 
     def _figures(self, split: str, answers: Answers, kind: str) -> Iterator[Figure]:
         """Yield micro and macro accuracy of each method, and what the embedding has over the others."""
