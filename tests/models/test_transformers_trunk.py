@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 import torch
+from berts import save_bert
 from safetensors.torch import load_file, save_file
-from small_models import save_bert
 from transformers import AutoModel, AutoTokenizer
 
 from clipbio.errors import ClipbioError
