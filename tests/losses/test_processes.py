@@ -3,11 +3,12 @@
 import sys
 
 import torch
+from processes import spawn
 from toy import WORLDS, results, run_process
 
 
 def test_several_processes_compute_what_one_does(tmp_path, capsys) -> None:
-    torch.multiprocessing.spawn(run_process, args=(str(tmp_path),), nprocs=max(WORLDS))
+    spawn(run_process, tmp_path, processes=max(WORLDS))
     for world in WORLDS:
         found = torch.load(tmp_path / f"results-{world}.pt", weights_only=True)
         worst = {case: _worst_error(values, results(case, 0, 1)) for case, values in found.items()}

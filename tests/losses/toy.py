@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import torch
 import torch.distributed as dist
 from dense import random_labels, random_presence, random_vectors
+from processes import in_group
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
@@ -76,16 +78,16 @@ def results(case: str, rank: int, world: int) -> dict[str, Tensor]:
     return {"loss": value} | {name: p.grad.clone() for name, p in toy.named_parameters() if p.grad is not None}
 
 
-def run_process(rank: int, folder: str) -> None:
+def run_process(rank: int, folder: Path) -> None:
     """Run every case with the first two of four processes, then with all; the first one leaves the results in files."""
-    torch.set_num_threads(1)
     tiles.TILE_ELEMENTS = TILE_ELEMENTS
     for world in WORLDS:
         if rank < world:
-            dist.init_process_group("gloo", init_method=f"file://{folder}/meet-{world}", rank=rank, world_size=world)
-            # What open_clip costs to import, two processes are enough for; they come first, since its collectives stay with
-            # the group that they were imported under.
-            found = {case: results(case, rank, world) for case in CASES if case != "open_clip" or world == 2}
-            dist.destroy_process_group()
+            found = in_group(rank, world, folder / f"meet-{world}", partial(all_results, rank, world))
             if rank == 0:
-                torch.save(found, Path(folder) / f"results-{world}.pt")
+                torch.save(found, folder / f"results-{world}.pt")
+
+
+def all_results(rank: int, world: int) -> dict[str, dict[str, Tensor]]:
+    """Return the results of every case; two processes are enough for what open_clip costs to import."""
+    return {case: results(case, rank, world) for case in CASES if case != "open_clip" or world == 2}
