@@ -5,6 +5,7 @@ from clipbio.losses.classification import TaxonClassifier
 from clipbio.losses.gather import gather, gather_labels
 from clipbio.losses.head import ContrastiveHead, Head, HeadOutput
 from clipbio.losses.infonce import InfoNCE
+from clipbio.losses.masked_tokens import MaskedTokens
 from clipbio.losses.plain import PlainClip
 from clipbio.losses.sigmoid import Sigmoid
 from clipbio.losses.targets import TARGETS
@@ -15,6 +16,7 @@ __all__ = [
     "Head",
     "HeadOutput",
     "InfoNCE",
+    "MaskedTokens",
     "PlainClip",
     "Sigmoid",
     "TaxonClassifier",

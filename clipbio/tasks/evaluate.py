@@ -12,11 +12,14 @@ from rich.console import Console
 from torch import nn
 
 from clipbio.config import check_signatures, instantiate
+from clipbio.data.datamodule import SpecimenData
 from clipbio.distributed import World, barrier, broadcast, join_world, leave_world
 from clipbio.errors import ClipbioError
 from clipbio.evaluation.benchmark import AnyBenchmark, further_splits
 from clipbio.files import write_json
-from clipbio.losses import TaxonClassifier
+from clipbio.losses import MaskedTokens, TaxonClassifier
+from clipbio.models import MultiTower
+from clipbio.tasks.barcodes import column_counts
 from clipbio.tasks.parts import (
     build_benchmarks,
     build_cache,
@@ -31,6 +34,7 @@ from clipbio.tasks.parts import (
 from clipbio.tasks.results import finish_run
 from clipbio.training.checkpoints import checkpoint_path, load_into, read_checkpoint
 from clipbio.training.inputs import connect
+from clipbio.training.masked import join_tokens
 from clipbio.training.run import RunFolder, provenance
 
 __all__ = ["evaluate"]
@@ -88,7 +92,7 @@ def _evaluate(config: Config, folder: RunFolder, world: World, started: float) -
     benchmarks = build_benchmarks(config)
     check_benchmarks(model, benchmarks)
     if checkpoint is not None and path is not None:
-        benchmarks |= _trained_benchmarks(checkpoint, benchmarks, path, str(config["weights"]))
+        benchmarks |= _trained_benchmarks(checkpoint, benchmarks, path, str(config["weights"]), model, data)
     embedded = [*splits, *further_splits(benchmarks, splits, data.splits)]
     encoder = connect(
         model, data, cache=build_cache(config), augmentation=None, splits=embedded, world=world, device=device
@@ -115,18 +119,26 @@ def _evaluate(config: Config, folder: RunFolder, world: World, started: float) -
 
 
 def _trained_benchmarks(
-    checkpoint: Mapping[str, Any], benchmarks: Mapping[str, AnyBenchmark], path: Path, weights: str
+    checkpoint: Mapping[str, Any],
+    benchmarks: Mapping[str, AnyBenchmark],
+    path: Path,
+    weights: str,
+    model: MultiTower,
+    data: SpecimenData,
 ) -> dict[str, AnyBenchmark]:
-    """Return what the head of a checkpoint can be asked, if it is a classifier."""
+    """Return what the head of a checkpoint can be asked, if it classifies or guesses tokens."""
     head = instantiate(checkpoint["clipbio"]["config"]["loss"], "loss")
-    if not isinstance(head, TaxonClassifier):
-        return {}
-    check_texts(head, benchmarks)
     name = "heads.default"
-    state = checkpoint["state_dict"]
-    head.prepare_like({key.removeprefix(f"{name}."): value for key, value in state.items() if key.startswith(name)})
+    if isinstance(head, TaxonClassifier):
+        check_texts(head, benchmarks)
+        state = checkpoint["state_dict"]
+        head.prepare_like({key.removeprefix(f"{name}."): value for key, value in state.items() if key.startswith(name)})
+    elif isinstance(head, MaskedTokens):
+        join_tokens(model, head, column_counts(model, data))
+    else:
+        return {}
     load_into(checkpoint, {name: head}, path, weights=weights)
-    return head_benchmarks(nn.ModuleDict({"default": head}))
+    return head_benchmarks(nn.ModuleDict({"default": head}), model, data)
 
 
 def _complete(config: Config, trained: Config) -> dict[str, Any]:

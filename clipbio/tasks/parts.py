@@ -22,8 +22,9 @@ from clipbio.evaluation.classification import Classification
 from clipbio.evaluation.embed import embed
 from clipbio.evaluation.retrieval import Retrieval
 from clipbio.evaluation.zero_shot import ZeroShot
-from clipbio.losses import Head, TaxonClassifier
+from clipbio.losses import Head, MaskedTokens, TaxonClassifier
 from clipbio.models import MultiTower
+from clipbio.tasks.barcodes import token_accuracy
 from clipbio.training.encoder import TextEncoder
 from clipbio.training.inputs import FeatureCache
 from clipbio.training.validation import Validation
@@ -78,9 +79,11 @@ def build_benchmarks(config: Config, names: Sequence[str] | None = None) -> dict
     return {name: instantiate(configs[name], f"benchmark.{name}") for name in chosen}
 
 
-def head_benchmarks(heads: nn.ModuleDict) -> dict[str, AnyBenchmark]:
-    """Return what the head of the default projection can be asked by itself, if it classifies."""
+def head_benchmarks(heads: nn.ModuleDict, model: MultiTower, data: SpecimenData) -> dict[str, AnyBenchmark]:
+    """Return what the head of the default projection can be asked by itself, if it classifies or guesses tokens."""
     head = dict(heads.items()).get("default")
+    if isinstance(head, MaskedTokens):
+        return {"masked_tokens": token_accuracy(model, head, data)}
     return {"classification": Classification(head.answers)} if isinstance(head, TaxonClassifier) else {}
 
 

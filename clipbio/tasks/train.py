@@ -19,10 +19,11 @@ from clipbio.dna import BarcodeAugmentation
 from clipbio.errors import ClipbioError
 from clipbio.evaluation.benchmark import AnyBenchmark, further_splits
 from clipbio.files import read_json
-from clipbio.losses import Head
+from clipbio.losses import Head, MaskedTokens
 from clipbio.models import MultiTower
 from clipbio.tasks.attempt import Attempt
 from clipbio.tasks.audit import audit_run
+from clipbio.tasks.barcodes import column_counts
 from clipbio.tasks.parts import (
     build_benchmarks,
     build_cache,
@@ -47,6 +48,7 @@ from clipbio.training.compiling import compile_trunks
 from clipbio.training.durations import Duration, RunLength
 from clipbio.training.heads import build_heads, check_modalities, check_projections, loss_weights
 from clipbio.training.inputs import connect
+from clipbio.training.masked import MaskedTokenModule, check_alone, join_tokens
 from clipbio.training.microbatches import warn_of_batch_statistics
 from clipbio.training.module import ContrastiveModule
 from clipbio.training.run import RunFolder
@@ -80,7 +82,8 @@ def train(config: Config) -> dict[str, float]:
 
 def build_module(model: MultiTower, heads: nn.ModuleDict, **parts: Any) -> TrainingModule:
     """Return what trains towers with the kind of head that the loss is; `parts` are those of `TrainingModule`."""
-    return ContrastiveModule(model, heads, **parts)
+    kind = MaskedTokenModule if any(isinstance(head, MaskedTokens) for head in heads.values()) else ContrastiveModule
+    return kind(model, heads, **parts)
 
 
 class _Training:
@@ -149,7 +152,7 @@ class _Training:
         self._connect(validation_splits)
         freeze_unused(self.model, self.heads)
         # Classes belong to the data that a classifier was trained on.
-        if self.config.get("init") and self.resumed_at is None and not head_benchmarks(self.heads):
+        if self.config.get("init") and self.resumed_at is None and not self._own():
             start_heads(self.heads, checkpoint_path(self.config["init"]))
         validation = self._validation(validation_splits)
         self.data.validation_splits = validation.names if validation is not None else ()
@@ -174,6 +177,9 @@ class _Training:
         chosen = build_benchmarks(self.config, self.config["validation"]["benchmarks"])
         check_benchmarks(self.model, final | chosen)
         return final, chosen
+
+    def _own(self) -> Benchmarks:
+        return head_benchmarks(self.heads, self.model, self.data)
 
     def _connect(self, validation_splits: list[str]) -> None:
         """Join model and data, and encode what frozen trunks will be asked for."""
@@ -204,6 +210,9 @@ class _Training:
         check_texts(head, self.final | self.chosen)
         taxa = [torch.from_numpy(split.index.taxon_NR[split.rows]) for split in self.data.train_parts]
         head.prepare(torch.cat(taxa), dim=self.model.dim)
+        if isinstance(head, MaskedTokens):
+            check_alone(self.model, self.config["micro_batch_size"])
+            join_tokens(self.model, head, column_counts(self.model, self.data))
         head.start_from(self.model.initial_logit_scale, self.model.initial_logit_bias)
         return head
 
@@ -239,7 +248,7 @@ class _Training:
         self.facts["leakage"] = found
 
     def _validation(self, names: list[str]) -> Validation | None:
-        benchmarks = self.chosen | head_benchmarks(self.heads)
+        benchmarks = self.chosen | self._own()
         if not names or not benchmarks:
             return None
         return build_validation(self.data, names, benchmarks, self.encoder)
@@ -270,7 +279,7 @@ class _Training:
             self.model = build_model(self.config, load_weights=False)
             self.heads = build_heads(self._head, self.data.streams)
             self.encoder.tower = self.model.tower("text") if "text" in self.model.modalities else None
-        own = head_benchmarks(self.heads)
+        own = self._own()
         load_into(read_checkpoint(path), {"model": self.model} | ({"heads": self.heads} if own else {}), path)
         benchmarks = self.final | own
         if not benchmarks or not self.splits:

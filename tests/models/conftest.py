@@ -1,7 +1,6 @@
 import pytest
 import torch
-from berts import save_bert
-from small_models import save_openclip
+from small_models import save_bert, save_openclip
 
 from clipbio.dna import BarcodeTokenizer
 from clipbio.models import BertDna, ConvDna, TimmImage, TowerOptions, TransformersText, openclip

@@ -40,7 +40,9 @@ def test_a_dna_tower_is_chosen_by_name(name, kind):
     node = composed(name, f"model/dna={kind}")
     check_keys(OmegaConf.to_container(node, resolve=True))
     dim = node.dna.get("width") if node.dna.projection == "identity" else 32
-    shape = ["model.dna.layers=1"] + ([] if kind == "conv" else ["model.dna.heads=2", "model.dna.max_positions=170"])
+    shape = ["model.dna.layers=1"] + (
+        [] if kind.startswith("conv") else ["model.dna.heads=2", "model.dna.max_positions=170"]
+    )
     if name == "barcode":
         model = instantiate(composed(name, f"model/dna={kind}", f"model.dim={dim}", *shape), load_weights=False)
         assert model.modalities == ("dna",)

@@ -1,0 +1,81 @@
+"""Pretraining on barcodes alone: a run, what it measures, and who may use its trunk."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from clipbio.config import compose, instantiate, plain
+from clipbio.errors import ClipbioError
+from clipbio.tasks.evaluate import evaluate
+from clipbio.tasks.train import train
+
+SMALL = [
+    *("model/dna=conv", "model.dna.width=16", "model.dna.layers=1", "model.dna.tokenizer.k=3"),
+    *("model.dna.tokenizer.stride=3", "model.dna.tokenizer.max_length=60"),
+]
+
+
+@pytest.fixture
+def barcodes(tmp_path: Path) -> Path:
+    """Write a table of barcodes: four species, whose barcodes differ in a few places from that of the genus."""
+    draw = np.random.default_rng(0)
+    root = tmp_path / "table"
+    root.mkdir()
+    ancestor = draw.integers(4, size=60)
+    rows = []
+    for species in range(4):
+        own = np.where(draw.random(60) < 0.2, draw.integers(4, size=60), ancestor)
+        for split, number in (("train", 12), ("val", 4), ("test", 4)):
+            for copy in range(number):
+                bases = np.where(draw.random(60) < 0.02, draw.integers(4, size=60), own)
+                dna = "".join("ACGT"[base] for base in bases)
+                name = {"genus": f"Genus{'ab'[species // 2]}", "species": f"epithet{'abcd'[species]}", "split": split}
+                rows.append({"specimen_id": f"{species}-{split}-{copy}", "dna": dna, **name})
+    with (root / "specimens.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return root
+
+
+def overrides(root: Path, tmp_path: Path, name: str, *more: str) -> list[str]:
+    return [
+        *("experiment=barcode_pretrain", f"data.root={root}", f"run_dir={tmp_path / name}", "logger=none"),
+        *(f"cache_dir={tmp_path / 'cache'}", "data.num_workers=0", "data.batch_size=16", "progress=false"),
+        *("duration=24 steps", "validation.every=12 steps", "log_every=4", "benchmark=[]", *SMALL, *more),
+    ]
+
+
+def test_a_run_learns_more_than_the_columns_and_its_trunk_is_taken_over(barcodes: Path, tmp_path: Path) -> None:
+    more = ("loss.contrast=0.1", "optim.lr=1e-2")
+    metrics = train(plain(compose("train", overrides(barcodes, tmp_path, "run", *more))))
+    column = metrics["masked_tokens/test/column/top1"]
+    assert 0.5 < column < 0.95
+    assert metrics["masked_tokens/test/model/top1"] > column
+    gain = metrics["masked_tokens/test/model_minus_column/top1"]
+    assert gain == pytest.approx(metrics["masked_tokens/test/model/top1"] - column)
+    weights = f"model.dna.weights={tmp_path / 'run'}"
+    config = plain(compose("train", overrides(barcodes, tmp_path, "next", weights)))
+    model = instantiate(config["model"], "model")
+    saved = torch.load(tmp_path / "run" / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"]
+    for name, value in model.tower("dna").trunk.state_dict().items():
+        torch.testing.assert_close(value, saved[f"model.towers.dna.trunk.{name}"])
+    again = evaluate(plain(compose("evaluate", [
+        f"checkpoint={tmp_path / 'run'}", f"run_dir={tmp_path / 'again'}", "benchmark=[]", "splits=[test]",
+    ])))  # fmt: skip
+    assert again["masked_tokens/test/model/top1"] == metrics["masked_tokens/test/model/top1"]
+    assert again["masked_tokens/test/column/top1"] == column
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [(["model.dna.unlocked=0"], "unlocked=0"), (["micro_batch_size=4"], "micro_batch_size")],
+)
+def test_what_masked_tokens_cannot_train_is_refused(barcodes: Path, tmp_path: Path, more: list[str], told: str) -> None:
+    with pytest.raises(ClipbioError, match=told):
+        train(plain(compose("train", overrides(barcodes, tmp_path, "run", *more))))
