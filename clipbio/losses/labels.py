@@ -59,18 +59,24 @@ class LabelTable:
         row_N = self.present[first].nonzero().squeeze(1)
         column_M = self.present[second].nonzero().squeeze(1)
         mine = (row_N >= self.offset) & (row_N < self.offset + self.own)
-        return PairRows(row_N[mine], row_N, column_M, self.offset, len(self))
+        return PairRows(
+            row_N[mine], row_N, column_M, self.offset, len(self), of_specimens="text" not in (first, second)
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class PairRows:
-    """Numbers of rows in the global batch: own and all rows with the first modality, all with the second."""
+    """Numbers of rows in the global batch: own and all rows with the first modality, all with the second.
+
+    `of_specimens` tells that neither modality is text: both show the specimen, where a text says what it was called.
+    """
 
     row_n: Tensor
     row_N: Tensor
     column_M: Tensor
     offset: int
     size: int
+    of_specimens: bool
 
     def rows(self, own_bD: Tensor) -> Tensor:
         """Return the rows (n, D) of this process that have the first modality, in float32 or better."""

@@ -51,10 +51,11 @@ def relation(table: LabelTable, rows: PairRows, targets: str, *, rank_decay: flo
     `taxon`: 1 for the same deepest known taxon or the same BIN. `rank`: `rank_decay ** k` for two rows whose deepest
     shared rank lies `k` ranks above the last one, 0 for nothing shared. Where one of the two is not known below their
     shared rank, it may belong to the same species as the other: such a pair is ignored. Rows without any taxon go by
-    their text.
+    their text. BINs decide such doubts: the same BIN is the same species, and two BINs tell two specimens apart, though
+    not the text of one from the picture or barcode of the other.
     """
     if targets == "rank":
-        related = _by_rank(table, rank_decay)
+        related = _by_rank(table, rank_decay, bins_differ=rows.of_specimens)
     elif targets == "taxon":
         related = _by_equality(deepest_taxon(table.taxon_BR, table.text_B), table.bin_B)
     else:
@@ -87,8 +88,8 @@ def _by_equality(label_B: Tensor, bin_B: Tensor | None = None) -> Callable[[Tens
     return related
 
 
-def _by_rank(table: LabelTable, rank_decay: float) -> Callable[[Tensor, Tensor], Weights]:
-    taxon_BR, ranks = table.taxon_BR, table.taxon_BR.shape[1]
+def _by_rank(table: LabelTable, rank_decay: float, *, bins_differ: bool) -> Callable[[Tensor, Tensor], Weights]:
+    taxon_BR, bin_B, ranks = table.taxon_BR, table.bin_B, table.taxon_BR.shape[1]
     unnamed_B = (taxon_BR < 0).all(dim=1)
 
     def related(row_c: Tensor, column_M: Tensor) -> Weights:
@@ -104,8 +105,12 @@ def _by_rank(table: LabelTable, rank_decay: float) -> Callable[[Tensor, Tensor],
         # `same_cM` is now that of the last rank. A row is no doubtful relative of itself, however little is known.
         own_cM = row_c[:, None] == column_M
         same_text_cM = by_text_cM & (table.text_B[row_c, None] == table.text_B[column_M])
-        weight_cM.masked_fill_(own_cM | same_text_cM, 1.0)
-        ignored_cM = ~(conflict_cM | same_cM | own_cM | by_text_cM)
+        both_bins_cM = (bin_B[row_c, None] >= 0) & (bin_B[column_M] >= 0)
+        same_bin_cM = both_bins_cM & (bin_B[row_c, None] == bin_B[column_M]) & ~conflict_cM
+        weight_cM.masked_fill_(own_cM | same_text_cM | same_bin_cM, 1.0)
+        ignored_cM = ~(conflict_cM | same_cM | own_cM | by_text_cM | same_bin_cM)
+        if bins_differ:
+            ignored_cM &= ~both_bins_cM
         return Weights(weight_cM.masked_fill_(ignored_cM, 0.0), ignored_cM)
 
     return related

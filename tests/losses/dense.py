@@ -36,39 +36,43 @@ def random_vectors(size: int, seed: int, modalities: tuple[str, ...], dim: int =
     return {name: functional.normalize(torch.randn(size, dim, generator=generator), dim=1) for name in modalities}
 
 
-def related(labels: Batch, targets: str, decay: float) -> tuple[Tensor, Tensor]:
-    """Return the weight of each pair as positives, and whether it counts."""
+def related(labels: Batch, targets: str, decay: float, *, text: bool = True) -> tuple[Tensor, Tensor]:
+    """Return the weight of each pair as positives, and whether it counts; `text` is one of the two modalities."""
     size = len(labels["text_B"])
     weight, counts = torch.zeros(size, size, dtype=torch.float64), torch.ones(size, size, dtype=torch.bool)
     for i in range(size):
         for j in range(size):
-            weight[i, j], counts[i, j] = _pair(labels, i, j, targets, decay)
+            weight[i, j], counts[i, j] = _pair(labels, i, j, targets, decay, text)
     return weight, counts
 
 
-def _pair(labels: Batch, i: int, j: int, targets: str, decay: float) -> tuple[float, bool]:
+def _pair(labels: Batch, i: int, j: int, targets: str, decay: float, text: bool) -> tuple[float, bool]:
     same_text = labels["text_B"][i] == labels["text_B"][j]
+    bins = [int(labels["bin_B"][k]) for k in (i, j)]
+    same_bin = bins[0] == bins[1] >= 0
     first, second = labels["taxon_BR"][i].tolist(), labels["taxon_BR"][j].tolist()
     if targets == "instance":
         return float(i == j), True
     if targets == "text":
         return float(same_text), True
     if targets == "taxon":
-        bins = labels["bin_B"][i] == labels["bin_B"][j] >= 0
         deepest = [next((key for key in reversed(taxon) if key >= 0), None) for taxon in (first, second)]
         named = [
             ("text", int(labels["text_B"][k])) if d is None else ("taxon", d)
             for k, d in zip((i, j), deepest, strict=True)
         ]
-        return float(named[0] == named[1] or bool(bins)), True
+        return float(named[0] == named[1] or same_bin), True
     if i == j:
         return 1.0, True
     if max(first) < 0 or max(second) < 0:
-        return float(same_text), True
+        return float(same_text or same_bin), True
     shared = [rank for rank, (a, b) in enumerate(zip(first, second, strict=True)) if a == b >= 0]
     conflict = any(a != b for a, b in zip(first, second, strict=True) if a >= 0 and b >= 0)
     last = len(first) - 1
-    certain = conflict or (shared and shared[-1] == last)
+    if same_bin and not conflict:
+        return 1.0, True
+    told_apart = min(bins) >= 0 and not text
+    certain = conflict or told_apart or (shared and shared[-1] == last)
     return (decay ** (last - shared[-1]) if shared else 0.0) if certain else 0.0, bool(certain)
 
 
@@ -81,7 +85,7 @@ def dense_head(head: ContrastiveHead, embeddings: Batch, present: Batch, labels:
         both = present[first][:, None] & present[second][None, :]
         loss = head.loss
         assert isinstance(loss, InfoNCE | Sigmoid)
-        weight, counts = related(labels, loss.targets, loss.rank_decay)
+        weight, counts = related(labels, loss.targets, loss.rank_decay, text="text" in (first, second))
         if isinstance(loss, Sigmoid):
             value = _sigmoid(logits + head.logit_bias, weight, counts & both, present[first], present[second])
         else:

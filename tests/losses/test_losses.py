@@ -1,4 +1,5 @@
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -166,16 +167,18 @@ TREE = {
 }
 
 
-def weights(targets: str) -> tuple[torch.Tensor, torch.Tensor | None]:
+def weights(
+    targets: str, bins: Sequence[int] = (0, -1, 0, -1, -1, -1, -1, -1), second: str = "text"
+) -> tuple[torch.Tensor, torch.Tensor | None]:
     size = len(TREE)
     labels = {
         "taxon_BR": torch.tensor(list(TREE.values())),
-        "bin_B": torch.tensor([0, -1, 0, -1, -1, -1, -1, -1]),
+        "bin_B": torch.tensor(bins),
         "text_B": 100 + torch.arange(size),
     }
-    present = full(size)
+    present = {name: torch.ones(size, dtype=torch.bool) for name in ("image", "text", "dna")}
     table = LabelTable.gather(labels, present)
-    found = relation(table, table.pair("image", "text"), targets, rank_decay=0.1)(slice(0, size))
+    found = relation(table, table.pair("image", second), targets, rank_decay=0.1)(slice(0, size))
     return found.positive_cM, found.ignored_cM
 
 
@@ -193,6 +196,24 @@ def test_rank_targets_are_graded_and_no_record_is_a_negative_of_its_own_lineage(
     assert torch.equal(positive.diagonal(), torch.ones(len(names)))
     # The record of genus G is a certain relative of H's species: they share the family, and differ below.
     assert positive[names.index("G"), names.index("h1")] == pytest.approx(0.01)
+
+
+def test_bins_decide_what_the_lineage_leaves_open() -> None:
+    names = list(TREE)
+    bins = dict(zip(names, (0, 0, 0, -1, 0, 1, 2, 0), strict=True))
+    apart, ignored = weights("rank", list(bins.values()), "dna")
+    assert ignored is not None
+    g1, g2, genus, family, nothing = (names.index(name) for name in ("g1", "g2", "G", "F", "nothing"))
+    assert apart[g1, genus] == 1  # one BIN, and nothing speaks against one species
+    assert apart[g1, g2] == pytest.approx(0.1)  # one BIN, two known species
+    assert apart[g1, nothing] == 1
+    assert apart[g1, family] == pytest.approx(0.01)  # two BINs tell two specimens apart
+    assert not ignored[g1, family]
+    assert ignored[names.index("h1"), family]
+    with_text = weights("rank", list(bins.values()))
+    assert with_text[0][g1, genus] == 1
+    assert with_text[1] is not None
+    assert with_text[1][g1, family]  # a picture may well show what the family's name says
 
 
 def test_taxon_targets_join_the_same_deepest_taxon_and_the_same_bin() -> None:

@@ -1,6 +1,7 @@
 import pytest
 import torch
-from small_models import save_bert, save_openclip
+from berts import save_bert
+from small_models import save_openclip
 
 from clipbio.dna import BarcodeTokenizer
 from clipbio.models import BertDna, ConvDna, TimmImage, TowerOptions, TransformersText, openclip

@@ -5,6 +5,7 @@ import json
 
 import open_clip
 import torch
+from berts import save_bert
 from safetensors.torch import save_file
 
 # Small models gain nothing from threads, and lose much on a busy machine.
@@ -74,21 +75,6 @@ def architecture(name, folder=None):
     if name == "hugging_face_text":
         config["text_cfg"] |= {"hf_model_name": str(folder), "hf_tokenizer_name": str(folder)}
     return config
-
-
-def save_bert(folder, hidden=32, **config):
-    """Save a random BERT of two layers with its tokenizer, as transformers does."""
-    from transformers import BertConfig, BertModel, BertTokenizerFast
-
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz.", "##a", "##b", "photo", "of"]
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "vocab.txt").write_text("\n".join(words))
-    BertTokenizerFast(vocab_file=str(folder / "vocab.txt")).save_pretrained(folder)
-    torch.manual_seed(1)
-    shape = {"num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48, "max_position_embeddings": 40}
-    model = BertModel(BertConfig(vocab_size=len(words), hidden_size=hidden, **shape, **config))
-    model.save_pretrained(folder)
-    return folder
 
 
 @torch.no_grad()

@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 import torch
+from berts import save_bert
 from safetensors.torch import load_file, save_file
-from small_models import save_bert
 from transformers import AutoModel, AutoTokenizer
 
 from clipbio.errors import ClipbioError
@@ -41,6 +41,14 @@ def test_first_token_pooling(bert_folder):
     states = tower.trunk.encoder(tokens, attention_mask=(tokens != 0).long()).last_hidden_state
     torch.testing.assert_close(tower.features(tokens), states[:, 0], atol=1e-6, rtol=0)
     assert tower.fingerprint() != TransformersText(weights=str(bert_folder)).build(dim=8).fingerprint()
+
+
+def test_the_published_mean_takes_padding_too(bert_folder):
+    tower = TransformersText(weights=str(bert_folder), pooling="mean_all", context_length=20).build(dim=8).eval()
+    tokens = tower.trunk.tokenizer(TEXTS)
+    states = tower.trunk.encoder(tokens, attention_mask=(tokens != 0).long()).last_hidden_state
+    torch.testing.assert_close(tower.features(tokens), states.sum(dim=1) / 20, atol=1e-6, rtol=0)
+    assert bool((tokens == 0).any())
 
 
 def test_every_weight_takes_part(bert_folder):
