@@ -3,9 +3,10 @@
     python benchmarks/barcode_protocol.py --shared=FOLDER RUN [RUN ...]
 
 RUN is a run folder or checkpoint whose model has a DNA tower, such as that of `experiment=barcode_pretrain`; features
-are the pooled output of its trunk. The barcodes are those of `data/coi-butterflies`, split by barcode; held-out species
-have their genus in training. Each case is one JSON line: `ours` the tower, `peer` what it is compared with on the same
-queries, `difference` between `low` and `high` (95 %, paired; species redrawn, for macro the true taxa).
+are the pooled output of its trunk, each by its mean and spread over the train barcodes. The barcodes are those of
+`data/coi-butterflies`, split by barcode; held-out species have their genus in training. Each case is one JSON line:
+`ours` the tower, `peer` what it is compared with on the same queries, `difference` between `low` and `high` (95 %,
+paired; species redrawn, for macro the true taxa).
 
 - `probe/species/{micro,macro}`: linear probe on `--shots` barcodes of each species, test barcodes of seen species.
 - `1nn/{genus,family}/{micro,macro}`: the nearest train barcode of held-out species.
@@ -14,13 +15,14 @@ queries, `difference` between `low` and `high` (95 %, paired; species redrawn, f
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from clipbio.data.sources import TableSource
 from clipbio.data.splitting import HeldOut, SplitSource
@@ -37,12 +39,20 @@ _AT_ONCE = 256
 
 
 @dataclass(frozen=True)
-class Table:
-    """The barcodes of each split, not yet embedded."""
+class Part:
+    """The barcodes of a split, not yet embedded: plain, and as they stand in the table, columns and all."""
 
-    train: Barcodes
-    test: Barcodes
-    unseen: Barcodes
+    barcodes: Barcodes
+    written: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """The parts that the protocol takes."""
+
+    train: Part
+    test: Part
+    unseen: Part
 
 
 def read(root: Path, seed: int) -> Table:
@@ -51,24 +61,33 @@ def read(root: Path, seed: int) -> Table:
     found: dict[str, list[Any]] = {}
     for specimen in SplitSource(TableSource(root), scheme):
         found.setdefault(specimen.split, []).append(specimen)
-    return Table(*(_barcodes(found[name]) for name in ("train", "test", "unseen")))
+    return Table(*(_part(found[name]) for name in ("train", "test", "unseen")))
 
 
-def _barcodes(specimens: list[Any]) -> Barcodes:
-    sequences = tuple(plain_barcodes([one.dna for one in specimens]))
-    return Barcodes(sequences, torch.zeros(len(specimens), 0), np.array([one.taxon.rank_keys for one in specimens]))
+def _part(specimens: list[Any]) -> Part:
+    written = tuple(one.dna for one in specimens)
+    taxa = np.array([one.taxon.rank_keys for one in specimens])
+    return Part(Barcodes(tuple(plain_barcodes(written)), torch.zeros(len(written), 0), taxa), written)
 
 
-def embedded(trunk: Any, barcodes: Barcodes) -> Barcodes:
-    """Return barcodes with unit vectors of a trunk's pooled features, each distinct sequence once."""
-    place = {sequence: row for row, sequence in enumerate(dict.fromkeys(barcodes.sequences))}
+def embedded(trunk: Any, table: Table) -> list[Barcodes]:
+    """Return train, test and unseen barcodes with unit vectors: a trunk's features by the mean and spread of train."""
+    train_ND, *others = (_features(trunk, part.written) for part in (table.train, table.test, table.unseen))
+    mean_D, spread_D = train_ND.mean(dim=0), train_ND.std(dim=0).clamp(min=1e-6)
+    vectors = [torch.nn.functional.normalize((part - mean_D) / spread_D, dim=1) for part in (train_ND, *others)]
+    parts = (table.train, table.test, table.unseen)
+    return [replace(part.barcodes, vectors_ND=found) for part, found in zip(parts, vectors, strict=True)]
+
+
+def _features(trunk: Any, written: Sequence[str]) -> Tensor:
+    """Return the trunk's features, each distinct sequence being encoded once."""
+    place = {sequence: row for row, sequence in enumerate(dict.fromkeys(written))}
     sequences = list(place)
     with torch.inference_mode():
         parts = [
             trunk(trunk.tokenizer(sequences[start : start + _AT_ONCE])) for start in range(0, len(place), _AT_ONCE)
         ]
-    vectors = torch.nn.functional.normalize(torch.cat(parts).float(), dim=1)
-    return replace(barcodes, vectors_ND=vectors[[place[one] for one in barcodes.sequences]].clone())
+    return torch.cat(parts).float()[[place[one] for one in written]].clone()
 
 
 def trunk_of(run: Path, *, trained: bool) -> Any:
@@ -85,22 +104,21 @@ def trunk_of(run: Path, *, trained: bool) -> Any:
 def cases(name: str, table: Table, run: Path, shots: int, seed: int, resamples: int) -> Iterator[str]:
     """Yield the lines of a run."""
     sides = {side: trunk_of(run, trained=side == "pretrained") for side in ("pretrained", "untrained")}
-    train, test, unseen = (
-        {side: embedded(trunk, part) for side, trunk in sides.items()}
-        for part in (table.train, table.test, table.unseen)
-    )
+    found = {side: embedded(trunk, table) for side, trunk in sides.items()}
+    train, test, unseen = ({side: parts[place] for side, parts in found.items()} for place in range(3))
+    plain = [part.barcodes for part in (table.train, table.test, table.unseen)]
     features = {side: (train[side].vectors_ND, test[side].vectors_ND) for side in sides}
-    features["kmers"] = (kmer_vectors(table.train.sequences), kmer_vectors(table.test.sequences))
-    probed = probe_answers(table.test, table.train, features, shots=shots, seed=seed)
+    features["kmers"] = (kmer_vectors(plain[0].sequences), kmer_vectors(plain[1].sequences))
+    probed = probe_answers(plain[1], plain[0], features, shots=shots, seed=seed)
     assert probed is not None
     yield from lines(f"barcode/{name}/probe", probed[0], seed, resamples, {"shots": shots, "C": probed[1]})
     rows = {
         side: nearest_keys(unseen[side].vectors_ND, train[side].vectors_ND, k=1).key_Qk[:, 0].numpy() for side in sides
     }
-    rows["kmers"] = nearest_by_kmers(table.unseen.sequences, table.train.sequences)
-    rows["alignment"] = nearest_by_alignment(table.unseen.sequences, table.train.sequences)
+    rows["kmers"] = nearest_by_kmers(plain[2].sequences, plain[0].sequences)
+    rows["alignment"] = nearest_by_alignment(plain[2].sequences, plain[0].sequences)
     for rank in RANKS:
-        answers = nearest_answers(table.unseen, table.train, rank, rows)
+        answers = nearest_answers(plain[2], plain[0], rank, rows)
         assert answers is not None
         yield from lines(f"barcode/{name}/1nn", answers, seed, resamples, {"left_out": answers.left_out})
 

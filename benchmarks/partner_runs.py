@@ -8,7 +8,6 @@ import shutil
 import time
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -29,15 +28,14 @@ def run_one(folder: Path, overrides: list[str]) -> None:
     """Train, answer the queries of `test` and `unseen`, and write the share of right answers per species.
 
     Args:
-        folder: The folder of the run; what is left of a run that was cut short is deleted.
+        folder: The folder of the run; a run that was cut short is continued.
         overrides: What the run is; stands in the answers, so that another run is not taken for it.
     """
     torch.set_num_threads(1)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
-    with (folder / "log.txt").open("w") as log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
-        if run_verb("train", [*overrides, f"run_dir={folder / 'run'}"]):
+    with (folder / "log.txt").open("a") as log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
+        if run_verb("train", [*overrides, "resume=auto", f"run_dir={folder / 'run'}"]):
             raise RuntimeError(f"the run failed, see {folder / 'log.txt'}")
         rates = _answers(folder / "run")
     values = {"overrides": overrides, "seconds": round(time.perf_counter() - started, 1), "rates": rates}
@@ -72,9 +70,9 @@ def _answers(run: Path) -> dict[str, dict[str, dict[str, float]]]:
     return rates
 
 
-def _by_species(detail: Any) -> dict[str, float]:
-    """Return the share of right answers of each species."""
+def _by_species(detail: KeyQueryDetail) -> dict[str, float]:
+    """Return the share of right answers of each species, by the key of its lineage."""
     right: dict[str, list[bool]] = defaultdict(list)
-    for name, correct in zip(detail.names, detail.correct_QR[:, -1].tolist(), strict=True):
-        right[name].append(correct)
+    for label, correct in zip(detail.label_Q.tolist(), detail.correct_QR[:, -1].tolist(), strict=True):
+        right[str(label)].append(correct)
     return {name: sum(each) / len(each) for name, each in sorted(right.items())}

@@ -34,13 +34,14 @@ _PROTOCOLS = ("clipbio", "clibd")
 
 @dataclass(frozen=True)
 class KeyQueryDetail:
-    """Which first answers are right at each rank, of the queries with a label at the deepest one."""
+    """Which first answers are right at each rank, of the queries with a label at the deepest one, and that label."""
 
     task: str
     split: str
     variant: str
     ranks: tuple[str, ...]
     correct_QR: Tensor
+    label_Q: Tensor
 
 
 class KeyQuery:
@@ -139,8 +140,9 @@ class KeyQuery:
             for variant, matched in self._matches(queries, pools[names], split):
                 path = (self.task, split, variant)
                 figures += self._figures(path, matched, specimens, measured[split])
-                known_Q = matched.label_QR[:, -1] >= 0
-                details.append(KeyQueryDetail(*path, self.ranks, matched.answers.place_QR[known_Q] < 1))
+                label_Q = matched.label_QR[:, -1]
+                correct_QR = matched.answers.place_QR[label_Q >= 0] < 1
+                details.append(KeyQueryDetail(*path, self.ranks, correct_QR, label_Q[label_Q >= 0]))
         for unseen, seen in SEEN_OF.items():
             if unseen in measured and seen in measured:
                 joined = f"{seen}+{unseen}"

@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn import functional
 
 from clipbio.errors import ClipbioError, nearest
 
-__all__ = ["INPUT_NORMS", "PROJECTIONS", "Projection", "build_projection"]
+__all__ = ["INPUT_NORMS", "PROJECTIONS", "Projection", "Standardise", "build_projection"]
 
 PROJECTIONS = ("pretrained", "linear", "mlp", "identity")
 INPUT_NORMS = ("none", "layer", "l2", "standard")
@@ -65,37 +66,55 @@ class Standardise(nn.Module):
     """Subtract the mean of each feature and divide by its spread, both as they ran in training.
 
     Features that all point one way, such as a BERT's over barcodes (mean cosine .99), hardly move under a linear layer
-    otherwise. Unlike batch norm it treats a row the same alone and in any batch. Processes keep statistics of their
-    own; in a second pass over micro-batches they have moved by little.
+    otherwise. Unlike batch norm it treats a row the same alone and in any batch: a step is computed with the statistics
+    before it, and what it met is taken in afterwards by `settle`, that of all processes together. A second pass over
+    micro-batches counts every row twice, which changes neither mean nor spread.
     """
 
     mean: Tensor
     variance: Tensor
     batches: Tensor
+    met: Tensor
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("variance", torch.ones(width))
         self.register_buffer("batches", torch.zeros((), dtype=torch.long))
+        # Number of rows, sum and sum of squares since the last `settle`; in double precision, for means far from zero.
+        self.register_buffer("met", torch.zeros(2 * width + 1, dtype=torch.float64), persistent=False)
 
     def forward(self, features_BF: Tensor) -> Tensor:
-        """Return the standardised rows; in training their statistics are taken in first."""
+        """Return the standardised rows; in training they are remembered for `settle`."""
+        # A single row is the placeholder of a process that has none.
         if self.training and len(features_BF) > 1:
-            self._take_in(features_BF.detach().to(self.mean.dtype))
+            self._remember(features_BF.detach().double())
         scaled_BF: Tensor = (features_BF - self.mean) * (self.variance + 1e-6).rsqrt()
         return scaled_BF
 
     @torch.no_grad()
-    def _take_in(self, features_BF: Tensor) -> None:
+    def _remember(self, features_BF: Tensor) -> None:
+        number = features_BF.new_full((1,), len(features_BF))
+        self.met += torch.cat([number, features_BF.sum(dim=0), features_BF.square().sum(dim=0)])
+
+    @torch.no_grad()
+    def settle(self) -> None:
+        """Take in what all processes met since the last time; each process must call it."""
+        if dist.is_initialized():
+            dist.all_reduce(self.met)
+        if self.met[0] > 1:
+            mean_F, square_F = (self.met[1:] / self.met[0]).chunk(2)
+            self._take_in(mean_F, (square_F - mean_F.square()).clamp(min=0))
+        self.met.zero_()
+
+    def _take_in(self, mean_F: Tensor, variance_F: Tensor) -> None:
         self.batches += 1
         share = (1 / self.batches).clamp(min=_MOMENTUM)
-        mean_F = features_BF.mean(dim=0)
         change_F = mean_F - self.mean
         # The variance of a mixture: those of its parts and that between their means; the first batch replaces all.
-        inside_F = self.variance.lerp(features_BF.var(dim=0, unbiased=False), share)
+        inside_F = torch.lerp(self.variance.double(), variance_F, share.double())
         self.variance.copy_(inside_F + share * (1 - share) * change_F.square())
-        self.mean.add_(share * change_F)
+        self.mean.add_((share * change_F).to(self.mean.dtype))
 
 
 def build_projection(

@@ -16,6 +16,7 @@ from clipbio.errors import ClipbioError, nearest
 from clipbio.evaluation.embed import encode_batch
 from clipbio.losses import Head
 from clipbio.models import MultiTower
+from clipbio.models.projections import Standardise
 from clipbio.models.sharding import shard
 from clipbio.seeding import derive_seed
 from clipbio.training.durations import RunLength
@@ -78,8 +79,11 @@ class TrainingModule(pl.LightningModule):
         return (self.global_step + 1) % self.trainer.log_every_n_steps == 0 or self.global_step == 0  # type: ignore[attr-defined]
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Keep the temperature in its bounds, as CLIP does after each step, and before a checkpoint is written."""
+        """Bound the temperature after a step, as CLIP does, and let norms take in what they met."""
         super().optimizer_step(*args, **kwargs)
+        for norm in self.model.modules():
+            if isinstance(norm, Standardise):
+                norm.settle()
         for head in self.heads.values():
             assert isinstance(head, Head)
             head.clamp()

@@ -97,3 +97,16 @@ def test_the_settings_of_every_arm_exist(monkeypatch):
         check_signatures(config)
         check_config(config)
         assert {pair for pair, weight in config["loss"]["pairs"].items() if weight == 1.0} == set(arm.pairs), name
+
+
+def test_answers_are_grouped_by_the_species_that_was_asked(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    import torch
+
+    from clipbio.evaluation.key_query import KeyQueryDetail
+
+    import partner_runs
+
+    right = torch.tensor([[True], [False], [True]])
+    detail = KeyQueryDetail("key_query", "test", "image_to_image", ("species",), right, torch.tensor([7, 7, 9]))
+    assert partner_runs._by_species(detail) == {"7": 0.5, "9": 1.0}

@@ -60,5 +60,7 @@ def test_the_console_shows_the_deepest_rank_with_harmonic_means_last(result):
 
 def test_answers_are_counted_at_the_deepest_rank_that_is_right():
     correct = torch.tensor([[1, 1, 1], [1, 1, 0], [1, 0, 0], [0, 0, 0], [1, 1, 0]]).bool()
-    detail = KeyQueryDetail("key_query", "test", "image_to_dna", ("order", "genus", "species"), correct)
+    detail = KeyQueryDetail(
+        "key_query", "test", "image_to_dna", ("order", "genus", "species"), correct, torch.arange(len(correct))
+    )
     assert deepest_right(detail).tolist() == pytest.approx([0.2, 0.4, 0.2, 0.2])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
+from processes import in_group
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
@@ -52,11 +53,8 @@ def results(rank: int, world: int) -> dict[str, Tensor]:
     return {"loss": value / world} | {name: one.grad for name, one in toy.named_parameters() if one.grad is not None}
 
 
-def run_process(rank: int, folder: str) -> None:
+def share(rank: int, folder: Path) -> None:
     """Join one of two processes, compute, and let the first one write."""
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2)
-    found = results(rank, 2)
+    found = in_group(rank, 2, folder / "meet", lambda: results(rank, 2))
     if rank == 0:
-        torch.save(found, Path(folder) / "results.pt")
-    dist.destroy_process_group()
+        torch.save(found, folder / "results.pt")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from masked_toy import results, run_process
+from masked_toy import results, share
+from processes import spawn
 from torch.nn import functional
 
 from clipbio.errors import ClipbioError
@@ -104,7 +105,7 @@ def test_wrong_settings_of_masking_are_refused(settings: dict[str, object]) -> N
 
 
 def test_two_processes_compute_what_one_does(tmp_path: Path) -> None:
-    torch.multiprocessing.spawn(run_process, args=(str(tmp_path),), nprocs=2)
+    spawn(share, tmp_path)
     found, alone = torch.load(tmp_path / "results.pt", weights_only=True), results(0, 1)
     assert found.keys() == alone.keys()
     for name, value in alone.items():

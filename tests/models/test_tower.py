@@ -76,16 +76,22 @@ def test_standard_norm_is_that_of_what_training_met():
     norm = tower.projections["default"].input_norm
     met_NF = torch.randn(12, 6, generator=torch.Generator().manual_seed(1)) * 3 + torch.arange(6) * 10
     for part in met_NF.split(4):
+        before = norm.mean.clone()
         tower(part)
+        tower(part)  # a second pass over micro-batches
+        assert torch.equal(norm.mean, before)
+        norm.settle()
     torch.testing.assert_close(norm.mean, met_NF.mean(dim=0))
     torch.testing.assert_close(norm.variance, met_NF.var(dim=0, unbiased=False))
     tower.eval()(met_NF + 5)
     tower.train()(met_NF[:1])
+    norm.settle()
     assert norm.batches == 3
     expected_NF = (met_NF - met_NF.mean(dim=0)) / met_NF.std(dim=0, unbiased=False)
     torch.testing.assert_close(norm.eval()(met_NF), expected_NF, atol=1e-4, rtol=1e-4)
     for _ in range(500):
         norm.train()(met_NF + 100)
+        norm.settle()
     torch.testing.assert_close(norm.mean, met_NF.mean(dim=0) + 100, atol=2.0, rtol=0)
 
 
@@ -93,6 +99,7 @@ def test_standard_norm_spreads_features_that_all_point_one_way():
     tower = image_tower(unlocked=0, input_norm="standard").train()
     features_NF = 100 + torch.randn(64, 6, generator=torch.Generator().manual_seed(2))
     tower(features_NF)
+    tower.projections["default"].input_norm.settle()
     vectors_ND = tower.eval()(features_NF).detach()
     assert abs(float((vectors_ND @ vectors_ND.T).mean())) < 0.1
     plain_ND = image_tower(unlocked=0).eval()(features_NF).detach()
