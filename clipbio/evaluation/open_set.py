@@ -81,7 +81,8 @@ class OpenSet:
         rank: the rank whose taxa are known or unknown.
         k: the number of keys that `mean` averages.
         keys: `seen` = keys of `key` or `train` alone, so that unseen species have none; `all` = `key_unseen` too.
-        unknown: the split with unknown queries for a split with known ones; None is val_unseen and unseen.
+        unknown: the split with unknown queries for a split with known ones; None is val_unseen and unseen. No split
+            may stand in it twice: the threshold must not be chosen on queries that are judged.
         splits: the splits of known queries to run on; None is all that are evaluated.
         bootstrap: resamples of the intervals, 0 for none.
         seed: seed of the intervals.
@@ -108,6 +109,8 @@ class OpenSet:
                 raise ClipbioError(f"benchmark open_set: scores has '{score}'{nearest(score, SCORES)}")
         if k < 1:
             raise ClipbioError(f"benchmark open_set: k={k}; give a whole number from 1 up")
+        if unknown is not None:
+            _check_apart(unknown)
         self.pairs = {pair: parse_pair(pair) for pair in pairs}
         self.scores = tuple(dict.fromkeys(scores))
         self.rank = rank
@@ -119,7 +122,16 @@ class OpenSet:
         self.seed = seed
 
     def needed(self, evaluated: Sequence[str], available: Collection[str]) -> tuple[str, ...]:
-        """Name the keys, the unknown queries, and the validation splits of the threshold."""
+        """Name the keys, the unknown queries, and the validation splits of the threshold.
+
+        Raises:
+            ClipbioError: `unknown` names a split that the data have not.
+        """
+        if self.unknown != UNSEEN_OF:
+            for split in (*self.unknown, *self.unknown.values()):
+                if split not in available:
+                    told = f"{nearest(split, sorted(available))}; the data has {', '.join(available)}"
+                    raise ClipbioError(f"benchmark open_set: unknown names the split '{split}'{told}")
         known = ["val", *self._known(evaluated)]
         asked = [split for pair in ((one, self.unknown.get(one)) for one in known) for split in pair if split]
         return tuple(dict.fromkeys(split for split in (*self._keys(available), *asked) if split in available))
@@ -226,6 +238,17 @@ class OpenSet:
             seed = derive_seed("bootstrap", *path, metric, self.seed)
             low, high = bootstrap_interval(values_N.astype(np.float64), seed=seed, resamples=self.bootstrap)
         return Figure(*path, metric, float(values_N.mean()), low, high, len(values_N))
+
+
+def _check_apart(unknown: Mapping[str, str]) -> None:
+    """Refuse a split in two places: `val` chooses the threshold with its partner, whatever else is named."""
+    named = [*dict.fromkeys(("val", *unknown)), *unknown.values()]
+    for split in named:
+        if named.count(split) > 1:
+            raise ClipbioError(
+                f"benchmark open_set: unknown={dict(unknown)} uses the split '{split}' twice, so the threshold would be "
+                "chosen on queries that are judged; give {test: other} alone, or val a split of its own"
+            )
 
 
 def _lacks(found: Mapping[str, Asked]) -> str:

@@ -64,7 +64,8 @@ class TaxonConsistent:
     the tree: `QUERY_to_KEY_best` (the taxon with the highest sum) and `QUERY_to_KEY_nearest` (the label of the nearest
     key that is labelled there). `QUERY_to_KEY_backoff` stops at the confidence chosen on `val` and `val_unseen`:
     `right` (nothing that is said is wrong), `depth` in ranks, `RANK/answered` and `RANK/top1`, where no answer is a
-    wrong one.
+    wrong one. It is chosen on queries with a label at the deepest of `ranks`, for of others it cannot be seen that an
+    answer goes too deep. Queries without any label are left out; `unlabelled` counts them.
 
     Args:
         pairs: what is compared, as `image_to_dna`; `fused` is the mean of what a specimen has.
@@ -124,8 +125,15 @@ class TaxonConsistent:
                 continue
             for split in evaluated:
                 query = side_of(data, [split], query_kind)
-                if query is not None:
-                    result += self._measure(split, pair, query, keys)
+                if query is None:
+                    continue
+                labelled = query.only((query.taxon_NR >= 0).any(dim=1))
+                if not len(labelled):
+                    logger.warning("taxon_consistent: no query of %s has a label (%s)", split, pair)
+                    continue
+                result += self._measure(split, pair, labelled, keys)
+                unlabelled = Figure("taxon_consistent", split, pair, "unlabelled", len(query) - len(labelled))
+                result += Result(flatten([unlabelled]))
         return result
 
     def _keys(self, data: Mapping[str, SplitData], query_kind: str, key_kind: str) -> _Keys | None:
@@ -140,8 +148,13 @@ class TaxonConsistent:
             logger.warning("taxon_consistent: no %s in val: temperature %g, nothing backs off", query_kind, middle)
             return _Keys(side, tree, middle, None)
         temperature = choose_temperature(query, side, tree, self.temperatures, self.votes)
-        found = answer(query, side, tree, temperature=temperature, votes=self.votes)
-        curve = back_off_curve(Judged.of(found.path_QR, found.confidence_QR, tree.nodes(query.taxon_NR)))
+        deepest = max(self.ranks, key=RANKS.index)
+        judged = query.only(query.key_N(deepest) >= 0)
+        if not len(judged):
+            logger.warning("taxon_consistent: no %s in val with a %s, nothing backs off", query_kind, deepest)
+            return _Keys(side, tree, temperature, None)
+        found = answer(judged, side, tree, temperature=temperature, votes=self.votes)
+        curve = back_off_curve(Judged.of(found.path_QR, found.confidence_QR, tree.nodes(judged.taxon_NR)))
         return _Keys(side, tree, temperature, curve.choose(self.accuracy))
 
     def _measure(self, split: str, pair: str, query: Side, keys: _Keys) -> Result:
@@ -176,7 +189,9 @@ class TaxonConsistent:
             if bool(labelled_Q.any()):
                 right_Q = answer_QR[labelled_Q, place] == truth_QR[labelled_Q, place]
                 taxa = int((tree.rank_M == place).sum())
-                yield self._share(path, f"{rank}/top1", right_Q, chance=1 / taxa if taxa else None)
+                # A taxon without a key is never hit by luck either.
+                in_tree = float((truth_QR[labelled_Q, place] >= 0).double().mean())
+                yield self._share(path, f"{rank}/top1", right_Q, chance=in_tree / taxa if taxa else None)
 
     def _backed_off(
         self, path: Path, found: TreeAnswers, judged: Judged, confidence: float, truth_QR: Tensor, tree: TaxonTree

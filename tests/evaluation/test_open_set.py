@@ -112,6 +112,22 @@ def test_needed_are_keys_partners_and_validation():
     assert set(other.needed(("test",), available)) == {"key", "val", "test", "unseen"}
 
 
+def test_an_unknown_split_that_the_data_have_not_is_one_line():
+    available = ("train", "val", "test", "other")
+    assert "other" in OpenSet(unknown={"test": "other"}).needed(("test",), available)
+    with pytest.raises(ClipbioError, match="the split 'othr'; did you mean 'other'"):
+        OpenSet(unknown={"test": "othr"}).needed(("test",), available)
+
+
+def test_an_unknown_split_of_test_alone_leaves_the_threshold_to_known_queries():
+    data = splits(other=split_data("other", [C, C], {"image": unit(45, 80)}))
+    result = OpenSet(["image_to_image"], ["nearest"], unknown={"test": "other"}, bootstrap=0).run_across(
+        data, ("test",), no_text
+    )
+    assert result.metrics["open_set/test+other/image_to_image/threshold_unknown"] == 0
+    assert "95 %" in result.details[0].rule
+
+
 def test_all_keys_make_unseen_species_known():
     data = splits(key_unseen=split_data("key_unseen", [C], {"image": unit(45)}))
     seen, everything = (
@@ -159,6 +175,9 @@ def test_what_is_missing_is_told_in_a_line(caplog):
         ({"rank": "specis"}, "did you mean 'species'"),
         ({"keys": "sen"}, "did you mean 'seen'"),
         ({"k": 0}, "from 1 up"),
+        ({"unknown": {"val": "other", "test": "other"}}, "uses the split 'other' twice"),
+        ({"unknown": {"test": "val"}}, "uses the split 'val' twice"),
+        ({"unknown": {"test": "test"}}, "uses the split 'test' twice"),
     ],
 )
 def test_wrong_settings_are_one_line(settings, line):

@@ -67,6 +67,64 @@ def test_backing_off_on_random_data_reaches_the_accuracy_that_was_asked_for():
     assert metrics[f"{test}/distance"] < metrics[f"{unseen}/distance"]
 
 
+def test_queries_without_a_label_count_nowhere(caplog):
+    keys = split_data("train", [A, B, C], {"image": unit(0, 90, 180)})
+    val = split_data("val", [A, B], {"image": unit(1, 89)})
+    named, nameless = [A, B], [Taxon()] * 3
+    clean, mixed = (
+        TaxonConsistent(["image_to_image"], bootstrap=0)
+        .run_across({"train": keys, "val": val, "test": split_data("test", *test)}, ("test",), no_text)
+        .metrics
+        for test in (
+            (named, {"image": unit(3, 3)}),
+            (named + nameless, {"image": unit(3, 3, 9, 99, 170)}),
+        )
+    )
+    assert mixed.pop("taxon_consistent/test/image_to_image/unlabelled") == 3
+    assert clean.pop("taxon_consistent/test/image_to_image/unlabelled") == 0
+    assert mixed == clean
+    assert mixed["taxon_consistent/test/image_to_image_backoff/right/n"] == 2
+    data = {"train": keys, "test": split_data("test", nameless, {"image": unit(9, 99, 170)})}
+    with caplog.at_level(logging.WARNING):
+        assert TaxonConsistent(["image_to_image"], bootstrap=0).run_across(data, ("test",), no_text).metrics == {}
+    assert "no query of test has a label (image_to_image)" in caplog.text
+
+
+def test_queries_without_the_deepest_label_do_not_loosen_the_confidence(caplog):
+    keys = split_data("train", [A, B, C], {"image": unit(0, 90, 180)})
+    # B at 40 degrees is taken for A; of those known to the family alone every answer is right.
+    named, coarse = [A, B, B, C], [animal("F"), Taxon()] * 20
+    where = [5, 40, 80, 170]
+    vals = {
+        "named": split_data("val", named, {"image": unit(*where)}),
+        "mixed": split_data("val", named + coarse, {"image": unit(*where, *[44] * 40)}),
+        "coarse": split_data("val", coarse, {"image": unit(*[44] * 40)}),
+    }
+    test = split_data("test", named, {"image": unit(*where)})
+    with caplog.at_level(logging.WARNING):
+        found = {
+            name: TaxonConsistent(["image_to_image"], bootstrap=0, temperatures=[0.1])
+            .run_across({"train": keys, "val": val, "test": test}, ("test",), no_text)
+            .metrics
+            for name, val in vals.items()
+        }
+    assert found["mixed"] == found["named"]
+    assert found["mixed"]["taxon_consistent/test/image_to_image_backoff/right"] >= 0.9
+    assert "no image in val with a species, nothing backs off" in caplog.text
+    assert not any("backoff" in key for key in found["coarse"])
+
+
+def test_luck_hits_only_taxa_that_have_a_key():
+    keys = split_data("train", [A, B, C], {"image": unit(0, 90, 180)})
+    test = split_data("test", [A, animal("F", "G", "new")], {"image": unit(3, 60)})
+    unseen = split_data("unseen", [animal("F", "G", "new")], {"image": unit(60)})
+    data = {"train": keys, "test": test, "unseen": unseen}
+    metrics = TaxonConsistent(["image_to_image"], bootstrap=0).run_across(data, ("test", "unseen"), no_text).metrics
+    assert metrics["taxon_consistent/test/image_to_image/species/top1/chance"] == pytest.approx(1 / 6)
+    assert metrics["taxon_consistent/unseen/image_to_image/species/top1/chance"] == 0
+    assert metrics["taxon_consistent/unseen/image_to_image/genus/top1/chance"] == 0.5
+
+
 def test_without_validation_nothing_backs_off_and_missing_keys_are_told(caplog):
     data = random_splits(4, {"train": (40, range(8)), "test": (20, range(8))})
     with caplog.at_level(logging.WARNING):
