@@ -1,6 +1,7 @@
 """From nearest keys to answers: how many wrong ones come before the first right one, and what luck would give.
 
-Shape suffixes: Q queries, K keys, k nearest keys, R ranks, P pairs of a query with a key, D dimensions.
+Shape suffixes: Q queries, q and c some of them, K keys, k nearest or labelled ones, R ranks, P pairs of a query with a
+key, D dimensions, T taxa.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from clipbio.evaluation.neighbours import Neighbours, nearest_keys, score_chunks
 __all__ = ["NEVER", "Answers", "Pairs", "Search", "counts_of", "own_pairs", "places", "taxon_places", "tied_answers"]
 
 NEVER = 1 << 30
-_DEEPER = 8
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,9 @@ class Search:
     query_own_Q: Tensor
     key_own_K: Tensor
 
-    def nearest(self, k: int, rows_q: Tensor | None = None) -> Neighbours:
-        """Return the k nearest keys of all queries, or of some."""
-        rows_q = torch.arange(len(self.query_QD)) if rows_q is None else rows_q
-        query_own_q = self.query_own_Q[rows_q]
-        return nearest_keys(
-            self.query_QD[rows_q], self.key_KD, k=k, query_group_Q=query_own_q, key_group_K=self.key_own_K
-        )
+    def nearest(self, k: int) -> Neighbours:
+        """Return the k nearest keys of all queries."""
+        return nearest_keys(self.query_QD, self.key_KD, k=k, query_group_Q=self.query_own_Q, key_group_K=self.key_own_K)
 
 
 def places(key_Qk: Tensor, label_QR: Tensor, label_KR: Tensor) -> Tensor:
@@ -70,34 +66,58 @@ def places(key_Qk: Tensor, label_QR: Tensor, label_KR: Tensor) -> Tensor:
 def taxon_places(search: Search, near: Neighbours, label_QR: Tensor, label_KR: Tensor, depth: int) -> Tensor:
     """Return place_QR among distinct taxa, exact below `depth`: keys without a label are passed over.
 
-    Queries whose nearest records name fewer than `depth` taxa are searched deeper.
+    Queries whose nearest records name fewer than `depth` taxa, and not the true one, are compared with all keys, if a
+    key has their label.
     """
-    place_QR = torch.full_like(label_QR, NEVER)
-    rows_q = torch.arange(len(label_QR))
-    key_qk = near.key_Qk
-    while len(rows_q):
-        found_qR, open_q = _distinct_places(key_qk, label_QR[rows_q], label_KR, depth)
-        place_QR[rows_q] = found_qR
-        if key_qk.shape[1] >= len(label_KR):
-            break
-        rows_q = rows_q[open_q]
-        key_qk = search.nearest(min(len(label_KR), key_qk.shape[1] * _DEEPER), rows_q).key_Qk
+    relevant_QR, _ = counts_of(label_QR, label_KR, own_pairs(search.query_own_Q, search.key_own_K))
+    place_QR, seen_QR = _distinct_places(near.key_Qk, label_QR, label_KR)
+    enough_R = torch.tensor([min(depth, len(torch.unique(one[one >= 0]))) for one in label_KR.unbind(dim=1)])
+    open_QR = (place_QR == NEVER) & (relevant_QR > 0) & (seen_QR < enough_R)
+    rows_q = open_QR.any(dim=1).nonzero()[:, 0]
+    if len(rows_q):
+        _search_all(search, rows_q, open_QR, place_QR, label_QR, label_KR)
     return place_QR
 
 
-def _distinct_places(key_qk: Tensor, label_qR: Tensor, label_KR: Tensor, depth: int) -> tuple[Tensor, Tensor]:
-    """Return place_qR within these records, and which queries would need more of them."""
+def _distinct_places(key_Qk: Tensor, label_QR: Tensor, label_KR: Tensor) -> tuple[Tensor, Tensor]:
+    """Return place_QR within these records, and how many taxa they name."""
     columns: list[Tensor] = []
-    open_q = torch.zeros(len(key_qk), dtype=torch.bool)
-    for rank in range(label_qR.shape[1]):
-        found_qk = label_KR[:, rank][key_qk.clamp(min=0)].masked_fill(key_qk < 0, -1)
-        new_qk = _first_occurrence(found_qk) & (found_qk >= 0)
-        right_qk = new_qk & (found_qk == label_qR[:, rank, None])
-        ahead_q = (new_qk.long().cumsum(dim=1) - 1).masked_fill(~right_qk, 0).sum(dim=1)
-        hit_q = right_qk.any(dim=1)
-        open_q |= ~hit_q & (new_qk.sum(dim=1) < depth) & (key_qk[:, -1] >= 0)
-        columns.append(torch.where(hit_q, ahead_q, NEVER))
-    return torch.stack(columns, dim=1), open_q
+    seen: list[Tensor] = []
+    for label_Q, label_K in zip(label_QR.unbind(dim=1), label_KR.unbind(dim=1), strict=True):
+        found_Qk = label_K[key_Qk.clamp(min=0)].masked_fill(key_Qk < 0, -1)
+        new_Qk = _first_occurrence(found_Qk) & (found_Qk >= 0)
+        right_Qk = new_Qk & (found_Qk == label_Q[:, None])
+        ahead_Q = (new_Qk.long().cumsum(dim=1) - 1).masked_fill(~right_Qk, 0).sum(dim=1)
+        columns.append(torch.where(right_Qk.any(dim=1), ahead_Q, NEVER))
+        seen.append(new_Qk.sum(dim=1))
+    return torch.stack(columns, dim=1), torch.stack(seen, dim=1)
+
+
+def _search_all(
+    search: Search, rows_q: Tensor, open_QR: Tensor, place_QR: Tensor, label_QR: Tensor, label_KR: Tensor
+) -> None:
+    """Fill in the places that are open by the scores of all keys, some rows at a time."""
+    own_q = search.query_own_Q[rows_q]
+    for chosen, scores_cK in score_chunks(search.query_QD[rows_q], search.key_KD, own_q, search.key_own_K):
+        rows_c = rows_q[chosen]
+        for rank in open_QR[rows_c].any(dim=0).nonzero()[:, 0].tolist():
+            among_c = open_QR[rows_c, rank]
+            asked = rows_c[among_c]
+            place_QR[asked, rank] = _place_among_all(scores_cK[among_c], label_QR[asked, rank], label_KR[:, rank])
+
+
+def _place_among_all(scores_cK: Tensor, label_c: Tensor, label_K: Tensor) -> Tensor:
+    """Return how many taxa have a better key than the true one, of equally good ones a key that stands before it."""
+    known_k = (label_K >= 0).nonzero()[:, 0]
+    name_T, taxon_k = torch.unique(label_K[known_k], return_inverse=True)
+    scores_ck, taxon_ck = scores_cK[:, known_k], taxon_k.expand(len(scores_cK), -1)
+    best_cT = torch.full((len(scores_cK), len(name_T)), -torch.inf).scatter_reduce_(1, taxon_ck, scores_ck, "amax")
+    row_ck = torch.where(scores_ck == best_cT.gather(1, taxon_ck), torch.arange(len(known_k)), len(known_k))
+    first_cT = torch.full(best_cT.shape, len(known_k)).scatter_reduce_(1, taxon_ck, row_ck, "amin")
+    true_c1 = torch.searchsorted(name_T, label_c)[:, None]
+    best_c1, first_c1 = best_cT.gather(1, true_c1), first_cT.gather(1, true_c1)
+    ahead_cT = (best_cT > best_c1) | ((best_cT == best_c1) & (first_cT < first_c1))
+    return torch.where(best_c1[:, 0] > -torch.inf, ahead_cT.sum(dim=1), NEVER)
 
 
 def _first_occurrence(values_qk: Tensor) -> Tensor:

@@ -246,8 +246,8 @@ def _check_apart(unknown: Mapping[str, str]) -> None:
     for split in named:
         if named.count(split) > 1:
             raise ClipbioError(
-                f"benchmark open_set: unknown={dict(unknown)} uses the split '{split}' twice, so the threshold would be "
-                "chosen on queries that are judged; give {test: other} alone, or val a split of its own"
+                f"benchmark open_set: unknown={dict(unknown)} uses the split '{split}' twice, so the threshold would "
+                "be chosen on queries that are judged; give {test: other} alone, or val a split of its own"
             )
 
 
