@@ -46,8 +46,9 @@ class HeldOut:
         val_unseen: The same for the split on which unseen taxa are validated.
         shares: Share of the components by split, for the rest; see `Hashed`.
         by: Keys that no split parts; see `Hashed`.
-        relatives: A rank above, such as genus: of the taxa that share it at least one is not drawn, so that held-out
-            taxa have relatives in training. Listed names are held out all the same.
+        relatives: A rank above, such as genus: of the taxa that share it at least one is not drawn, and a component of
+            it goes to `train` where the draw would leave none there, so that held-out taxa have relatives in training.
+            Listed names are held out all the same.
         seed: Another seed holds out other taxa.
     """
 
@@ -90,7 +91,13 @@ class HeldOut:
         role_C = np.zeros(len(joined.name_C), np.int64)
         np.maximum.at(role_C, joined.of_N, role_N)
         rest = list(self.shares)
-        place_C = pick(draw(joined.name_C, self.seed, "split"), self.shares)
+        drawn_C = draw(joined.name_C, self.seed, "split")
+        place_C = pick(drawn_C, self.shares)
+        if self.relatives and self.shares.get("train"):
+            train, known_N = rest.index("train"), records.keys[self.rank] >= 0
+            above_N = np.where(known_N, records.keys[self.relatives], -1)
+            free_N = role_C[joined.of_N] == _REST
+            place_C[_for_training(above_N, role_N, joined.of_N, free_N, place_C == train, drawn_C)] = train
         splits = [
             {_REST: rest[place], _VAL_UNSEEN: "val_unseen", _UNSEEN: "unseen"}[own] if own == highest else ""
             for own, highest, place in zip(
@@ -120,6 +127,8 @@ class HeldOut:
         if above_N is not None:
             above_T = np.full(len(key_T), -1, np.int64)
             np.maximum.at(above_T, taxon_N.reshape(-1), above_N)
+            # What is not determined may be of the held-out taxon itself, and is no relative.
+            above_T[key_T < 0] = -1
             role_T[_last_relatives(above_T, role_T, np.where(listed_T, -1.0, drawn_T))] = _REST
         return role_T[taxon_N.reshape(-1)].astype(np.int64)
 
@@ -146,6 +155,26 @@ def _last_relatives(above_T: IntArray, role_T: IntArray, drawn_T: npt.NDArray[np
         if role_T[place] != _REST and drawn_T[place] >= 0 and above not in rest:
             last[above if above >= 0 else -2 - place] = place
     return list(last.values())
+
+
+def _for_training(
+    above_N: IntArray,
+    role_N: IntArray,
+    of_N: IntArray,
+    free_N: npt.NDArray[np.bool_],
+    train_C: npt.NDArray[np.bool_],
+    drawn_C: npt.NDArray[np.float64],
+) -> IntArray:
+    """Return the components to train on for higher taxa of which something is held out and nothing in train.
+
+    For each that is the one with the lowest number among the components that nothing held out is tied to (`free_N`).
+    """
+    held = np.setdiff1d(above_N[role_N != _REST], [-1])
+    lone = np.setdiff1d(held, above_N[free_N & train_C[of_N]])
+    rows = np.flatnonzero(free_N & np.isin(above_N, lone))
+    rows = rows[np.argsort(drawn_C[of_N[rows]], kind="stable")]
+    first = np.unique(above_N[rows], return_index=True)[1]
+    return of_N[rows[first]]
 
 
 def _check(choice: Choice, key: str) -> None:

@@ -84,6 +84,24 @@ def test_of_each_genus_a_species_stays_in_training_where_relatives_are_asked_for
     assert len({name.split()[0] for name in changed}) == len(changed)
 
 
+@given(st.lists(st.sampled_from([*NAMES, "Eus bus"]), min_size=1, max_size=40), st.integers(0, 9), st.randoms())
+@settings(max_examples=60, deadline=None)
+def test_the_relatives_of_a_held_out_species_are_not_all_in_val_and_test(names, seed, random) -> None:
+    found = [record(f"s{n}", name) for n, name in enumerate(names)]
+    shares = {"train": 0.2, "val": 0.5, "test": 0.3}
+    scheme = HeldOut(shares=shares, unseen=0.4, val_unseen=0.2, relatives="genus", by="specimen", seed=seed)
+    assigned, _ = read(found, scheme)
+    for splits in by_name(found, assigned, "genus").values():
+        assert "train" in splits or not splits & {"unseen", "val_unseen"}
+    assert read(random.sample(found, len(found)), scheme)[0] == assigned
+
+
+def test_what_is_not_determined_is_no_relative() -> None:
+    found = [record("a", "Aus bus"), record("b", "Aus")]
+    scheme = HeldOut(shares={"train": 1.0}, unseen=1.0, relatives="genus", by="specimen")
+    assert read(found, scheme)[0] == {"a": "train", "b": "train"}
+
+
 def test_listed_species_are_held_out_even_without_relatives() -> None:
     found = [record("a", "Aus bus"), record("b", "Aus cus"), record("c", "Bus fus")]
     scheme = HeldOut(shares={"train": 1.0}, unseen=["Aus bus", "Bus fus"], val_unseen=1.0, relatives="genus")
