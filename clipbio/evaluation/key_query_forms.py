@@ -19,7 +19,7 @@ from clipbio.evaluation.benchmark import EncodeText
 from clipbio.evaluation.prompts import encode_unit
 from clipbio.evaluation.specimens import Specimens
 from clipbio.taxonomy import RANKS, stable_hash
-from clipbio.text import MissingRanks, Named, Unnameable, render
+from clipbio.text import MissingRanks, Named, Unnameable, clibd_name, clibd_text, render
 
 __all__ = ["FORMS", "FUSED", "Form", "Protocol", "Texts", "Wording", "forms_of", "join", "labels_of", "own_of"]
 
@@ -29,8 +29,6 @@ Protocol = Literal["clipbio", "clibd"]
 FORMS = ("image", "dna", "text", "fused")
 # The text of a specimen is its label: fused with the rest, it would tell a query its own answer.
 FUSED = ("image", "dna")
-NOT_CLASSIFIED = "not_classified"
-_CLIBD_RANKS = ("order", "family", "genus", "species")
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class Wording:
     def __call__(self, named: Named) -> str | None:
         """Return the text of a record, None if nothing names it."""
         if self.protocol == "clibd":
-            return self.template.replace("{}", " ".join(_clibd_name(named, rank) for rank in _CLIBD_RANKS))
+            return self.template.replace("{}", clibd_text(named))
         try:
             return render(named, self.text_type, template=self.template, missing_ranks=self.missing_ranks).text
         except Unnameable:
@@ -130,7 +128,7 @@ def labels_of(specimens: Specimens, ranks: Sequence[str], protocol: Protocol) ->
     At species a record without a binomial takes its `label` if it has one (a provisional name), as classes do.
     """
     if protocol == "clibd":
-        rows = [[stable_hash(rank, _clibd_name(named, rank)) for rank in ranks] for named in specimens.named]
+        rows = [[stable_hash(rank, clibd_name(named, rank)) for rank in ranks] for named in specimens.named]
         return torch.tensor(rows, dtype=torch.long).reshape(len(specimens), len(ranks))
     label_NR = specimens.taxon_NR[:, [RANKS.index(rank) for rank in ranks]].cpu().clone()
     for column in [place for place, rank in enumerate(ranks) if rank == "species"]:
@@ -138,12 +136,6 @@ def labels_of(specimens: Specimens, ranks: Sequence[str], protocol: Protocol) ->
             if label := specimens.named[row].label:
                 label_NR[row, column] = stable_hash("label", label)
     return label_NR
-
-
-def _clibd_name(named: Named, rank: str) -> str:
-    taxon = named.taxon
-    name = (taxon.scientific_name or named.label) if rank == "species" else taxon.ranks[RANKS.index(rank)]
-    return name or NOT_CLASSIFIED
 
 
 def own_of(specimens: Specimens) -> Tensor:

@@ -183,8 +183,13 @@ def _pairs(pairs: Mapping[str, float]) -> dict[tuple[str, str], float]:
     found: dict[tuple[str, str], float] = {}
     for name, weight in pairs.items():
         parts = tuple(name.split("-"))
-        if len(parts) != 2 or parts[0] == parts[1] or not all(parts):
+        if len(parts) != 2 or not all(parts):
             raise ClipbioError(f"loss.pairs: '{name}' must name two modalities, such as 'image-text'")
+        if parts[0] == parts[1]:
+            raise ClipbioError(
+                f"loss.pairs: '{name}' pairs {parts[0]} with itself: name two modalities, such as 'image-text'; "
+                "barcodes alone are trained by loss=masked_tokens"
+            )
         first, second = parts
         if (second, first) in found:
             raise ClipbioError(

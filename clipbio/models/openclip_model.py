@@ -16,14 +16,15 @@ from clipbio.models.options import TowerOptions, TowerRecipe
 __all__ = ["openclip"]
 
 OWN = "clipbio:"
+_DEFAULTS = TowerOptions()
 
 
 def openclip(
     name: str,
     pretrained: str | None = None,
     *,
-    image: TowerOptions | Mapping[str, Any] | None = None,
-    text: TowerOptions | Mapping[str, Any] | None = None,
+    image: TowerOptions | Mapping[str, Any] = _DEFAULTS,
+    text: TowerOptions | Mapping[str, Any] = _DEFAULTS,
     dna: TowerRecipe | None = None,
     dim: int | None = None,
     image_size: int | None = None,
@@ -49,7 +50,7 @@ def openclip(
         seed: Seed of all random initial weights.
         load_weights: False leaves pretrained weights unread, for a checkpoint that follows.
     """
-    options = _options(image), _options(text)
+    options = _options(image, "image"), _options(text, "text")
     with seeded(seed):
         loaded = adapter.load(
             _own_architecture(name),
@@ -68,11 +69,16 @@ def openclip(
     return MultiTower(towers, initial_logit_scale=loaded.logit_scale, initial_logit_bias=loaded.logit_bias)
 
 
-def _options(value: TowerOptions | Mapping[str, Any] | None) -> TowerOptions:
+def _options(value: TowerOptions | Mapping[str, Any] | None, tower: str) -> TowerOptions:
     if isinstance(value, TowerOptions):
         return value
+    if value is None:
+        raise ClipbioError(
+            f"model.{tower}=null: a model of open_clip has towers for image and text; leave {tower} out of loss.pairs "
+            "and the tower is not trained, or take a model of separate towers, such as model=lite"
+        )
     try:
-        return TowerOptions(**{str(key): item for key, item in (value or {}).items()})
+        return TowerOptions(**{str(key): item for key, item in value.items()})
     except TypeError as error:
         raise ClipbioError(f"model: {error}") from error
 

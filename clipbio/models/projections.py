@@ -67,8 +67,7 @@ class Standardise(nn.Module):
 
     Features that all point one way, such as a BERT's over barcodes (mean cosine .99), hardly move under a linear layer
     otherwise. Unlike batch norm it treats a row the same alone and in any batch: a step is computed with the statistics
-    before it, and what it met is taken in afterwards by `settle`, that of all processes together. A second pass over
-    micro-batches counts every row twice, which changes neither mean nor spread.
+    before it, and what it met is taken in afterwards by `settle`, that of all processes together.
     """
 
     mean: Tensor

@@ -211,7 +211,7 @@ class _Training:
         taxa = [torch.from_numpy(split.index.taxon_NR[split.rows]) for split in self.data.train_parts]
         head.prepare(torch.cat(taxa), dim=self.model.dim)
         if isinstance(head, MaskedTokens):
-            check_alone(self.model, self.config["micro_batch_size"])
+            check_alone(self.model, self.config["micro_batch_size"], sharded=self.sharded)
             join_tokens(self.model, head, column_counts(self.model, self.data))
         head.start_from(self.model.initial_logit_scale, self.model.initial_logit_bias)
         return head

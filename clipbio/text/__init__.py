@@ -2,7 +2,16 @@
 
 from clipbio.text.linting import LintReport, LintRow, lint
 from clipbio.text.regime import TextRegime
-from clipbio.text.rendering import TEXT_TYPES, MissingRanks, Named, Rendered, Unnameable, render
+from clipbio.text.rendering import (
+    TEXT_TYPES,
+    MissingRanks,
+    Named,
+    Rendered,
+    Unnameable,
+    clibd_name,
+    clibd_text,
+    render,
+)
 from clipbio.text.sentences import split_sentences
 from clipbio.text.template_sets import TEMPLATES, template_id, templates
 
@@ -16,6 +25,8 @@ __all__ = [
     "Rendered",
     "TextRegime",
     "Unnameable",
+    "clibd_name",
+    "clibd_text",
     "lint",
     "render",
     "split_sentences",

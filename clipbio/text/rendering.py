@@ -6,7 +6,8 @@ caption is never empty and `a photo of .` cannot arise. Only when nothing names 
 Templates decorate names: every type but `description`, which is prose and used as it stands. `label` is the class
 string as it is (BioCLIP's `asis`: no cleaning, underscores and authors kept), put into the template like a name.
 `clibd` is what CLIBD (https://arxiv.org/abs/2405.17537) calls a record, for comparison with its results alone: order,
-family, genus and binomial, and the literal `not_classified` for each that is missing.
+family, genus and binomial (else the label, which may be a provisional name of a species), and the literal
+`not_classified` for each that is missing.
 """
 
 from __future__ import annotations
@@ -19,9 +20,22 @@ from clipbio.errors import ClipbioError, nearest
 from clipbio.names import clean_phrase
 from clipbio.taxonomy import RANKS, Taxon
 
-__all__ = ["FALLBACKS", "TEXT_TYPES", "MissingRanks", "Named", "Rendered", "Unnameable", "check_type", "render"]
+__all__ = [
+    "FALLBACKS",
+    "TEXT_TYPES",
+    "MissingRanks",
+    "Named",
+    "Rendered",
+    "Unnameable",
+    "check_type",
+    "clibd_name",
+    "clibd_text",
+    "render",
+]
 
 MissingRanks = Literal["skip", "deepest"]
+
+_NOT_CLASSIFIED = "not_classified"
 
 # What stands in for what. Without a common name one falls back along the taxon: binomial, then the known ranks. Without
 # a binomial the known ranks come first, since they were determined; a common name alone may mean anything.
@@ -145,9 +159,20 @@ def _taxonomic_tagged(named: Named, missing_ranks: MissingRanks) -> str:
 
 def _clibd(named: Named, missing_ranks: MissingRanks) -> str:
     del missing_ranks
+    text = clibd_text(named)
+    return text if set(text.split()) != {_NOT_CLASSIFIED} else ""
+
+
+def clibd_text(named: Named) -> str:
+    """Return what CLIBD calls a record, whatever of it is known."""
+    return " ".join(clibd_name(named, rank) for rank in ("order", "family", "genus", "species"))
+
+
+def clibd_name(named: Named, rank: str) -> str:
+    """Return what CLIBD calls a record at a rank."""
     taxon = named.taxon
-    names = (taxon.order, taxon.family, taxon.genus, taxon.scientific_name)
-    return " ".join(name or "not_classified" for name in names) if any(names) else ""
+    name = (taxon.scientific_name or named.label) if rank == "species" else taxon.ranks[RANKS.index(rank)]
+    return name or _NOT_CLASSIFIED
 
 
 def _with_common_name(

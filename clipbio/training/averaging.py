@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytorch_lightning as pl
@@ -127,9 +128,18 @@ def averaged_tensors(module: torch.nn.Module) -> dict[str, Tensor]:
     """Return what is averaged, by its name in the checkpoint: trained weights and the statistics beside them."""
     found: dict[str, Tensor] = {name: one for name, one in module.named_parameters() if one.requires_grad}
     stored = module.state_dict(keep_vars=True)
-    for prefix, part in module.named_modules():
-        if any(parameter.requires_grad for parameter in part.parameters(recurse=False)):
-            for name, buffer in part.named_buffers(prefix, recurse=False):
-                if name in stored and buffer.is_floating_point():
-                    found[name] = buffer
+    parts = dict(module.named_modules())
+    for name, buffer in module.named_buffers():
+        if name in stored and buffer.is_floating_point() and _is_trained(parts, name.rpartition(".")[0]):
+            found[name] = buffer
     return found
+
+
+def _is_trained(parts: Mapping[str, torch.nn.Module], name: str) -> bool:
+    """Tell whether a module's own weights are trained; one without any, such as a norm, is like what is around it."""
+    part, around = parts[name], name
+    if not list(part.parameters(recurse=False)) and not list(part.children()):
+        while around and next(parts[around].parameters(), None) is None:
+            around = around.rpartition(".")[0]
+        return any(parameter.requires_grad for parameter in parts[around].parameters())
+    return any(parameter.requires_grad for parameter in part.parameters(recurse=False))

@@ -39,7 +39,8 @@ def check_modalities(model: MultiTower, heads: nn.ModuleDict) -> None:
         for name in head.modalities:
             if name not in model.modalities:
                 raise ClipbioError(
-                    f"the loss needs '{name}', but the model encodes {', '.join(model.modalities)}: change loss.pairs"
+                    f"the loss needs '{name}', but the model encodes {', '.join(model.modalities)}: change loss.pairs; "
+                    f"pairs given in a command line are added to those of the config, '~loss.pairs.A-B' takes one out"
                 )
 
 

@@ -17,6 +17,7 @@ from clipbio.errors import ClipbioError
 from clipbio.losses import MaskedTokens
 from clipbio.losses.masking import Masked
 from clipbio.models import DnaTrunk, MultiTower
+from clipbio.models.projections import Projection, Standardise
 from clipbio.seeding import derive_seed
 from clipbio.training.base import TrainingModule
 
@@ -53,9 +54,7 @@ class MaskedTokenModule(TrainingModule):
             terms.append(head.contrast * head.contrast_loss(vectors[0], vectors[1], names(tokens_bL)))
             report["train/contrast_loss"] = terms[-1].detach() / head.contrast
         else:
-            # No loss reaches the embeddings, but a norm of the projection may take in how features are spread.
-            with torch.no_grad():
-                self._vectors(views[0])
+            self._take_in(views[0])
         loss = torch.stack(terms).sum()
         if self.logs_now:
             self.log("train/loss", loss.detach(), prog_bar=True, sync_dist=True, batch_size=len(tokens_bL))
@@ -78,8 +77,20 @@ class MaskedTokenModule(TrainingModule):
 
     def _vectors(self, view: _View) -> Tensor:
         """Return the embedding of what was not hidden."""
-        tower = self.model.tower("dna")
-        return tower.project(dna_trunk(self.model).pool(view.states_bLF, view.seen_bL))
+        return self.model.tower("dna").project(self._pooled(view))
+
+    def _pooled(self, view: _View) -> Tensor:
+        features_bF: Tensor = dna_trunk(self.model).pool(view.states_bLF, view.seen_bL)
+        return features_bF
+
+    @torch.no_grad()
+    def _take_in(self, view: _View) -> None:
+        """Let the norm of a projection, which no loss trains, learn how features are spread."""
+        for projection in self.model.tower("dna").projections.values():
+            assert isinstance(projection, Projection)
+            if isinstance(projection.input_norm, Standardise):
+                # What is frozen is in evaluation mode, and has its norms there with it.
+                projection.input_norm.train()(self._pooled(view))
 
 
 class _View(NamedTuple):
@@ -106,12 +117,16 @@ def join_tokens(model: MultiTower, head: MaskedTokens, counts_LV: Tensor) -> Non
         trunk.pool.requires_grad_(False)
 
 
-def check_alone(model: MultiTower, micro_batch_size: int | None = None) -> None:
+def check_alone(model: MultiTower, micro_batch_size: int | None = None, *, sharded: bool = False) -> None:
     """Refuse a model that masked tokens do not train.
 
     Raises:
-        ClipbioError: The model has other towers, its trunk is frozen, or batches are to be cut into pieces.
+        ClipbioError: The model has other towers, its trunk is frozen, or batches are to be cut into pieces or weights
+            sharded.
     """
+    if sharded:
+        # States are read from inside the trunk, where nothing gathers its weights.
+        raise ClipbioError("loss=masked_tokens does not train weights that trainer=fsdp shards: take trainer=ddp")
     if micro_batch_size is not None:
         raise ClipbioError("micro_batch_size has no effect with loss=masked_tokens: set it to null")
     if model.modalities != ("dna",):

@@ -1,8 +1,8 @@
 """Large batches on small machines: towers run piece by piece, and the loss still sees the whole batch.
 
 One full loss and one backward pass: unlike gradient accumulation, no negative is lost. It is gradient caching (Gao et
-al. 2021) by means of `torch.utils.checkpoint`: each piece is encoded without keeping its activations and is encoded
-once more in the backward pass, with the same dropout.
+al. 2021) by means of `torch.utils.checkpoint`: a trunk encodes each piece without keeping its activations and encodes
+it once more in the backward pass, with the same dropout. Features are small: the projection sees all of them at once.
 """
 
 from __future__ import annotations
@@ -56,16 +56,15 @@ def _encode(tower: Tower, rows: Tensor, present_b: Tensor | None, projection: st
     # By place, not by what is present: every process must have the same number of pieces.
     pieces = torch.split(rows, size)
     masks = [None] * len(pieces) if present_b is None else list(torch.split(present_b, size))
-    if tower.frozen:
-        # No activation of the trunk is kept anyway: encoding a second time would buy nothing.
-        features = [_of_present(tower.features, piece, mask) for piece, mask in zip(pieces, masks, strict=True)]
-        return _of_present(lambda chosen: tower.project(chosen, projection), torch.cat(features), present_b)
 
     def again(chosen: Tensor) -> Tensor:
-        vectors_nD: Tensor = checkpoint(tower, chosen, projection, use_reentrant=False)
-        return vectors_nD
+        features_nF: Tensor = checkpoint(tower.features, chosen, use_reentrant=False)
+        return features_nF
 
-    return torch.cat([_of_present(again, piece, mask) for piece, mask in zip(pieces, masks, strict=True)])
+    # No activation of a frozen trunk is kept anyway: encoding a second time would buy nothing.
+    run = tower.features if tower.frozen else again
+    features_bF = torch.cat([_of_present(run, piece, mask) for piece, mask in zip(pieces, masks, strict=True)])
+    return _of_present(lambda chosen: tower.project(chosen, projection), features_bF, present_b)
 
 
 def _of_present(compute: Callable[[Tensor], Tensor], rows: Tensor, present_b: Tensor | None) -> Tensor:

@@ -279,6 +279,7 @@ def test_a_sigmoid_head_takes_over_only_what_was_trained_with_a_bias() -> None:
         (infonce_head, {"temperature": 0.005}, r"between 1 / loss.max_scale \(0.01\) and 1"),
         (infonce_head, {"temperature": 5.0}, "loss.temperature=5.0"),
         (infonce_head, {"pairs": {"image": 1}}, "'image' must name two"),
+        (infonce_head, {"pairs": {"dna-dna": 1}}, "pairs dna with itself: .* trained by loss=masked_tokens"),
         (infonce_head, {"pairs": {"image-text": 1, "text-image": 1}}, "once more"),
         (infonce_head, {"pairs": {"image-text": -1}}, "must not be negative"),
         (infonce_head, {"pairs": {"image-text": 0}}, "no pair with a weight above 0"),

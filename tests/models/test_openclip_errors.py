@@ -144,3 +144,8 @@ def test_options_are_checked(small):
     refused("lr is above 0", small, text={"lr": 0})
     refused("pretrained gives 24 dimensions, model.dim is 10", small, dim=10)
     refused("identity keeps 64 features", small, image={"projection": "identity"})
+
+
+@pytest.mark.parametrize("tower", ["image", "text"])
+def test_a_tower_is_not_taken_away(small, tower):
+    refused(f"model.{tower}=null: .* leave {tower} out of loss.pairs", small, **{tower: None})

@@ -10,9 +10,12 @@ import pytest
 import torch
 
 from clipbio.config import compose, instantiate, plain
+from clipbio.dna import BarcodeTokenizer
 from clipbio.errors import ClipbioError
+from clipbio.models import ConvDna, towers
 from clipbio.tasks.evaluate import evaluate
 from clipbio.tasks.train import train
+from clipbio.training.masked import check_alone
 
 SMALL = [
     *("model/dna=conv", "model.dna.width=16", "model.dna.layers=1", "model.dna.tokenizer.k=3"),
@@ -79,3 +82,25 @@ def test_a_run_learns_more_than_the_columns_and_its_trunk_is_taken_over(barcodes
 def test_what_masked_tokens_cannot_train_is_refused(barcodes: Path, tmp_path: Path, more: list[str], told: str) -> None:
     with pytest.raises(ClipbioError, match=told):
         train(plain(compose("train", overrides(barcodes, tmp_path, "run", *more))))
+
+
+def test_sharded_weights_are_refused() -> None:
+    model = towers(dna=ConvDna(tokenizer=BarcodeTokenizer(k=2, max_length=20), layers=1, width=8), dim=8)
+    check_alone(model)
+    with pytest.raises(ClipbioError, match="trainer=fsdp shards: take trainer=ddp"):
+        check_alone(model, sharded=True)
+
+
+def test_the_norm_of_a_projection_that_no_loss_trains_takes_in_features(barcodes: Path, tmp_path: Path) -> None:
+    more = (
+        "model.dna.projection=linear",
+        "model.dim=8",
+        "duration=2 steps",
+        "validation.splits=[]",
+        "evaluate_splits=[]",
+    )
+    train(plain(compose("train", overrides(barcodes, tmp_path, "run", *more))))
+    saved = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    name = "model.towers.dna.projections.default.input_norm"
+    assert saved[f"{name}.batches"] == 2
+    assert saved[f"{name}.mean"].abs().min() > 0

@@ -5,7 +5,7 @@ from things import MAGPIE, MIDGE, MONARCH, MONARCH_TEXT, THINGS, Thing
 
 from clipbio.errors import ClipbioError
 from clipbio.taxonomy import Taxon
-from clipbio.text import TEMPLATES, TEXT_TYPES, Rendered, Unnameable, render
+from clipbio.text import TEMPLATES, TEXT_TYPES, Rendered, Unnameable, clibd_text, render
 from clipbio.text.rendering import FALLBACKS
 
 LINEAGE = "Animalia Chordata Aves Passeriformes Corvidae Pica hudsonia"
@@ -146,3 +146,12 @@ def test_a_caption_is_never_empty_nor_the_bare_template(thing, text_type, templa
     assert rendered.text.strip()
     assert rendered.text != template.replace("{}", "")
     assert "  " not in rendered.text or thing.label in rendered.text
+
+
+def test_a_provisional_species_of_clibd_stands_in_its_label():
+    known = Thing(Taxon(order="Diptera", family="Sciaridae", genus="Sciara"), label="Sciara sp. BOLD:AAA0001")
+    assert render(known, "clibd", template="{}").text == "Diptera Sciaridae Sciara Sciara sp. BOLD:AAA0001"
+    assert render(MIDGE, "clibd", template="{}").text == "Diptera Cecidomyiidae not_classified not_classified"
+    assert clibd_text(Thing()) == " ".join(["not_classified"] * 4)
+    with pytest.raises(Unnameable):
+        render(Thing(), "clibd")

@@ -11,6 +11,7 @@ from torch import nn
 
 from clipbio.checkpoint_files import CHECKPOINT_FORMAT
 from clipbio.errors import ClipbioError
+from clipbio.models import TowerOptions
 from clipbio.training.averaging import WeightAverage, averaged_tensors
 from clipbio.training.callbacks import LastCheckpoint
 from clipbio.training.checkpoints import AtomicCheckpoints, chosen_weights, load_into, read_checkpoint
@@ -155,3 +156,15 @@ def test_sharded_weights_and_bad_settings_are_refused() -> None:
     with pytest.raises(ClipbioError, match=r"callbacks\.ema\.every"):
         WeightAverage(every="0 steps")
     assert "frozen.0.weight" not in averaged_tensors(Probe())
+
+
+def test_norms_without_weights_are_averaged_with_what_they_belong_to() -> None:
+    def tower(kind: str, **options: Any) -> nn.Module:
+        trunk = nn.Linear(4, 4)
+        trunk.modality, trunk.width = "image", 4  # type: ignore[assignment]
+        return TowerOptions(projection=kind, input_norm="standard", **options).tower(trunk, dim=4)  # type: ignore[arg-type]
+
+    norms = {f"projections.default.input_norm.{name}" for name in ("mean", "variance")}
+    assert norms < set(averaged_tensors(tower("linear")))
+    assert norms < set(averaged_tensors(tower("identity")))
+    assert not norms & set(averaged_tensors(tower("linear", train_projection=False)))

@@ -12,7 +12,7 @@ from clipbio.losses import infonce_head
 from clipbio.models import MultiTower, Tower, TowerOptions, build_projection
 from clipbio.text import TextRegime
 from clipbio.training.durations import RunLength
-from clipbio.training.heads import build_heads, check_projections, loss_weights
+from clipbio.training.heads import build_heads, check_modalities, check_projections, loss_weights
 from clipbio.training.module import ContrastiveModule
 from clipbio.training.optimizer import AdamWRecipe, parameter_groups
 
@@ -117,3 +117,9 @@ def test_projections_streams_and_towers_must_agree() -> None:
         check_projections(model_with("replay"), streams())
     with pytest.raises(ClipbioError, match=r"no stream trains the projection 'default' \(evaluation uses it\)"):
         check_projections(model_with("replay"), {"main": Stream(NAMES, projection="replay")})
+
+
+def test_a_pair_that_no_tower_encodes_is_refused_and_told_how_to_take_out() -> None:
+    heads = build_heads(lambda: infonce_head(pairs={"image-text": 1.0, "image-dna": 1.0}), streams())
+    with pytest.raises(ClipbioError, match=r"needs 'dna', but the model encodes image, text: .*'~loss\.pairs\.A-B'"):
+        check_modalities(model_with(), heads)
