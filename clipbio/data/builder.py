@@ -35,7 +35,7 @@ class _Sample:
     id: str
     shown: tuple[str, ...]
     rendered: Rendered | None
-    barcode: Tensor | None
+    barcode: str | None
 
     @property
     def text(self) -> str | None:
@@ -136,7 +136,8 @@ class BatchBuilder:
         rendered = self._named(specimen, draw, len(found))
         available = [name for name in self.inputs.modalities if name in found or (name == "text" and rendered)]
         kept = shown(available, self.dropout, draw.seed)
-        barcode = self._barcode(specimen, draw) if "dna" in kept else None
+        dna = self.inputs.dna
+        barcode = dna.seen(specimen.dna, draw.seed) if dna is not None and "dna" in kept else None
         if pixels_CHW is not None and self.inputs.image is not None:
             self._fill(pixels_CHW, self.inputs.image, specimen, row, draw, wanted="image" in kept)
         return _Sample(draw, specimen.id, kept, rendered, barcode)
@@ -170,10 +171,6 @@ class BatchBuilder:
     def _render(self, specimen: Specimen, draw: Draw) -> Rendered:
         return self.regime.draw(specimen, sample_seed=_text_seed(draw), batch_seed=draw.batch_seed)
 
-    def _barcode(self, specimen: Specimen, draw: Draw) -> Tensor:
-        assert self.inputs.dna is not None
-        return self.inputs.dna.row(specimen.dna, draw.seed)
-
     def _fill(
         self, pixels_CHW: Tensor, image: ImageInput, specimen: Specimen, row: int, draw: Draw, *, wanted: bool
     ) -> None:
@@ -190,8 +187,7 @@ class BatchBuilder:
         if self.inputs.text is not None:
             inputs["text"] = self.inputs.text([sample.text for sample in samples])
         if self.inputs.dna is not None:
-            absent = self.inputs.dna.absent()
-            inputs["dna"] = torch.stack([absent if one.barcode is None else one.barcode for one in samples])
+            inputs["dna"] = self.inputs.dna([sample.barcode for sample in samples])
         return inputs
 
     def _features(self, image: ImageInput, samples: Sequence[_Sample]) -> Tensor:

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from clipbio.data.batch import Batch, EvaluationBatch
 from clipbio.data.builder import BatchBuilder
 from clipbio.data.inputs import BarcodeInput, ImageInput, ModelInputs, TextInput
-from clipbio.data.modalities import check_dropout, encodable, taking_part, told
+from clipbio.data.modalities import check_dropout, encodable, lacking, taking_part, told
 from clipbio.data.order import BatchPlan
 from clipbio.data.remote import RemoteOptions, check_windows
 from clipbio.data.sampling import classes_of
@@ -39,6 +39,8 @@ from clipbio.errors import ClipbioError, nearest
 __all__ = ["SpecimenData", "SplitRows", "Stream"]
 
 log = logging.getLogger(__name__)
+
+_TOLD = {"image": "an image", "dna": "a barcode"}
 
 
 class SpecimenData(pl.LightningDataModule):
@@ -213,9 +215,15 @@ class SpecimenData(pl.LightningDataModule):
         stream = self.streams[name]
         split = self._split_of(name)
         rows = taking_part(split, self.modalities)
+        told_of = "train" if name == MAIN else f"{name} stream"
+        for lacks in lacking(split, self.modalities):
+            problem = f"no {told_of} specimen has {_TOLD[lacks]}: is the column called {lacks}?"
+            if not len(rows):
+                raise ClipbioError(problem)
+            log.warning("%s The %s tower learns nothing", problem, lacks)
         if len(rows) < len(split):
             log.warning("%d of %d %s specimens have %s and are left out", len(split) - len(rows), len(split),
-                        "train" if name == MAIN else f"{name} stream", told(self.modalities))  # fmt: skip
+                        told_of, told(self.modalities))  # fmt: skip
         if len(rows) < size and len(self.streams) > 1:
             raise ClipbioError(
                 f"data.streams.{name} has {len(rows)} train specimens, fewer than its {size} rows of each batch of "

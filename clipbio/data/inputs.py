@@ -15,7 +15,7 @@ from torch import Tensor
 
 from clipbio.data.tokens import TokenCache
 from clipbio.data.transforms import ImageTransform
-from clipbio.dna import BarcodeAugmentation
+from clipbio.dna import BarcodeAugmentation, BarcodeTokenizer, clean_barcode
 from clipbio.features import FeatureStore, key_of
 from clipbio.seeding import derive_seed, rng
 
@@ -114,7 +114,7 @@ class BarcodeInput:
         store: Features of every barcode of the run; without it the trunk runs at each step.
     """
 
-    tokenizer: Tokenizer
+    tokenizer: BarcodeTokenizer
     augmentation: BarcodeAugmentation | None = None
     store: FeatureStore | None = None
     _cached: TokenCache = field(init=False, repr=False)
@@ -126,8 +126,8 @@ class BarcodeInput:
         """Tell whether the features of a barcode are cached."""
         return self.store is not None and key_of(barcode) in self.store
 
-    def row(self, barcode: str, seed: int | None) -> Tensor:
-        """Return the features (F,) or tokens (L,) of a barcode as a draw sees it; without a seed, for evaluation.
+    def seen(self, barcode: str, seed: int | None) -> str:
+        """Return a barcode as a draw sees it, clean and augmented; without a seed, as evaluation does.
 
         Raises:
             BadBarcode: It is none.
@@ -136,14 +136,24 @@ class BarcodeInput:
         if self.store is not None:
             if not self.has(barcode):
                 raise ValueError("the barcode cannot be encoded")
-            return _rows(self.store, [key_of(barcode)])[0]
-        if seed is None or self.augmentation is None or not self.augmentation.random:
-            return self._cached([barcode])[0]
-        return self.tokenizer([self.augmentation(barcode, derive_seed("barcode", seed))])[0]
+            return barcode
+        # Clean first: where a barcode begins with gaps that the tokenizer strips, an offset would strip nothing else.
+        clean = clean_barcode(barcode, gaps=self.tokenizer.gaps)
+        if seed is None or self.augmentation is None:
+            return clean
+        return self.augmentation(clean, derive_seed("barcode", seed))
+
+    def __call__(self, barcodes: Sequence[str | None]) -> Tensor:
+        """Return features (B, F) or tokens (B, L) of what `seen` gave; None is a barcode that is not there."""
+        if self.store is not None:
+            return _rows(self.store, [None if barcode is None else key_of(barcode) for barcode in barcodes])
+        strings = [barcode or "" for barcode in barcodes]
+        random = self.augmentation is not None and self.augmentation.random
+        return self.tokenizer(strings) if random else self._cached(strings)
 
     def absent(self) -> Tensor:
         """Return what stands for a barcode that is not there: padding (L,), or zero features (F,)."""
-        return self._cached([""])[0] if self.store is None else torch.zeros(self.store.width)
+        return self([None])[0]
 
 
 @dataclass(frozen=True)

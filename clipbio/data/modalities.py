@@ -13,7 +13,7 @@ from clipbio.data.splits import IntArray, SplitRows
 from clipbio.errors import ClipbioError, nearest
 from clipbio.seeding import rng
 
-__all__ = ["MODALITIES", "check_dropout", "encodable", "least_of", "shown", "taking_part", "told"]
+__all__ = ["MODALITIES", "check_dropout", "encodable", "lacking", "least_of", "shown", "taking_part", "told"]
 
 MODALITIES = ("image", "text", "dna")
 
@@ -36,6 +36,11 @@ def taking_part(split: SplitRows, modalities: Sequence[str]) -> IntArray:
 def encodable(split: SplitRows, modalities: Sequence[str]) -> IntArray:
     """Return the rows that have an image or a barcode that the model encodes; texts stand for classes in evaluation."""
     return split.rows[_number(split, modalities) > 0]
+
+
+def lacking(split: SplitRows, modalities: Sequence[str]) -> list[str]:
+    """Return which of image and barcode the model encodes and no row has; texts are not in the index."""
+    return [name for name in ("image", "dna") if name in modalities and not _number(split, [name]).any()]
 
 
 def told(modalities: Sequence[str]) -> str:

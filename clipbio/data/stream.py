@@ -153,7 +153,7 @@ class EvaluationStream(IterableDataset[EvaluationBatch]):
 
     def _barcode(self, row: int) -> Tensor:
         assert self.dna is not None
-        return self.dna.row(self.index.read(row, image=False).dna, None)
+        return self.dna([self.dna.seen(self.index.read(row, image=False).dna, None)])[0]
 
 
 def _stacked(rows: list[Tensor | None], by: ImageInput | BarcodeInput) -> Tensor:

@@ -6,7 +6,6 @@ Shape suffixes: N barcodes, L tokens, J tokens that were hidden.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
 
 import numpy as np
 from torch import Tensor
@@ -32,7 +31,7 @@ class MaskedTokenAccuracy:
 
     Args:
         guess: What the model says of hidden tokens.
-        column: Gives the most frequent train token of each place (L,), -1 where none is known; None for no baseline.
+        column_L: The most frequent train token of each place, -1 where none is known; None for no baseline.
         max_barcodes: Distinct barcodes of a split that are looked at, chosen by a hash; None looks at all.
         bootstrap: Resamples of the intervals, 0 for none.
         seed: Seed of masks, choice and intervals.
@@ -43,14 +42,14 @@ class MaskedTokenAccuracy:
     def __init__(
         self,
         guess: Guess,
-        column: Callable[[], Tensor] | None = None,
+        column_L: Tensor | None = None,
         *,
         max_barcodes: int | None = 2000,
         bootstrap: int = 1000,
         seed: int = 0,
     ) -> None:
         self.guess = guess
-        self._count_columns = column
+        self._column_L = None if column_L is None else column_L.numpy()
         self.max_barcodes, self.bootstrap, self.seed = max_barcodes, bootstrap, seed
 
     def run(self, data: SplitData, encode_text: EncodeText) -> Result:
@@ -69,10 +68,6 @@ class MaskedTokenAccuracy:
             right["column"] = self._column_L[place_J] == tokens_NL[hidden_NL]
             right["model_minus_column"] = right["model"].astype(np.int64) - right["column"]
         return Result(flatten(self._figures(data.split, right, barcode_J)))
-
-    @cached_property
-    def _column_L(self) -> np.ndarray | None:
-        return None if self._count_columns is None else self._count_columns().numpy()
 
     def _chosen(self, barcodes: Sequence[str]) -> list[str]:
         """Return distinct barcodes, the same ones whatever the order of the split."""

@@ -48,6 +48,7 @@ class MaskedTokens(Head):
 
     modalities = ("dna",)
     prior_LK: Tensor
+    column_L: Tensor
 
     def __init__(
         self,
@@ -84,6 +85,8 @@ class MaskedTokens(Head):
             counts_LV: How often each token stands at each place of the train data.
         """
         self.first = first
+        most_L, token_L = counts_LV.max(dim=1)
+        self.column_L = torch.where(most_L > 0, token_L, -1)
         count_LK = counts_LV[:, first:].float() + _PRIOR_COUNT
         last = nn.Linear(width, count_LK.shape[1])
         if self.column_prior:

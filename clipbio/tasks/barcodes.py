@@ -10,7 +10,7 @@ from torch import Tensor
 from clipbio.data.batch import UNUSABLE
 from clipbio.data.datamodule import SpecimenData
 from clipbio.data.shards import ShardIndex
-from clipbio.dna import BarcodeTokenizer
+from clipbio.dna import BarcodeTokenizer, clean_barcode
 from clipbio.evaluation.masked_tokens import MaskedTokenAccuracy
 from clipbio.losses import MaskedTokens
 from clipbio.models import MultiTower
@@ -24,11 +24,7 @@ _AT_ONCE = 1024
 def token_accuracy(model: MultiTower, head: MaskedTokens, data: SpecimenData) -> MaskedTokenAccuracy:
     """Return the benchmark of a model's guesses; without a train split it has no baseline."""
 
-    def column() -> Tensor:
-        most_L, token_L = column_counts(model, data).max(dim=1)
-        return torch.where(most_L > 0, token_L, -1)
-
-    return MaskedTokenAccuracy(guesser(model, head), column if "train" in data.splits else None)
+    return MaskedTokenAccuracy(guesser(model, head), head.column_L if "train" in data.splits else None)
 
 
 def column_counts(model: MultiTower, data: SpecimenData) -> Tensor:
@@ -46,12 +42,12 @@ def _train_tokens(tokenizer: BarcodeTokenizer, data: SpecimenData) -> Iterator[T
     split = data.split("train")
     rows = [int(row) for row in split.rows if split.index.dna_digests[row]]
     for start in range(0, len(rows), _AT_ONCE):
-        yield torch.cat([_tokens(tokenizer, split.index, row) for row in rows[start : start + _AT_ONCE]])
+        yield tokenizer([_barcode(split.index, row) for row in rows[start : start + _AT_ONCE]])
 
 
-def _tokens(tokenizer: BarcodeTokenizer, index: ShardIndex, row: int) -> Tensor:
-    """Return the tokens (1, L) of a record, padding alone of one that cannot be read: training has told of it."""
+def _barcode(index: ShardIndex, row: int) -> str:
+    """Return the barcode of a record, nothing of one that cannot be read: training has told of it."""
     try:
-        return tokenizer([index.read(row, image=False).dna])
+        return clean_barcode(index.read(row, image=False).dna, gaps="keep")
     except UNUSABLE:
-        return tokenizer([""])
+        return ""

@@ -73,6 +73,11 @@ def connect(
         barcode_augmentation: Augmentation of training barcodes; None for none.
     """
     data.read_for(model.modalities)
+    if barcode_augmentation is not None and barcode_augmentation.random and "dna" not in model.modalities:
+        raise ClipbioError(
+            f"barcode_augmentation has no effect: the model encodes {' and '.join(model.modalities)}, no barcodes; "
+            "set barcode_augmentation.offset=0 barcode_augmentation.reverse_complement=0"
+        )
     encoder = _text_encoder(model, cache, world)
     image = _images(model.tower("image"), data, cache, augmentation) if "image" in model.modalities else None
     dna = _barcodes(model.tower("dna"), cache, barcode_augmentation) if "dna" in model.modalities else None
@@ -162,6 +167,11 @@ def _barcodes(
     if not isinstance(tower.trunk, DnaTrunk):
         raise ClipbioError("the tower 'dna' of the model does not encode barcodes")
     tokenizer, store = tower.trunk.tokenizer, cache.store(tower)
+    if augmentation is not None and augmentation.offset > 1 and tokenizer.gaps == "keep":
+        raise ClipbioError(
+            f"barcode_augmentation.offset={augmentation.offset} would shift the columns of alignments, which "
+            "model.dna.tokenizer.gaps=keep keeps: set the offset to 0, or gaps=strip"
+        )
     drawn_anew = augmentation is not None and augmentation.random
     if drawn_anew and store is not None:
         log.warning(

@@ -193,6 +193,43 @@ def test_barcodes_are_changed_as_their_place_in_the_run_says(table: Path) -> Non
     assert not all(torch.equal(one, other) for one, other in zip(runs[0], runs[2], strict=True))
 
 
+def test_an_aligned_barcode_is_cleaned_before_it_is_shifted() -> None:
+    augmentation, sequence = BarcodeAugmentation(offset=8), "----" + barcode(0)
+    stripped = BarcodeInput(TOKENIZER, augmentation)
+    assert {len(stripped.seen(sequence, seed)) for seed in range(100)} == set(range(13, 21))
+    assert stripped.seen(sequence, None) == barcode(0)
+    kept = BarcodeInput(BarcodeTokenizer(k=2, max_length=24, gaps="keep"), BarcodeAugmentation())
+    assert kept.seen(sequence.lower(), 1) == sequence
+
+
+@pytest.mark.parametrize("augmentation", [None, BarcodeAugmentation(offset=2)])
+def test_the_barcodes_of_a_batch_are_cut_into_tokens_at_once(table: Path, augmentation: Any) -> None:
+    asked: list[int] = []
+
+    class Counting(BarcodeTokenizer):
+        def __call__(self, sequences: Any) -> torch.Tensor:
+            asked.append(len(sequences))
+            return super().__call__(sequences)
+
+    data = data_of(table, ("image", "dna"), batch_size=6)
+    data.dna = BarcodeInput(Counting(k=2, max_length=20), augmentation)
+    assert len(list(data.train_dataloader())) == 2
+    assert asked == [6, 6] if augmentation else len(asked) <= 2
+
+
+def test_data_without_a_modality_are_told_of(make_table: MakeTable, caplog: pytest.LogCaptureFixture) -> None:
+    rows = [{"specimen_id": f"{number}", "image": f"images/{number}.jpg", **TAXON} for number in range(8)]
+    root = make_table([row | {"split": "train"} for row in rows])
+    with caplog.at_level(logging.WARNING):
+        data_of(root, ("image", "text"))
+        assert "no train specimen" not in caplog.text
+        data_of(root, ("image", "text", "dna"))
+    assert "no train specimen has a barcode: is the column called dna? The dna tower learns nothing" in caplog.text
+    for modalities in (("dna",), ("image", "dna"), ("text", "dna")):
+        with pytest.raises(ClipbioError, match=r"^no train specimen has a barcode: is the column called dna\?$"):
+            data_of(root, modalities)
+
+
 def test_evaluation_gives_every_row_what_it_has(table: Path) -> None:
     data = data_of(table, ("image", "text", "dna"), evaluation_batch_size=2)
     batches: list[EvaluationBatch] = list(data.evaluation_loader("test"))

@@ -35,7 +35,7 @@ def data() -> SplitData:
 
 
 def test_distinct_barcodes_are_judged_beside_the_columns() -> None:
-    benchmark = MaskedTokenAccuracy(guess, lambda: torch.tensor([0, 0, 0, 1]), bootstrap=200)
+    benchmark = MaskedTokenAccuracy(guess, torch.tensor([0, 0, 0, 1]), bootstrap=200)
     metrics = benchmark.run(data(), lambda texts: torch.zeros(len(texts), 1)).metrics
     # AAAA, AAAC and AACC: of nine hidden letters three are C, and the columns are right about 2 + 3 + 2.
     assert metrics["masked_tokens/val/model/top1"] == pytest.approx(3 / 9)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from clipbio.config import compose, instantiate, plain
+from clipbio.distributed import World
 from clipbio.dna import BarcodeTokenizer
 from clipbio.errors import ClipbioError
 from clipbio.models import ConvDna, towers
+from clipbio.tasks.barcodes import column_counts
 from clipbio.tasks.evaluate import evaluate
+from clipbio.tasks.parts import build_data
 from clipbio.tasks.train import train
 from clipbio.training.masked import check_alone
 
@@ -104,3 +110,30 @@ def test_the_norm_of_a_projection_that_no_loss_trains_takes_in_features(barcodes
     name = "model.towers.dna.projections.default.input_norm"
     assert saved[f"{name}.batches"] == 2
     assert saved[f"{name}.mean"].abs().min() > 0
+
+
+def test_barcodes_are_counted_in_pieces_and_broken_ones_nowhere(
+    barcodes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = plain(compose("train", overrides(barcodes, tmp_path, "run")))
+    data, model = build_data(config, World()), instantiate(config["model"], "model")
+    whole = column_counts(model, data)
+    assert whole.sum(dim=1).tolist() == [48] * 20
+    monkeypatch.setattr("clipbio.tasks.barcodes._AT_ONCE", 7)
+    assert torch.equal(column_counts(model, data), whole)
+    split = data.split("train")
+    index, first = split.index, int(split.rows[0])
+    read = index.read
+
+    def protein(row: int, *, image: bool = True) -> Any:
+        specimen = read(row, image=image)
+        return replace(specimen, dna="MKVLEQ") if row == first else specimen
+
+    monkeypatch.setattr(index, "read", protein)
+    assert column_counts(model, data).sum(dim=1).tolist() == [47] * 20
+
+
+def test_data_without_barcodes_are_told_of(make_table: Callable[..., Path], tmp_path: Path) -> None:
+    root = make_table([{"specimen_id": str(n), "image": f"images/{n}.jpg", "genus": "Rosa"} for n in range(8)])
+    with pytest.raises(ClipbioError, match="no train specimen has a barcode: is the column called dna"):
+        train(plain(compose("train", overrides(root, tmp_path, "run"))))

@@ -11,6 +11,9 @@ from clipbio.data.batch import Batch
 from clipbio.data.datamodule import SpecimenData
 from clipbio.data.transforms import Augmentation
 from clipbio.distributed import World
+from clipbio.dna import BarcodeAugmentation, BarcodeTokenizer
+from clipbio.errors import ClipbioError
+from clipbio.models import ConvDna, openclip, towers
 from clipbio.tasks.parts import build_data, build_model
 from clipbio.training.inputs import FeatureCache, connect
 
@@ -140,3 +143,19 @@ def test_features_of_other_pixels_are_kept_apart(make_garden: MakeGarden, tmp_pa
         image_folders.add(data.image.store.folder)
         text_folders.add(encoder.store.folder)
     assert (len(image_folders), len(text_folders)) == (3, 1)
+
+
+def test_augmentation_of_barcodes_is_refused_where_it_makes_no_sense(make_garden: MakeGarden, tmp_path: Path) -> None:
+    _, data, _ = connected(make_garden(), tmp_path, cached=False)
+    aligned = ConvDna(tokenizer=BarcodeTokenizer(k=2, max_length=20, gaps="keep"), layers=1, width=8)
+    for model, message in (
+        (towers(dna=aligned, dim=8), r"offset=4 would shift the columns of alignments.*gaps=keep keeps"),
+        (openclip("clipbio:clipbio_tiny"), "no effect: the model encodes image and text, no barcodes"),
+    ):
+        data.__dict__.pop("planned", None)
+        data.read_for(model.modalities)
+        with pytest.raises(ClipbioError, match=message):
+            connect(
+                model, data, cache=FeatureCache(None), augmentation=None, splits=[], world=World(),
+                device=torch.device("cpu"), barcode_augmentation=BarcodeAugmentation(offset=4),
+            )  # fmt: skip
