@@ -135,25 +135,25 @@ class ChunkWriter:
         except OSError as error:
             self.defects.add("unreadable_file", f"specimen '{specimen.id}'", described(specimen.image, error))
             return
-        image = image_of(members)
+        image, barcode = image_of(members), barcode_digest(specimen.dna)
         location = self._shards.write(key, members)
         # In the order of the columns of the index.
         self._rows.append(
             (
                 *(specimen.id, specimen.split, location.shard, key, location.offset, location.length),
-                *(image_digest(image), barcode_digest(specimen.dna), specimen.group_id),
+                *(image_digest(image), barcode, specimen.group_id),
                 *specimen.taxon.ranks,
                 *(next(iter(specimen.common_names), ""), specimen.label, specimen.bin),
                 *(specimen.source, specimen.licence, specimen.rights_holder),
             )
         )
         self._columns.update(record, specimen.metadata)
-        self._count(specimen, image=image is not None, mask=MASK_MEMBER in members)
+        self._count(specimen, image=image is not None, barcode=bool(barcode), mask=MASK_MEMBER in members)
 
-    def _count(self, specimen: Specimen, *, image: bool, mask: bool) -> None:
+    def _count(self, specimen: Specimen, *, image: bool, barcode: bool, mask: bool) -> None:
         self._counts["images"] += image
         self._counts["masks"] += mask
-        self._counts["barcodes"] += bool(specimen.dna)
+        self._counts["barcodes"] += barcode
         if not specimen.has_name:
             self._counts["unnamed"] += 1
             message = "no taxon, common name, label or description"

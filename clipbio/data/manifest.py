@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 # To be raised when the form of the shards changes, or the cleaning of what is written into them: caches depend on it.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 CLIPBIO_LAYOUT = "clipbio"
 SPLITS = ("train", "val", "test", "unseen", "val_unseen", "key", "key_unseen")
 MANIFEST = "manifest.json"

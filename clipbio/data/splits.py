@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from clipbio.data.carving import carved
 from clipbio.data.shards import ShardFolder, ShardIndex
-from clipbio.seeding import derive_seed
 
 __all__ = ["IntArray", "SplitRows", "common_species", "splits_of", "whole_split", "without_pictures"]
 
@@ -36,7 +36,7 @@ def splits_of(folder: ShardFolder, *, val_share: float, seed: int) -> dict[str, 
 
     Args:
         folder: Prepared shards.
-        val_share: Share of the train groups that becomes `val` where there is none.
+        val_share: Share of the train groups that becomes `val` where there is none, see `carved`.
         seed: Decides which groups.
     """
     found = {name: whole_split(folder, name) for name, samples in folder.splits.items() if samples}
@@ -52,14 +52,10 @@ def whole_split(folder: ShardFolder, name: str) -> SplitRows:
 
 
 def _carve(train: SplitRows, share: float, seed: int) -> dict[str, SplitRows]:
-    """Part the groups of `train` by the rank of their hashed number, so that exactly a share becomes `val`."""
-    groups, group_of_row = np.unique(train.index.group_N, return_inverse=True)
-    if len(groups) < 2:
+    """Part the rows of `train` into `train` and `val`."""
+    val = carved(train.index, share, seed)
+    if val is None:
         return {}
-    hashes = np.array([derive_seed("val", seed, int(group)) for group in groups])
-    chosen = np.zeros(len(groups), dtype=bool)
-    chosen[np.argsort(hashes)[: max(1, round(share * len(groups)))]] = True
-    val = chosen[group_of_row]
     log.info("no split 'val': %d of %d train specimens were carved out for it", val.sum(), len(val))
     return {
         "train": SplitRows("train", train.index, train.rows[~val]),

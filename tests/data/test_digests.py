@@ -8,10 +8,13 @@ from clipbio.data.digests import barcode_digest, image_digest
 from clipbio.data.prepare import prepare
 from clipbio.data.shards import ShardFolder
 from clipbio.data.sources import TableSource
-from clipbio.data.sources.cells import is_sequence
+from clipbio.data.sources.cells import has_bases, is_sequence
+from clipbio.dna import clean_barcode
 
 
-@pytest.mark.parametrize("same", ["acgt", "AC-GT", "ACGTNN", "ACGT?N?", " AC GT\n", "--acgtn-"])
+@pytest.mark.parametrize(
+    "same", ["acgt", "AC-GT", "ACGTNN", "ACGT?N?", " AC GT\n", "--acgtn-", "ACGU", "..AC.GT", "acgtI"]
+)
 def test_case_gaps_and_padding_do_not_make_another_barcode(same: str) -> None:
     assert barcode_digest(same) == barcode_digest("ACGT")
 
@@ -22,7 +25,18 @@ def test_other_letters_make_another_barcode(other: str) -> None:
 
 
 def test_nothing_has_no_digest() -> None:
-    assert barcode_digest("") == barcode_digest("NN--") == image_digest(None) == b""
+    assert barcode_digest("") == barcode_digest("NN--") == barcode_digest("....") == image_digest(None) == b""
+
+
+@pytest.mark.parametrize("letters", ["MNPLEF", "ACGT1", "ACGTÜ"])
+def test_letters_that_cannot_be_read_are_something(letters: str) -> None:
+    assert barcode_digest(letters) == barcode_digest(f" {letters.lower()}\n") != b""
+
+
+@pytest.mark.parametrize("sequence", ["acgtu-RYKN", "A.C?I GT\tN-", "NNNN", "-.?", "UUUU"])
+def test_barcodes_are_the_same_where_models_read_the_same(sequence: str) -> None:
+    assert barcode_digest(sequence) == barcode_digest(clean_barcode(sequence))
+    assert bool(barcode_digest(sequence)) is has_bases(sequence)
 
 
 def test_the_index_is_a_catalogue(make_table: MakeTable, tmp_path) -> None:

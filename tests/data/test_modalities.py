@@ -250,6 +250,9 @@ def test_chance_hides_as_often_as_it_is_told_and_never_below_two() -> None:
     assert np.mean(["dna" in one for one in seen]) == pytest.approx(0.92, abs=0.02)
     assert np.mean(["text" in one for one in seen]) == pytest.approx(0.62, abs=0.03)
     assert seen == [shown(MODALITIES, {"dna": 0.1, "text": 0.4}, seed) for seed in range(4000)]
+    both = [shown(MODALITIES, {"dna": 0.5, "text": 0.5, "image": 0.5}, seed) for seed in range(4000)]
+    # docs/modalities.md: a (1 - b/2 - c/2 + bc/3)
+    assert all(sum(name not in one for one in both) / 4000 == pytest.approx(0.2917, abs=0.025) for name in MODALITIES)
     assert shown(("image", "dna"), {"dna": 1.0}, 0) == ("image", "dna")
     assert shown(MODALITIES, {}, 0) == MODALITIES
 

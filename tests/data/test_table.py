@@ -103,6 +103,14 @@ def test_missing_values_of_other_programs_are_none_but_in_metadata(make_table: M
     assert kinds(source) == {"no_image_no_dna": 1}
 
 
+@pytest.mark.parametrize("dna", ["NNNN", "----", "..N?"])
+def test_gaps_and_unknown_bases_alone_are_no_barcode(make_table: MakeTable, dna: str) -> None:
+    rows = rows_of(2, dna=dna)
+    source = TableSource(make_table([rows[0], rows[1] | {"image": ""}]))
+    assert [specimen.id for specimen in source] == [rows[0]["specimen_id"]]
+    assert kinds(source) == {"no_image_no_dna": 1}
+
+
 def test_unusable_rows_are_counted_with_their_row_and_skipped(make_table: MakeTable) -> None:
     rows = rows_of(6)
     rows[1]["specimen_id"] = "bird-0"

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 from clipbio.data.defects import Defects
-from clipbio.data.sources.cells import existing_file, text
+from clipbio.data.sources.cells import existing_file, has_bases, text
 from clipbio.data.sources.provisional import determination
 from clipbio.data.sources.published_splits import HOUSE_SPLITS
 from clipbio.data.sources.tabular import TabularFile
@@ -138,7 +138,7 @@ class BioscanTable(ABC):
         unusable = _unusable(values, published, first_rows)
         if not unusable and self.images is not None and image is None:
             unusable = "missing_image", f"the image {self.image_names(cells)[0]} is not there"
-        elif not unusable and image is None and not values["dna"]:
+        elif not unusable and image is None and not has_bases(values["dna"]):
             unusable = "no_image_no_dna", "images are not read and the barcode is empty"
         if unusable:
             self.defects.add(unusable[0], self._table.where(number), unusable[1])

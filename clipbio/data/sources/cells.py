@@ -9,13 +9,14 @@ from typing import Any
 
 from clipbio.names import clean_phrase
 
-__all__ = ["existing_file", "given", "is_not_given", "is_sequence", "text", "texts"]
+__all__ = ["existing_file", "given", "has_bases", "is_not_given", "is_sequence", "text", "texts"]
 
 _MISSING = frozenset({"unknown", "not_classified", "nan", "null", "n/a"})
 # What R and Python write for a missing value; not among metadata, where NA is Namibia.
 _NOT_GIVEN = frozenset({"na", "none"})
 # The letters of IUPAC, inosine, gaps, and what alignments write for an unknown base.
 _SEQUENCE = re.compile(r"[ACGTURYSWKMBDHVNI?.-]+", re.IGNORECASE)
+_NO_BASES = "NnIi?.- \t\r\n"
 
 
 def text(value: Any) -> str:
@@ -46,6 +47,11 @@ def texts(value: Any) -> tuple[str, ...]:
 def is_sequence(told: str) -> bool:
     """Tell whether a cell holds a sequence of nucleotides, gaps included."""
     return _SEQUENCE.fullmatch(told) is not None
+
+
+def has_bases(told: str) -> bool:
+    """Tell whether a sequence holds more than gaps and unknown bases, which are no barcode."""
+    return bool(told.strip(_NO_BASES))
 
 
 def existing_file(root: Path, name: str) -> Path | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipbio.data.defects import Defects
 from clipbio.data.sources import hdf5
-from clipbio.data.sources.cells import text
+from clipbio.data.sources.cells import has_bases, text
 from clipbio.data.sources.provisional import determination
 from clipbio.data.sources.published_splits import HOUSE_SPLITS
 from clipbio.data.specimen import SpeciesText, Specimen
@@ -155,7 +155,7 @@ def _unusable(
         return "duplicate_id", f"'{identity}' is already the id of row {places[identity] - start}"
     if not 0 <= length <= group.images.shape[1]:
         return "broken_image", f"its byte length {length} does not fit in {group.images.shape[1]}"
-    if not length and not cells.get("barcode"):
+    if not length and not has_bases(cells.get("barcode", "")):
         return "no_image_no_dna", "neither image nor barcode is given"
     return None
 

@@ -13,6 +13,7 @@ from Bio.SeqIO.FastaIO import SimpleFastaParser
 
 from clipbio.data.defects import Defects
 from clipbio.data.sources.archive import find_export
+from clipbio.data.sources.cells import has_bases
 from clipbio.data.sources.delimited import READ_ERRORS, check_encoding
 from clipbio.data.sources.fasta_headers import HEADERS, Header, HeaderName, header_form, read_header
 from clipbio.data.sources.records import Ids
@@ -116,6 +117,9 @@ class FastaSource:
             clean_barcode(sequence)
         except BadBarcode as error:
             self.defects.add("bad_barcode", where, str(error))
+            return False
+        if not has_bases(sequence):
+            self.defects.add("no_image_no_dna", where, "the sequence is gaps and unknown bases alone")
             return False
         return True
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipbio.data.defects import Defects
 from clipbio.data.manifest import SPLITS
-from clipbio.data.sources.cells import given, is_sequence, text, texts
+from clipbio.data.sources.cells import given, has_bases, is_sequence, text, texts
 from clipbio.data.sources.huggingface_images import named_image
 from clipbio.data.sources.huggingface_parts import Part, failures
 from clipbio.data.specimen import Picture, SpeciesText, Specimen
@@ -122,7 +122,7 @@ class HuggingfaceSource:
             unusable = "duplicate_id", f"'{identity}' is already the id of {places[identity]}"
         elif stored is None and is_bad:
             unusable = "bad_barcode", f"'{dna[:20]}' is no sequence of nucleotides"
-        elif stored is None and not dna:
+        elif stored is None and not has_bases(dna):
             unusable = "no_image_no_dna", "neither image nor dna is given"
         elif stored is not None and image is None:
             unusable = "missing_image", f"the image {stored} is not in the data set"

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from clipbio.data.defects import Defects
-from clipbio.data.sources.cells import given
+from clipbio.data.sources.cells import given, has_bases
 from clipbio.data.sources.matlab import MatFile
 from clipbio.data.sources.pictures import IMAGE_SUFFIXES, Medium, Pictures, check_folder, pictures_state
 from clipbio.data.sources.provisional import determination
@@ -78,7 +78,7 @@ class InsectSource:
         stem = identity.stem if identity.suffix.lower() in IMAGE_SUFFIXES else identity.name
         image = pictures.find(stem, [Medium()])[0]
         dna = cells["dna"]
-        if image is None and not dna:
+        if image is None and not has_bases(dna):
             self.defects.add("no_image_no_dna", where, "it has no barcode, and no file is named after its id")
             return
         if image is None and self.images is not None:

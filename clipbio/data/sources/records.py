@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from clipbio.data.defects import Defects
-from clipbio.data.sources.cells import text
+from clipbio.data.sources.cells import has_bases, text
 from clipbio.data.sources.pictures import Medium, Pictures
 from clipbio.data.specimen import Specimen
 from clipbio.errors import ClipbioError, nearest
@@ -81,18 +81,20 @@ def pictured(
         found = [(number, path, medium) for number, (path, medium) in enumerate(files, start=1)]
     else:
         found = [(number, path, Medium()) for number, path in pictures.numbered(key or record.id, count)]
-    if not found and not record.dna:
+    if not found and not has_bases(record.dna):
         by_id = "no file bears its id" if pictures.named_by == "id" else "files are looked up by address alone"
         defects.add("no_image_no_dna", where, f"the record names no picture, and {by_id}")
     several, written = len(found) > 1, False
     for number, path, medium in found:
         identity = f"{record.id}_{number}" if several and number else record.id
         if path is None:
-            defects.add("image_not_downloaded", where, _advice(medium, number, pictures), skipped=not record.dna)
+            defects.add(
+                "image_not_downloaded", where, _advice(medium, number, pictures), skipped=not has_bases(record.dna)
+            )
         elif identity == record.id or ids.claim(identity, where):
             yield _with_picture(record, identity, path, medium, record.id if several and grouped else "")
             written = True
-    if record.dna and not written:
+    if has_bases(record.dna) and not written:
         yield record
 
 

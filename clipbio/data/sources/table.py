@@ -12,7 +12,7 @@ from typing import Any
 
 from clipbio.data.defects import Defects
 from clipbio.data.manifest import SPLITS
-from clipbio.data.sources.cells import existing_file, given, is_not_given, is_sequence, text, texts
+from clipbio.data.sources.cells import existing_file, given, has_bases, is_not_given, is_sequence, text, texts
 from clipbio.data.sources.tabular import SUFFIXES, TabularFile, find_table
 from clipbio.data.specimen import SpeciesText, Specimen
 from clipbio.errors import ClipbioError, nearest
@@ -183,7 +183,7 @@ def _unusable(values: Mapping[str, str], image: Path | None, first_rows: Mapping
         return "missing_id", "specimen_id is empty"
     if identity in first_rows:
         return "duplicate_id", f"'{identity}' is already the id of row {first_rows[identity]}"
-    if not values["image"] and not values["dna"]:
+    if not values["image"] and not has_bases(values["dna"]):
         return "no_image_no_dna", "neither image nor dna is given"
     if values["image"] and image is None:
         return "missing_image", f"the image {values['image']} is not there"

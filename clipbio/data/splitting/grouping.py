@@ -16,7 +16,17 @@ from clipbio.data.splitting.records import IntArray, Records
 from clipbio.errors import ClipbioError, nearest
 from clipbio.seeding import derive_seed
 
-__all__ = ["Components", "check_shares", "components", "draw", "is_number", "names_of", "pick", "warn_of_empty_train"]
+__all__ = [
+    "Components",
+    "check_shares",
+    "components",
+    "draw",
+    "is_number",
+    "joined",
+    "names_of",
+    "pick",
+    "warn_of_empty_train",
+]
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +59,7 @@ def components(records: Records, by: Sequence[str]) -> Components:
     rows.append(np.flatnonzero(alone_N))
     hashes.append(records.id_N[alone_N])
     row_E, hash_E = np.concatenate(rows), np.concatenate(hashes)
-    of_N = _joined(row_E, hash_E, len(records))
+    of_N = joined(row_E, hash_E, len(records))
     name_C = np.full(int(of_N.max(initial=-1)) + 1, np.iinfo(np.int64).max)
     np.minimum.at(name_C, of_N[row_E], hash_E)
     _warn_of_one_large(of_N, by)
@@ -64,8 +74,8 @@ def _warn_of_one_large(of_N: IntArray, by: Sequence[str]) -> None:
         )
 
 
-def _joined(row_E: IntArray, hash_E: IntArray, num_records: int) -> IntArray:
-    """Number the components of the graph whose edges lead from records to values of keys."""
+def joined(row_E: IntArray, hash_E: IntArray, num_records: int) -> IntArray:
+    """Number the components (N) of the graph whose E edges lead from records to values of keys."""
     value_V, value_E = np.unique(hash_E, return_inverse=True)
     size = num_records + len(value_V)
     edges = coo_array((np.ones(len(row_E), np.int8), (row_E, num_records + value_E.reshape(-1))), shape=(size, size))

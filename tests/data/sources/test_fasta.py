@@ -93,6 +93,13 @@ def test_plain_headers_and_defects(tmp_path: Path) -> None:
     assert str(source.defects.of("bad_barcode")[0]).startswith("barcodes.fasta record 3: 'MNPLEF...' holds 'E'")
 
 
+def test_gaps_and_unknown_bases_are_no_barcode(tmp_path: Path) -> None:
+    source = FastaSource(write(tmp_path, ">a\nNNNN\nNN\n>b\n--..\n>c\n-ACGT-\n>d\n??N\n"))
+    assert [one.id for one in source] == ["c"]
+    assert source.defects.counts == {"no_image_no_dna": 3}
+    assert "record 1: the sequence is gaps and unknown bases alone" in str(source.defects.of("no_image_no_dna")[0])
+
+
 @pytest.mark.parametrize(
     ("content", "settings", "told"),
     [
