@@ -5,6 +5,7 @@ Shape suffixes: B batch, L tokens, F features.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -21,6 +22,8 @@ from clipbio.models.tower import Tower
 from clipbio.models.weights import load_exactly
 
 __all__ = ["BertDna", "BertDnaTrunk"]
+
+log = logging.getLogger(__name__)
 
 SOFTMAX_MEAN = "softmax_mean"
 
@@ -110,6 +113,11 @@ class BertDna(DnaOptions):
             load_exactly(encoder, weights.part("encoder"), source=self.weights)
             if isinstance(pool, SoftmaxMean):
                 _load_head(pool, weights)
+        elif load_weights and isinstance(pool, SoftmaxMean):
+            log.warning(
+                "model.dna.weights=null: CLIBD's DNA tower begins with random weights, the published one with those of "
+                "BarcodeBERT's 5-mers"
+            )
         del encoder.encoder.layer[self.blocks :]
         trunk = BertDnaTrunk(
             encoder,

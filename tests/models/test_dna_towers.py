@@ -93,6 +93,13 @@ def test_poolings_by_hand():
         torch.testing.assert_close(trunk(tokens_BL)[0], expected(states_BLF[0][mask_BL[0]]), atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("load_weights", [True, False])
+def test_the_published_tower_without_its_weights_is_warned_of(load_weights, caplog):
+    recipe = BertDna(tokenizer=tokenizer(vocabulary="clibd"), pooling="softmax_mean", width=16, layers=1)
+    recipe.build(dim=16, load_weights=load_weights)
+    assert ("begins with random weights" in caplog.text) is load_weights
+
+
 def test_softmax_mean_by_hand():
     trunk = bert(tokenizer=tokenizer(vocabulary="clibd"), pooling="softmax_mean").trunk
     tokens_BL = trunk.tokenizer([LONG, SHORT])
