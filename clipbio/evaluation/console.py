@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Group
+from rich.console import Console, Group
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 
 from clipbio.evaluation.key_query_table import deepest_metric, is_key_query
@@ -15,13 +16,17 @@ from clipbio.evaluation.table import ResultTable, cell, label, percent, result_t
 __all__ = ["console_table"]
 
 _CONSOLE_COLUMNS = 6
+_FEWEST = 3
+_WIDTH = 80
+_CHOSEN = {"open_set": ("auroc", "fpr95", "balanced"), "taxon_consistent": ("top1", "consistent", "right")}
 
 
 def console_table(metrics: Mapping[str, float]) -> Group:
     """Return one table per task for the console: a line per split and variant, in percent.
 
-    To fit a terminal, the 95 % interval stands beside the first metric only; macro means, counts, further depths of
-    answers at a rank and what comes after the first metrics are left to the report.
+    To fit a terminal of 80 columns, the 95 % interval stands beside the first metric only; macro means, counts, further
+    depths of answers at a rank and what comes after the first metrics are left to the report. Where that is still too
+    wide there are fewer columns; names and numbers are never cut.
     """
     tasks: dict[str, list[ResultTable]] = {}
     for group in result_tables(metrics):
@@ -60,23 +65,57 @@ def _on_console(metric: str) -> bool:
     return not rank.startswith("macro") and (not slash or answer in ("top1", "micro@1"))
 
 
+def _names(task: str, groups: Sequence[ResultTable]) -> list[str]:
+    """Return the metrics that may stand on the console, the most telling first."""
+    shown = list(dict.fromkeys(name for group in groups for name in group.quality_metrics))
+    chosen = [next((name for name in shown if name.split("/")[-1] == one), "") for one in _CHOSEN.get(task, ())]
+    first = [name for name in shown if _on_console(name)][:_CONSOLE_COLUMNS]
+    return [name for name in chosen if name] or first or shown
+
+
 def _task_table(task: str, groups: Sequence[ResultTable]) -> Table:
-    shown = dict.fromkeys(name for group in groups for name in group.quality_metrics)
-    names = [name for name in shown if _on_console(name)][:_CONSOLE_COLUMNS] or list(shown)
+    """Return the widest table that fits, the narrowest if none does."""
+    tables = (
+        _table(task, groups, names, interval=interval, last=last)
+        for names, interval, last in _layouts(_names(task, groups))
+    )
+    console = Console(width=1000)
+    for table in tables:
+        if Measurement.get(console, console.options, table).maximum <= _WIDTH:
+            break
+    return table
+
+
+def _layouts(names: list[str]) -> Iterator[tuple[list[str], bool, tuple[str, ...]]]:
+    """Yield metrics, whether there is an interval, and the last columns, from wide to narrow."""
+    for count in range(max(len(names), _FEWEST), _FEWEST - 1, -1):
+        yield names[:count], True, ("chance", "n")
+    yield names[:_FEWEST], True, ("chance",)
+    yield names[:_FEWEST], True, ()
+    for count in range(_FEWEST, 0, -1):
+        yield names[:count], False, ()
+
+
+def _table(
+    task: str, groups: Sequence[ResultTable], names: Sequence[str], *, interval: bool, last: Sequence[str]
+) -> Table:
     title = f"{label(task).capitalize()}, %"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for heading in ("split", ""):
-        table.add_column(heading, no_wrap=True)
-    for name in (*names, "chance", "n"):
+        table.add_column(heading, overflow="fold")
+    for name in (*names, *last):
         heading = "permuted" if name.endswith("_permuted") else label(name).replace("recall@", "R@")
         table.add_column(escape(heading), justify="right", no_wrap=True)
     for group in groups:
         table.add_section()
         for number, (variant, row) in enumerate(group.rows.items()):
             first, *others = (row.get(name) for name in names) if names else [None]
-            numbers = (cell(first), *(cell(figure, interval=False) for figure in others))
-            chance = "" if first is None or first.chance is None else percent(first.chance)
+            numbers = (cell(first, interval=interval), *(cell(figure, interval=False) for figure in others))
             count = group.n(variant)
+            ends = {
+                "chance": "" if first is None or first.chance is None else percent(first.chance),
+                "n": "" if count is None else str(count),
+            }
             split = "" if number else group.split
-            table.add_row(*map(escape, (split, label(variant), *numbers, chance, "" if count is None else str(count))))
+            table.add_row(*map(escape, (split, label(variant), *numbers, *(ends[one] for one in last))))
     return table

@@ -65,6 +65,7 @@ def write_report(
         "title": title,
         "summary": {heading: dict(values) for heading, values in summary.items() if values},
         "tasks": _by_task([table for table in tables if not is_key_query(table)]),
+        "with_texts": any(table.task in ("zero_shot", "retrieval") for table in tables),
         "grids": grids(tables),
         "curves": curves(history, album),
         "sections": _split_sections(details, tables, album),

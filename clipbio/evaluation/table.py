@@ -47,6 +47,11 @@ class ResultTable:
         found = {row[metric].chance for row in self.rows.values() if metric in row}
         return found.pop() if len(found) == 1 else None
 
+    @property
+    def has_chance(self) -> bool:
+        """Tell whether the chance of any metric is the same in all rows."""
+        return any(self.chance(metric) is not None for metric in self.metrics)
+
     def n(self, variant: str) -> int | None:
         """Return the number of things that the first metric of a row averages over."""
         return next((figure.n for figure in self.rows[variant].values() if figure.n is not None), None)

@@ -139,3 +139,18 @@ def test_rare_families_are_taken_together(world):
     assert names[-1] == "other families"
     assert counts.sum() == 64
     assert counts[-1, -1] == 4
+
+
+def test_the_row_of_chance_and_the_note_stand_where_they_say_something(tmp_path, world):
+    path = "open_set/test+unseen/image_to_image"
+    metrics = {f"{path}/top1": 0.5, f"{path}/top1/n": 4, f"{path}/auroc": 0.7, f"{path}/auroc/n": 4,
+               f"{path}/auroc/chance": 0.5}  # fmt: skip
+    html, text = report(tmp_path, metrics=metrics)
+    assert '<tr class="chance">' in html
+    assert "| *chance* | | 50.0 | |" in text
+    for page in (html, text):
+        assert "Percent" in page
+        assert "permuted" not in page
+    html, text = report(tmp_path, results_of(world().split(), world().encode))
+    assert "Texts permuted” is a control" in html
+    assert '"Texts permuted" is a control' in text

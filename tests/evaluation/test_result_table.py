@@ -54,6 +54,33 @@ def test_console_table_shows_values_with_intervals_on_80_columns():
     assert "train/loss" not in text
 
 
+def cross_figures(split, suffixes):
+    for suffix in suffixes:
+        path = ("open_set", split, f"fused_to_fused{suffix}")
+        for metric in ("top1", "auroc", "fpr95", "oscr", "balanced", "known_rejected"):
+            yield Figure(*path, metric, 0.979, 0.95, 0.99, 12345, 0.5 if metric == "auroc" else None)
+        path = ("taxon_consistent", split, f"fused_to_fused{suffix}")
+        for metric in ("species/top1", "genus/top1", "family/top1", "order/top1", "consistent"):
+            yield Figure(*path, metric, 0.979, 0.95, 0.99, 12345, 0.1)
+
+
+def test_wide_tables_have_fewer_columns_on_80_and_nothing_is_cut():
+    metrics = flatten(cross_figures("val+val_unseen", ("", "_margin", "_nearest")))
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(console_table(metrics))
+    text = console.export_text()
+    assert "…" not in text
+    open_set, tree = (line.split() for line in text.splitlines() if "split" in line)
+    assert open_set[1:4] == ["AUROC", "FPR95", "balanced"]
+    assert tree[1:3] == ["species/top1", "consistent"]
+    for row in ("fused to fused margin", "fused to fused nearest"):
+        assert [line.count("97.9") for line in text.splitlines() if row in line] == [3, 2]
+    # Names that no layout has room for are wrapped.
+    long = flatten(cross_figures("a_split_" * 6, ("_margin",)))
+    console.print(console_table(long))
+    assert "…" not in console.export_text()
+
+
 def test_console_table_of_nothing_is_empty():
     assert list(console_table({}).renderables) == []
 
