@@ -46,7 +46,7 @@ class Barcode:
     Args:
         ranks: the ranks at which the nearest key is judged.
         shots: barcodes of each species for the probe; None is all.
-        kmer: length of the k-mers (stride 1) of the baseline.
+        kmer: length of the k-mers (stride 1) of the baseline, at most 6.
         shortlist: how many keys are aligned with each query, those with the most similar k-mers; 0 for no alignment.
         splits: the splits to judge; None is all that are evaluated.
         bootstrap: resamples of the intervals, 0 for none.
@@ -69,8 +69,9 @@ class Barcode:
                 raise ClipbioError(f"benchmark barcode: ranks names '{rank}'{nearest(rank, RANKS)}")
         if shots is not None and shots < 1:
             raise ClipbioError(f"benchmark barcode: shots={shots}; give a number from 1 up, or null for all barcodes")
-        if not 1 <= kmer <= 8 or shortlist < 0:
-            raise ClipbioError(f"benchmark barcode: kmer={kmer} must be 1 to 8, shortlist={shortlist} 0 or more")
+        # A vector has 4^kmer numbers: of 6 letters 16 kB for each distinct barcode.
+        if not 1 <= kmer <= 6 or shortlist < 0:
+            raise ClipbioError(f"benchmark barcode: kmer={kmer} must be 1 to 6, shortlist={shortlist} 0 or more")
         self.ranks, self.shots, self.kmer, self.shortlist = tuple(ranks), shots, kmer, shortlist
         self.splits = None if splits is None else tuple(splits)
         self.bootstrap = bootstrap

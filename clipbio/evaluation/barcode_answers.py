@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from clipbio.evaluation.barcode_search import barcode_numbers, plain_barcodes
+from clipbio.evaluation.barcode_search import plain_barcodes
+from clipbio.evaluation.key_query_forms import labels_of
 from clipbio.evaluation.probe import draw_shots, linear_probe
 from clipbio.evaluation.specimens import Specimens
 from clipbio.taxonomy import RANKS
@@ -26,7 +27,10 @@ _SPECIES = RANKS.index("species")
 
 @dataclass(frozen=True)
 class Barcodes:
-    """N specimens that have a barcode: its clean sequence, any unit vectors of it, and lineage keys (-1 unknown)."""
+    """N specimens that have a barcode: its clean sequence, any unit vectors of it, and lineage keys (-1 unknown).
+
+    A species without a binomial takes its label (a provisional name), as in `key_query`.
+    """
 
     sequences: tuple[str, ...]
     vectors_ND: torch.Tensor
@@ -37,7 +41,7 @@ class Barcodes:
         """Take the specimens whose DNA was encoded."""
         chosen = specimens.take(specimens.present["dna"])
         sequences = tuple(plain_barcodes(chosen.barcodes))
-        return cls(sequences, chosen.vectors["dna"].cpu(), chosen.taxon_NR.cpu().numpy())
+        return cls(sequences, chosen.vectors["dna"].cpu(), labels_of(chosen, RANKS, "clipbio").numpy())
 
     def __len__(self) -> int:
         return len(self.sequences)
@@ -109,8 +113,7 @@ def probe_answers(
     judged, species = np.flatnonzero(known_Q), np.unique(class_K[class_K >= 0])
     if not len(judged) or len(species) < 2:
         return None
-    (unit_K,) = barcode_numbers(keys.sequences)
-    drawn = draw_shots(class_K, unit_K, shots=shots, seed=seed)
+    drawn = draw_shots(class_K, keys.sequences, shots=shots, seed=seed)
     found = {
         name: linear_probe(key_KD.numpy(), class_K, drawn, query_QD.numpy()[judged], seed=seed)
         for name, (key_KD, query_QD) in features.items()

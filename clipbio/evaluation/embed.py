@@ -71,7 +71,7 @@ class Collector:
         """Return everything on every process.
 
         Raises:
-            ClipbioError: Not every expected row came exactly once, or too many could not be read.
+            ClipbioError: Not every expected row came once, too many could not be read, or vectors are not finite.
         """
         pieces = gather_objects((self.parts, self.skipped))
         parts = [part for own_parts, _ in pieces for part in own_parts if len(part.rows_B)]
@@ -88,6 +88,7 @@ class Collector:
         for name in dict.fromkeys(name for part in parts for name in part.vectors):
             mask_N, whole_ND = _joined(parts, name)
             vectors[name], present[name] = torch.from_numpy(whole_ND[order_N]), torch.from_numpy(mask_N[order_N])
+        self._check_finite(vectors)
         return Gathered(rows_N[order_N], vectors, present, {item.id: item.reason for _, item in skipped})
 
     def _check(self, rows_N: Array, skipped: list[tuple[int, Skipped]]) -> None:
@@ -104,6 +105,15 @@ class Collector:
             raise ClipbioError(
                 f"split '{self.name}': {len(skipped)} of {len(self.expected)} specimens cannot be read, more than "
                 f"data.max_skipped_share={self.max_skipped_share}; the first one {first.id}: {first.reason}"
+            )
+
+    def _check_finite(self, vectors: Mapping[str, Tensor]) -> None:
+        broken = {name: int((~one.isfinite().all(dim=1)).sum()) for name, one in vectors.items()}
+        told = [f"{count} specimens ({name})" for name, count in broken.items() if count]
+        if told:
+            raise ClipbioError(
+                f"split '{self.name}': the vectors of {' and '.join(told)} of {len(self.expected)} are not finite "
+                "numbers: the model has diverged; take an earlier checkpoint, or train again with a lower learning rate"
             )
 
 

@@ -5,13 +5,14 @@ Shape suffixes: N specimens, M examples, Q queries, D dimensions, C classes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clipbio.seeding import rng
+from clipbio.seeding import derive_seed
 
 __all__ = ["STRENGTHS", "Shots", "draw_shots", "linear_probe"]
 
@@ -32,19 +33,23 @@ class Shots:
     validation_M: IntArray
 
 
-def draw_shots(class_N: IntArray, unit_N: IntArray, *, shots: int | None, seed: int) -> Shots:
+def draw_shots(class_N: IntArray, units: Sequence[str], *, shots: int | None, seed: int) -> Shots:
     """Draw examples of each class; of the copies of a unit (one barcode) only one is taken.
+
+    The draw follows the hashes of the units, whatever the order of the rows.
 
     The first `shots` units of a class are fitted on, at most as many others choose C. A class with fewer gives what
     it has. With None all units are examples, but for every fifth, which chooses C (of classes with five or more).
 
     Args:
         class_N: Class of each specimen, -1 for one that has none.
-        unit_N: Number of its barcode.
+        units: Its barcode.
         shots: Examples per class.
         seed: Another seed draws others.
     """
-    order = rng("probe", seed).permutation(len(class_N))
+    number = {unit: derive_seed("probe", seed, unit) for unit in set(units)}
+    unit_N = np.array([number[unit] for unit in units], np.int64)
+    order = np.argsort(unit_N, kind="stable")
     order = order[class_N[order] >= 0]
     first = np.unique(np.stack([class_N[order], unit_N[order]]), axis=1, return_index=True)[1]
     rows = order[np.sort(first)]

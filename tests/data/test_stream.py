@@ -166,6 +166,17 @@ def test_a_missing_or_doubled_row_is_an_error() -> None:
             collector.gather()
 
 
+def test_vectors_that_are_not_finite_are_one_line() -> None:
+    collector = Collector("test", np.arange(3))
+    present = {"image": torch.tensor([True, True, True]), "dna": torch.tensor([True, False, True])}
+    image_BD, dna_bD = torch.zeros(3, 2), torch.tensor([[0.0, torch.nan], [torch.inf, torch.nan]])
+    collector.add(
+        {"rows_B": torch.arange(3), "inputs": {}, "present": present, "skipped": []}, {"image": image_BD, "dna": dna_bD}
+    )
+    with pytest.raises(ClipbioError, match=r"'test': the vectors of 2 specimens \(dna\) of 3 are not finite"):
+        collector.gather()
+
+
 def test_val_is_carved_out_by_group_and_the_same_for_every_run_seed(make_garden: MakeGarden, tmp_path: Path) -> None:
     garden = make_garden(species=4, per_species=10)
     first, second = (data_of(garden, tmp_path, seed=seed).splits for seed in (0, 1))

@@ -157,6 +157,25 @@ def test_a_nameless_key_may_be_the_nearest_and_is_wrong():
     assert nearest_answers(queries, keys, "species", {"a": np.array([0, 2])}) is None
 
 
+def test_a_provisional_name_stands_in_for_the_species():
+    class Provisional:
+        def __init__(self, taxon):
+            self.taxon = replace(taxon, species="")
+            self.common_names, self.descriptions, self.label = (), (), f"sp. {taxon.species}"
+
+    data = {name: data for name, data in Tree().splits().items() if name != "unseen"}
+    scientific = measured(data)
+    for name, one in data.items():
+        specimens = one.specimens
+        named = tuple(map(Provisional, specimens.named))
+        taxon_NR = torch.tensor([thing.taxon.rank_keys for thing in named])
+        data[name] = replace(one, specimens=replace(specimens, named=named, taxon_NR=taxon_NR))
+    provisional = measured(data)
+    for method in ("embedding", "kmers"):
+        key = f"barcode/test/{method}_probe/species/micro"
+        assert provisional[key] == scientific[key]
+
+
 def test_specimens_without_dna_are_neither_queries_nor_keys():
     data = Tree().splits()
     whole = measured(data)
@@ -205,7 +224,7 @@ def test_a_model_without_dna_is_told_so_and_a_split_without_keys_is_left(caplog)
     [
         ({"ranks": ["genos"]}, "ranks names 'genos'; did you mean 'genus'"),
         ({"shots": 0}, "shots=0; give a number from 1 up"),
-        ({"kmer": 12}, "kmer=12 must be 1 to 8"),
+        ({"kmer": 7}, "kmer=7 must be 1 to 6"),
         ({"shortlist": -1}, "shortlist=-1 0 or more"),
     ],
 )

@@ -3,29 +3,42 @@ import pytest
 
 from clipbio.evaluation.probe import STRENGTHS, draw_shots, linear_probe
 
+UNITS = [f"barcode {number}" for number in range(120)]
+
 
 def test_examples_are_distinct_barcodes_of_named_specimens_and_none_chooses_what_it_fits():
     generator = np.random.default_rng(0)
     class_N = generator.integers(-1, 6, 400)
     unit_N = generator.integers(0, 40, 400) + 100 * class_N
-    drawn = draw_shots(class_N, unit_N, shots=5, seed=0)
+    units = list(map(str, unit_N))
+    drawn = draw_shots(class_N, units, shots=5, seed=0)
     for rows in (drawn.fit_M, drawn.validation_M):
         assert (class_N[rows] >= 0).all()
     both = np.concatenate([drawn.fit_M, drawn.validation_M])
     assert len(np.unique(unit_N[both])) == len(both) == 6 * 10
     assert np.bincount(class_N[drawn.fit_M]).tolist() == [5] * 6
-    again, other = (draw_shots(class_N, unit_N, shots=5, seed=seed) for seed in (0, 1))
+    again, other = (draw_shots(class_N, units, shots=5, seed=seed) for seed in (0, 1))
     assert np.array_equal(again.fit_M, drawn.fit_M)
     assert not np.array_equal(np.sort(other.fit_M), np.sort(drawn.fit_M))
 
 
+def test_the_draw_does_not_depend_on_the_order_of_the_rows():
+    generator = np.random.default_rng(0)
+    class_N = np.repeat(np.arange(4), 30)
+    order = generator.permutation(120)
+    drawn = draw_shots(class_N, UNITS, shots=5, seed=0)
+    shuffled = draw_shots(class_N[order], [UNITS[row] for row in order], shots=5, seed=0)
+    assert order[shuffled.fit_M].tolist() == drawn.fit_M.tolist()
+    assert order[shuffled.validation_M].tolist() == drawn.validation_M.tolist()
+
+
 def test_a_class_with_few_barcodes_gives_what_it_has():
     class_N = np.array([3] * 7 + [4] * 2 + [5] * 9)
-    unit_N = np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 9, 9, 9, 9, 9, 9])
-    drawn = draw_shots(class_N, unit_N, shots=5, seed=0)
+    units = list("012345678999999999")
+    drawn = draw_shots(class_N, units, shots=5, seed=0)
     assert sorted(class_N[drawn.fit_M].tolist()) == [3] * 5 + [4] * 2 + [5]
     assert class_N[drawn.validation_M].tolist() == [3, 3]
-    everything = draw_shots(class_N, unit_N, shots=None, seed=0)
+    everything = draw_shots(class_N, units, shots=None, seed=0)
     assert sorted(class_N[everything.fit_M].tolist()) == [3] * 6 + [4] * 2 + [5]
     assert class_N[everything.validation_M].tolist() == [3]
 
@@ -42,7 +55,7 @@ def blobs():
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
 def test_the_probe_tells_blobs_apart_whatever_their_scale(blobs, scale):
     vectors, class_N = blobs
-    drawn = draw_shots(class_N, np.arange(120), shots=8, seed=0)
+    drawn = draw_shots(class_N, UNITS, shots=8, seed=0)
     asked = np.setdiff1d(np.arange(120), np.concatenate([drawn.fit_M, drawn.validation_M]))
     predicted, strength = linear_probe(scale * vectors, class_N, drawn, scale * vectors[asked])
     assert (predicted == class_N[asked]).mean() > 0.85
@@ -53,7 +66,7 @@ def test_the_strength_is_the_best_on_the_validation_rows(blobs):
     vectors, class_N = blobs
     # Of nine useless directions of huge variance only strong regularisation makes the best; ask each strength by itself.
     noise = np.concatenate([vectors, 30 * np.random.default_rng(1).normal(size=(120, 9))], axis=1)
-    drawn = draw_shots(class_N, np.arange(120), shots=8, seed=0)
+    drawn = draw_shots(class_N, UNITS, shots=8, seed=0)
     _, chosen = linear_probe(noise, class_N, drawn, noise)
     from clipbio.evaluation.probe import _fitted
 
@@ -71,6 +84,6 @@ def test_the_strength_is_the_best_on_the_validation_rows(blobs):
 
 def test_equal_vectors_are_answered_without_a_word(blobs):
     _, class_N = blobs
-    drawn = draw_shots(class_N, np.arange(120), shots=8, seed=0)
+    drawn = draw_shots(class_N, UNITS, shots=8, seed=0)
     predicted, _ = linear_probe(np.ones((120, 3)), class_N, drawn, np.ones((5, 3)))
     assert set(predicted.tolist()) <= set(class_N.tolist())
