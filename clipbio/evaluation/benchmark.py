@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
+from clipbio.errors import ClipbioError
 from clipbio.evaluation.embeddings import SplitData
 
 __all__ = ["AnyBenchmark", "Benchmark", "CrossBenchmark", "EncodeText", "Result", "further_splits", "run_benchmarks"]
@@ -91,13 +92,19 @@ def run_benchmarks(
 ) -> Result:
     """Run each benchmark on the splits it names and join the results.
 
+    A benchmark that model or data do not allow is left out with a warning, so that it does not take the others along.
+
     Args:
         benchmarks: Benchmarks by name.
         splits: What is evaluated.
         encode_text: Texts to unit vectors.
         further: Splits with which the evaluated ones are compared (`further_splits`).
+
+    Raises:
+        ClipbioError: A benchmark was left out and nothing else was measured.
     """
     result = Result()
+    refused: list[ClipbioError] = []
     evaluated = {data.split: data for data in splits}
     everything = evaluated | {data.split: data for data in further}
     for name, benchmark in benchmarks.items():
@@ -105,11 +112,17 @@ def run_benchmarks(
         missing = [split for split in benchmark.splits or () if split not in asked]
         if missing:
             logger.warning("benchmark %s: no split %s among %s", name, ", ".join(missing), ", ".join(evaluated))
-        if isinstance(benchmark, CrossBenchmark):
-            result += benchmark.run_across(everything, asked, encode_text) if asked else Result()
-            continue
-        for split in asked:
-            result += benchmark.run(evaluated[split], encode_text)
+        try:
+            if isinstance(benchmark, CrossBenchmark):
+                result += benchmark.run_across(everything, asked, encode_text) if asked else Result()
+                continue
+            for split in asked:
+                result += benchmark.run(evaluated[split], encode_text)
+        except ClipbioError as error:
+            logger.warning("benchmark %s is left out: %s", name, error)
+            refused.append(error)
+    if refused and not result.metrics:
+        raise refused[0]
     return result
 
 

@@ -15,6 +15,7 @@ from clipbio.errors import ClipbioError
 from clipbio.evaluation.benchmark import further_splits, run_benchmarks
 from clipbio.evaluation.bzsl import Bzsl, harmonic_mean
 from clipbio.evaluation.embeddings import Embeddings, SplitData
+from clipbio.evaluation.key_query import KeyQuery
 from clipbio.evaluation.specimens import Specimens
 from clipbio.taxonomy import Taxon
 
@@ -182,3 +183,11 @@ def test_what_is_missing_is_told(data):
 def test_the_harmonic_mean_of_nothing_is_nothing():
     assert harmonic_mean(0, 0) == 0
     assert harmonic_mean(0.383, 0.2083) == pytest.approx(0.2699, abs=2e-4)
+
+
+def test_without_unseen_species_the_other_benchmarks_go_on(data, caplog):
+    benchmarks = {"bzsl": Bzsl(bootstrap=0), "key_query": KeyQuery(["image"], ["dna"], bootstrap=0)}
+    known = {name: one for name, one in data.items() if name in ("train", "test")}
+    metrics = run_benchmarks(benchmarks, [known["test"]], no_text, further=[known["train"]]).metrics
+    assert "key_query/test/image_to_dna/species/micro@1" in metrics
+    assert "the data has no split unseen" in caplog.text

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from clipbio.errors import ClipbioError
 from clipbio.evaluation.benchmark import EncodeText, Result, further_splits, run_benchmarks
 from clipbio.evaluation.embeddings import SplitData
 from clipbio.evaluation.specimens import Specimens
@@ -45,6 +46,24 @@ def test_keys_are_embedded_once_and_shown_to_the_benchmark_that_asks_for_them(wo
     result = run_benchmarks(benchmarks, evaluated, one.encode, further=[one.split(name="train")])
     assert result.metrics == {"test": 18.0, "val": 18.0}
     assert result.details == (("test", "train", "val"), ("test", "val"))
+
+
+class Impossible(Alone):
+    def run(self, data: SplitData, encode_text: EncodeText) -> Result:
+        raise ClipbioError("benchmark impossible: no DNA was encoded")
+
+
+def test_a_benchmark_that_is_not_possible_takes_no_other_along(
+    world: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    one = world()
+    benchmarks = {"impossible": Impossible(), "alone": Alone()}
+    with caplog.at_level(logging.WARNING):
+        result = run_benchmarks(benchmarks, [one.split(name="test")], one.encode)
+    assert result.metrics == {"test": 18.0}
+    assert "benchmark impossible is left out: benchmark impossible: no DNA was encoded" in caplog.text
+    with pytest.raises(ClipbioError, match="no DNA was encoded"):
+        run_benchmarks({"impossible": Impossible()}, [one.split(name="test")], one.encode)
 
 
 def test_a_benchmark_judges_the_splits_that_it_names(
