@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from clipbio.data.sources import TableSource
 from clipbio.distributed import World
 from clipbio.evaluation.key_query import KeyQueryDetail
 from clipbio.evaluation.metrics import FloatArray
-from clipbio.evaluation.paired import accuracy
+from clipbio.evaluation.paired import IntArray, accuracy
 from clipbio.tasks.parts import build_benchmarks, build_cache, build_data, build_model, measure
 from clipbio.taxonomy import RANKS
 from clipbio.training.checkpoints import checkpoint_path, load_into, read_checkpoint
@@ -27,8 +28,17 @@ from clipbio.training.inputs import connect
 
 VARIANTS = ("image_to_dna", "dna_to_image", "image_to_text_prototype", "fused_to_fused")
 JUDGED = ("family", "genus", "species")
-Answers = dict[tuple[str, str], FloatArray]
-"""For each query of a split the share of seeds that answered it right, by variant and rank."""
+
+
+class Judged(NamedTuple):
+    """For each query of a split the share of seeds that answered it right, and its species."""
+
+    right_Q: FloatArray
+    species_Q: IntArray
+
+
+Answers = dict[tuple[str, str], Judged]
+"""By variant and rank."""
 
 
 def main() -> None:
@@ -38,6 +48,7 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     with contextlib.redirect_stdout(sys.stderr):
         tables = {arm: _prepared(options, arm) for arm in ("all", "complete")}
+        check_apart(tables["all"], tables["complete"])
         runs = {(arm, seed): _trained(options, tables[arm], arm, seed) for arm in tables for seed in options.seeds}
         found = {
             (arm, judged): _mean([_answers(runs[arm, seed], tables[judged]) for seed in options.seeds])
@@ -79,6 +90,14 @@ def _prepared(options: argparse.Namespace, arm: str) -> Path:
     return shards
 
 
+def check_apart(trained: Path, judged: Path) -> None:
+    """End the script if training on one folder sees a record or a barcode that is judged in the other."""
+    train, test = ShardFolder.open(trained).index("train"), ShardFolder.open(judged).index("test")
+    for what, seen, asked in (("ids", train.ids, test.ids), ("barcodes", train.dna_digests, test.dna_digests)):
+        if shared := ({*seen} & {*asked}) - {"", b"", None}:
+            sys.exit(f"{len(shared)} {what} of test in {judged} stand in train of {trained}: the figures would leak")
+
+
 def _trained(options: argparse.Namespace, shards: Path, arm: str, seed: int) -> Path:
     """Train without choosing among checkpoints: the last state of each run is judged."""
     run: Path = options.out / f"{arm}-seed-{seed}"
@@ -114,7 +133,7 @@ def _answers(run: Path, shards: Path) -> Answers:
     )
     found = measure(model, data, splits=["test"], benchmarks=benchmarks, encoder=encoder, device=device)
     return {
-        (detail.variant, rank): detail.correct_QR[:, place].double().numpy()
+        (detail.variant, rank): Judged(detail.correct_QR[:, place].double().numpy(), detail.label_Q.numpy())
         for detail in found.result.details
         if isinstance(detail, KeyQueryDetail) and detail.variant in VARIANTS
         for place, rank in enumerate(detail.ranks)
@@ -122,23 +141,26 @@ def _answers(run: Path, shards: Path) -> Answers:
 
 
 def _mean(seeds: Sequence[Answers]) -> Answers:
-    return {key: np.mean([one[key] for one in seeds], axis=0) for key in seeds[0]}
+    return {
+        key: Judged(np.mean([one[key].right_Q for one in seeds], axis=0), first.species_Q)
+        for key, first in seeds[0].items()
+    }
 
 
 def _figures(found: Mapping[tuple[str, str], Answers]) -> Iterator[dict[str, object]]:
     """Yield accuracies, and by how much the run with all species is better on the complete ones, paired by query."""
     for (arm, judged), answers in found.items():
-        for (variant, rank), right in answers.items():
-            name = f"trained on {arm}, judged on {judged}"
-            yield _line(name, variant, rank, right)
+        for (variant, rank), one in answers.items():
+            yield line(f"trained on {arm}, judged on {judged}", variant, rank, one)
     ours, theirs = found["all", "complete"], found["complete", "complete"]
-    for (variant, rank), right in ours.items():
-        gain_Q = right - theirs[variant, rank]
-        yield _line("all minus complete, judged on complete", variant, rank, gain_Q)
+    for (variant, rank), one in ours.items():
+        gain = Judged(one.right_Q - theirs[variant, rank].right_Q, one.species_Q)
+        yield line("all minus complete, judged on complete", variant, rank, gain)
 
 
-def _line(name: str, variant: str, rank: str, values_N: FloatArray) -> dict[str, object]:
-    estimate = accuracy(values_N)
+def line(name: str, variant: str, rank: str, judged: Judged) -> dict[str, object]:
+    """Return a figure whose interval redraws whole species: their queries are right or wrong together."""
+    estimate = accuracy(judged.right_Q, unit_N=judged.species_Q)
     low, high = estimate.interval or (estimate.value, estimate.value)
     numbers = {"top1": estimate.value, "low": low, "high": high}
     return {"name": name, "variant": variant, "rank": rank, **{k: round(v, 4) for k, v in numbers.items()},
