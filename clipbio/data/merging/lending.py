@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 
-from clipbio.data.defects import Defects
 from clipbio.data.digests import barcode_digest
 from clipbio.data.manifest import SPLITS
-from clipbio.data.sources.base import HasSideFiles, Source, expected_total
-from clipbio.data.specimen import SpeciesText, Specimen
+from clipbio.data.sources.wrapped import WrappedSource
+from clipbio.data.specimen import Specimen
 from clipbio.seeding import derive_seed
 
 __all__ = ["BARCODE_FROM", "LentBarcodes", "deal"]
@@ -50,7 +47,7 @@ class _Decided:
     left_out: int
 
 
-class LentBarcodes:
+class LentBarcodes(WrappedSource):
     """Let records with a picture and no barcode borrow one of their species from records without a picture.
 
     No barcode comes to stand in two splits: the distinct ones of a species are dealt to the splits of its pictures (see
@@ -61,22 +58,12 @@ class LentBarcodes:
         source: The records with the splits that they will have. It is read three times.
     """
 
-    def __init__(self, source: Source) -> None:
-        self.source = source
-
-    @property
-    def defects(self) -> Defects:
-        """Give the defects of the source."""
-        return self.source.defects
-
-    @defects.setter
-    def defects(self, defects: Defects) -> None:
-        self.source.defects = defects
+    rule = "lent barcodes"
 
     @property
     def total(self) -> int | None:
         """Give the number of records that are handed on, unusable ones included, if the source knows its own."""
-        total = expected_total(self.source)
+        total = super().total
         return None if total is None else total - self._decided.left_out
 
     def __iter__(self) -> Iterator[Specimen]:
@@ -89,19 +76,6 @@ class LentBarcodes:
                 yield _borrowing(specimen, decided.lent.get((species, specimen.split), ()))
             elif not _donates(specimen):
                 yield specimen
-
-    def species_texts(self) -> Iterable[SpeciesText]:
-        """Give those of the source."""
-        return self.source.species_texts()
-
-    def fingerprint(self) -> str:
-        """Hash the content of the source, and that barcodes are lent."""
-        return hashlib.blake2b(f"{self.source.fingerprint()}:lent barcodes".encode(), digest_size=16).hexdigest()
-
-    def write_side_files(self, folder: Path) -> None:
-        """Write what the source itself has to write."""
-        if isinstance(self.source, HasSideFiles):
-            self.source.write_side_files(folder)
 
     @cached_property
     def _decided(self) -> _Decided:

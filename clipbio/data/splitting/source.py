@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from clipbio.data.defects import Defects
-from clipbio.data.sources.base import HasSideFiles, Source, expected_total
-from clipbio.data.specimen import SpeciesText, Specimen
+from clipbio.data.sources.base import Source
+from clipbio.data.sources.wrapped import WrappedSource
+from clipbio.data.specimen import Specimen
 from clipbio.data.splitting.records import IntArray, id_hash, read_records
 from clipbio.data.splitting.scheme import PUBLISHED, Assignment, Scheme
 from clipbio.errors import ClipbioError
@@ -28,7 +27,7 @@ RULE = "split.json"
 log = logging.getLogger(__name__)
 
 
-class SplitSource:
+class SplitSource(WrappedSource):
     """Read a source twice: once for the keys of its records, then for the records with their split.
 
     Args:
@@ -37,21 +36,13 @@ class SplitSource:
     """
 
     def __init__(self, source: Source, scheme: Scheme) -> None:
-        self.source, self.scheme = source, scheme
+        super().__init__(source)
+        self.scheme = scheme
 
     @property
-    def defects(self) -> Defects:
-        """Give the defects of the source, and those of the split."""
-        return self.source.defects
-
-    @defects.setter
-    def defects(self, defects: Defects) -> None:
-        self.source.defects = defects
-
-    @property
-    def total(self) -> int | None:
-        """Give the number of records of the source, if it knows it."""
-        return expected_total(self.source)
+    def rule(self) -> str:
+        """Tell the scheme."""
+        return json.dumps(self.scheme.describe(), sort_keys=True)
 
     def __iter__(self) -> Iterator[Specimen]:
         id_N, assignment = self._decided
@@ -66,20 +57,10 @@ class SplitSource:
         for finding in assignment.findings:
             self.defects.add(finding.kind, finding.where, finding.message, skipped=False)
 
-    def species_texts(self) -> Iterable[SpeciesText]:
-        """Give those of the source."""
-        return self.source.species_texts()
-
-    def fingerprint(self) -> str:
-        """Hash the content of the source and the rule."""
-        rule = json.dumps(self.scheme.describe(), sort_keys=True)
-        return hashlib.blake2b(f"{self.source.fingerprint()}:{rule}".encode(), digest_size=16).hexdigest()
-
     def write_side_files(self, folder: Path) -> None:
         """Write the rule as `split.json`, and what the source itself has to write."""
         write_json(folder / RULE, self.scheme.describe())
-        if isinstance(self.source, HasSideFiles):
-            self.source.write_side_files(folder)
+        super().write_side_files(folder)
 
     @cached_property
     def _decided(self) -> tuple[IntArray, Assignment]:
