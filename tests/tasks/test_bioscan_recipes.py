@@ -52,7 +52,8 @@ def bioscan_5m(root: Path) -> Path:
 
 
 @pytest.mark.parametrize(("experiment", "source", "benchmark"), [
-    ("bioscan_clip_1m", "bioscan1m", "key_query"), ("bioscan_clip_5m", "bioscan5m", "key_query"),
+    pytest.param("bioscan_clip_1m", "bioscan1m", "key_query", marks=pytest.mark.slow),
+    pytest.param("bioscan_clip_5m", "bioscan5m", "key_query", marks=pytest.mark.slow),
     ("bioscan_clip_compat", "bioscan1m", "key_query_clibd"),
 ])  # fmt: skip
 def test_a_recipe_runs_on_the_published_layout(
