@@ -114,7 +114,7 @@ class BioscanTable(ABC):
                 if self.images is not None:
                     image = self._image(cells)
                     digest.update(f"{image and file_state(image)}\n".encode())
-        return rows + len(unreadable), digest.digest()
+        return rows + unreadable.skipped, digest.digest()
 
     def _text_files(self) -> Sequence[Path]:
         return (self._table.path,)

@@ -136,6 +136,18 @@ def test_shards_are_made_of_it(tmp_path: Path) -> None:
     assert (manifest.images, manifest.barcodes) == (7, 7)
 
 
+def test_a_row_of_several_lines_is_counted_once(tmp_path: Path) -> None:
+    root = write_5m(tmp_path, ROWS)
+    table = root / "bioscan5m/metadata/csv/BIOSCAN_5M_Insect_Dataset_metadata.csv"
+    odd = ["\r", *([""] * (len(COLUMNS_5M) - 1))]
+    with table.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([COLUMNS_5M, odd, list(ROWS[0].values())])
+    source = Bioscan5mSource(root)
+    found = list(source)
+    assert "quoted_rows" in source.defects.counts
+    assert len(found) + source.defects.skipped == expected_total(source)
+
+
 CELLS = st.one_of(
     st.text(max_size=12),
     st.sampled_from([*(row["split"] for row in ROWS), "A1", "A2", "0f", "nan", "\0", "../..", "sp. 1", "Megaselia"]),
