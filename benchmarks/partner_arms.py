@@ -29,7 +29,7 @@ class Size:
     unseen: int = 80
     specimens: int = 16
     batch_size: int = 128
-    steps: int = 250
+    steps: int = 200
 
 
 VARIANTS = ("image_to_image", "image_to_dna", "image_to_text")

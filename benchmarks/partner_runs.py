@@ -12,11 +12,9 @@ from pathlib import Path
 import torch
 
 from clipbio.cli import run as run_verb
-from clipbio.distributed import World
 from clipbio.evaluation.key_query import KeyQueryDetail
-from clipbio.tasks.parts import build_benchmarks, build_cache, build_data, build_model, measure
-from clipbio.training.checkpoints import checkpoint_path, load_into, read_checkpoint
-from clipbio.training.inputs import connect
+
+from key_query_runs import key_query_details
 
 __all__ = ["ANSWERS", "run_one"]
 
@@ -48,25 +46,9 @@ def run_one(folder: Path, overrides: list[str]) -> None:
 
 def _answers(run: Path) -> dict[str, dict[str, dict[str, float]]]:
     """Return the share of right answers by variant, group of species and species."""
-    path = checkpoint_path(run)
-    checkpoint = read_checkpoint(path)
-    config = checkpoint["clipbio"]["config"]
-    world, device = World(), torch.device("cpu")
-    data, model, benchmarks = (
-        build_data(config, world),
-        build_model(config, load_weights=False),
-        build_benchmarks(config),
-    )
-    load_into(checkpoint, {"model": model}, path, weights="trained")
-    splits, benchmarks = list(_GROUPS), build_benchmarks(config)
-    encoder = connect(
-        model, data, cache=build_cache(config), augmentation=None, splits=splits, world=world, device=device
-    )
-    found = measure(model, data, splits=splits, benchmarks=benchmarks, encoder=encoder, device=device)
     rates: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
-    for detail in found.result.details:
-        if isinstance(detail, KeyQueryDetail):
-            rates[detail.variant][_GROUPS[detail.split]] = _by_species(detail)
+    for detail in key_query_details(run, list(_GROUPS)):
+        rates[detail.variant][_GROUPS[detail.split]] = _by_species(detail)
     return rates
 
 

@@ -17,14 +17,11 @@ import torch
 from clipbio.cli import run as run_verb
 from clipbio.data.shards import ShardFolder
 from clipbio.data.sources import TableSource
-from clipbio.distributed import World
-from clipbio.evaluation.key_query import KeyQueryDetail
 from clipbio.evaluation.metrics import FloatArray
 from clipbio.evaluation.paired import IntArray, accuracy
-from clipbio.tasks.parts import build_benchmarks, build_cache, build_data, build_model, measure
 from clipbio.taxonomy import RANKS
-from clipbio.training.checkpoints import checkpoint_path, load_into, read_checkpoint
-from clipbio.training.inputs import connect
+
+from key_query_runs import key_query_details
 
 VARIANTS = ("image_to_dna", "dna_to_image", "image_to_text_prototype", "fused_to_fused")
 JUDGED = ("family", "genus", "species")
@@ -116,26 +113,11 @@ def _run(verb: str, *overrides: str) -> None:
 
 def _answers(run: Path, shards: Path) -> Answers:
     """Tell of each query of `test` among the specimens of `shards` whether its nearest key has its taxon."""
-    path = checkpoint_path(run)
-    checkpoint = read_checkpoint(path)
-    config = checkpoint["clipbio"]["config"]
-    config["data"]["root"] = str(shards)
-    config["benchmark"]["key_query"] |= {"ranks": list(JUDGED), "ks": [1]}
-    world, device = World(), torch.device("cpu")
-    data, model, benchmarks = (
-        build_data(config, world),
-        build_model(config, load_weights=False),
-        build_benchmarks(config),
-    )
-    load_into(checkpoint, {"model": model}, path, weights="trained")
-    encoder = connect(
-        model, data, cache=build_cache(config), augmentation=None, splits=["test"], world=world, device=device
-    )
-    found = measure(model, data, splits=["test"], benchmarks=benchmarks, encoder=encoder, device=device)
+    settings = {"ranks": list(JUDGED), "ks": [1]}
     return {
         (detail.variant, rank): Judged(detail.correct_QR[:, place].double().numpy(), detail.label_Q.numpy())
-        for detail in found.result.details
-        if isinstance(detail, KeyQueryDetail) and detail.variant in VARIANTS
+        for detail in key_query_details(run, ["test"], root=shards, settings=settings)
+        if detail.variant in VARIANTS
         for place, rank in enumerate(detail.ranks)
     }
 
@@ -153,9 +135,19 @@ def _figures(found: Mapping[tuple[str, str], Answers]) -> Iterator[dict[str, obj
         for (variant, rank), one in answers.items():
             yield line(f"trained on {arm}, judged on {judged}", variant, rank, one)
     ours, theirs = found["all", "complete"], found["complete", "complete"]
+    for (variant, rank), one in found["all", "all"].items():
+        incomplete = without(one, theirs[variant, rank])
+        if len(incomplete.right_Q):
+            yield line("trained on all, judged on species without a barcode", variant, rank, incomplete)
     for (variant, rank), one in ours.items():
         gain = Judged(one.right_Q - theirs[variant, rank].right_Q, one.species_Q)
         yield line("all minus complete, judged on complete", variant, rank, gain)
+
+
+def without(all_species: Judged, complete: Judged) -> Judged:
+    """Return the queries of species that are not among the complete ones; empty where a pair needs their barcode."""
+    kept_Q = ~np.isin(all_species.species_Q, complete.species_Q)
+    return Judged(all_species.right_Q[kept_Q], all_species.species_Q[kept_Q])
 
 
 def line(name: str, variant: str, rank: str, judged: Judged) -> dict[str, object]:

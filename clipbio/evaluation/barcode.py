@@ -13,10 +13,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from clipbio.errors import ClipbioError, nearest
+from clipbio.errors import ClipbioError
 from clipbio.evaluation.barcode_answers import Answers, Barcodes, nearest_answers, probe_answers
 from clipbio.evaluation.barcode_search import kmer_vectors, nearest_by_alignment, nearest_by_kmers
 from clipbio.evaluation.benchmark import EncodeText, Result
+from clipbio.evaluation.choices import check_choices
 from clipbio.evaluation.embeddings import SplitData
 from clipbio.evaluation.figures import Figure, flatten
 from clipbio.evaluation.neighbours import nearest_keys
@@ -64,9 +65,7 @@ class Barcode:
         bootstrap: int = 1000,
         seed: int = 0,
     ) -> None:
-        for rank in ranks:
-            if rank not in RANKS:
-                raise ClipbioError(f"benchmark barcode: ranks names '{rank}'{nearest(rank, RANKS)}")
+        check_choices("barcode", "ranks", ranks, RANKS)
         if shots is not None and shots < 1:
             raise ClipbioError(f"benchmark barcode: shots={shots}; give a number from 1 up, or null for all barcodes")
         # A vector has 4^kmer numbers: of 6 letters 16 kB for each distinct barcode.

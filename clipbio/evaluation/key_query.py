@@ -9,8 +9,9 @@ from typing import Literal
 
 from torch import Tensor
 
-from clipbio.errors import ClipbioError, nearest
+from clipbio.errors import ClipbioError
 from clipbio.evaluation.benchmark import EncodeText, Result
+from clipbio.evaluation.choices import check_choices
 from clipbio.evaluation.embeddings import SplitData
 from clipbio.evaluation.figures import Figure, flatten
 from clipbio.evaluation.key_query_figures import Measure, Measured, harmonic_figures, rank_figures
@@ -86,11 +87,11 @@ class KeyQuery:
         bootstrap: int = 1000,
         seed: int = 0,
     ) -> None:
-        _check("queries", queries, FORMS)
-        _check("keys", keys, _KEYS)
-        _check("ranks", ranks, RANKS)
-        _check("unseen_keys", [unseen_keys], ("auto", "none"))
-        _check("protocol", [protocol], _PROTOCOLS)
+        check_choices("key_query", "queries", queries, FORMS)
+        check_choices("key_query", "keys", keys, _KEYS)
+        check_choices("key_query", "ranks", ranks, RANKS)
+        check_choices("key_query", "unseen_keys", [unseen_keys], ("auto", "none"))
+        check_choices("key_query", "protocol", [protocol], _PROTOCOLS)
         if not ks or min(ks) < 1:
             raise ClipbioError(f"benchmark key_query: ks={list(ks)}; give whole numbers from 1 up")
         if protocol == "clibd" and (odd := [key for key in keys if key in PROTOTYPES]):
@@ -190,15 +191,6 @@ class KeyQuery:
         yield Figure(*path, "queries", len(label_QR))
         yield Figure(*path, f"without_{query}", len(specimens) - len(label_QR))
         yield Figure(*path, "keys", matched.num_keys)
-
-
-def _check(key: str, values: Sequence[str], valid: Sequence[str]) -> None:
-    for value in values:
-        if value not in valid:
-            raise ClipbioError(
-                f"benchmark key_query: {key}={value} is unknown{nearest(str(value), valid)}; valid are: "
-                f"{', '.join(valid)}"
-            )
 
 
 def _all_specimens(data: Mapping[str, SplitData], names: Sequence[str]) -> list[Specimens]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from clipbio.errors import ClipbioError, nearest
 from clipbio.evaluation.benchmark import EncodeText, Result
+from clipbio.evaluation.choices import check_choices
 from clipbio.evaluation.embeddings import SplitData
 from clipbio.evaluation.figures import Figure, flatten
 from clipbio.evaluation.metrics import FloatArray, bootstrap_interval, stratified_interval
@@ -101,12 +102,9 @@ class OpenSet:
         bootstrap: int = 1000,
         seed: int = 0,
     ) -> None:
-        for value, name, valid in ((rank, "rank", RANKS), (keys, "keys", ("seen", "all"))):
-            if value not in valid:
-                raise ClipbioError(f"benchmark open_set: {name} '{value}'{nearest(value, valid)}")
-        for score in scores:
-            if score not in SCORES:
-                raise ClipbioError(f"benchmark open_set: scores has '{score}'{nearest(score, SCORES)}")
+        check_choices("open_set", "rank", [rank], RANKS)
+        check_choices("open_set", "keys", [keys], ("seen", "all"))
+        check_choices("open_set", "scores", scores, SCORES)
         if k < 1:
             raise ClipbioError(f"benchmark open_set: k={k}; give a whole number from 1 up")
         if unknown is not None:

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from clipbio.errors import ClipbioError, nearest
+from clipbio.errors import ClipbioError
 from clipbio.evaluation.benchmark import EncodeText, Result
+from clipbio.evaluation.choices import check_choices
 from clipbio.evaluation.embeddings import SplitData
 from clipbio.evaluation.figures import Figure, flatten
 from clipbio.evaluation.hierarchy import BackOffCurve, Judged, back_off, back_off_curve, consistent, distance
@@ -91,11 +92,8 @@ class TaxonConsistent:
         bootstrap: int = 1000,
         seed: int = 0,
     ) -> None:
-        for rank in ranks:
-            if rank not in RANKS:
-                raise ClipbioError(f"benchmark taxon_consistent: ranks has '{rank}'{nearest(rank, RANKS)}")
-        if votes not in ("keys", "taxa"):
-            raise ClipbioError(f"benchmark taxon_consistent: votes '{votes}'{nearest(votes, ('keys', 'taxa'))}")
+        check_choices("taxon_consistent", "ranks", ranks, RANKS)
+        check_choices("taxon_consistent", "votes", [votes], ("keys", "taxa"))
         if not temperatures or min(temperatures) <= 0:
             raise ClipbioError(f"benchmark taxon_consistent: temperatures={list(temperatures)}; give numbers above 0")
         if not 0 <= accuracy <= 1:

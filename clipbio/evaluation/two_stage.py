@@ -8,8 +8,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from clipbio.errors import ClipbioError, nearest
+from clipbio.errors import ClipbioError
 from clipbio.evaluation.benchmark import EncodeText, Result
+from clipbio.evaluation.choices import check_choices
 from clipbio.evaluation.embeddings import SplitData
 from clipbio.evaluation.figures import Figure, flatten
 from clipbio.evaluation.key_query_figures import Measured, harmonic_figures
@@ -69,11 +70,8 @@ class TwoStage:
         bootstrap: int = 1000,
         seed: int = 0,
     ) -> None:
-        for strategy in strategies:
-            if strategy not in STRATEGIES:
-                raise ClipbioError(f"benchmark two_stage: strategies has '{strategy}'{nearest(strategy, STRATEGIES)}")
-        if rank not in RANKS:
-            raise ClipbioError(f"benchmark two_stage: rank '{rank}'{nearest(rank, RANKS)}")
+        check_choices("two_stage", "strategies", strategies, STRATEGIES)
+        check_choices("two_stage", "rank", [rank], RANKS)
         if not ks or min(ks) < 1 or max(ks) > slots:
             raise ClipbioError(f"benchmark two_stage: ks={list(ks)}; give whole numbers from 1 to slots={slots}")
         if strength <= 0:

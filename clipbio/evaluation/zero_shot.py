@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clipbio.errors import ClipbioError, nearest
+from clipbio.errors import ClipbioError
 from clipbio.evaluation.benchmark import EncodeText, Result
+from clipbio.evaluation.choices import check_choices
 from clipbio.evaluation.embeddings import Candidates, SplitData
 from clipbio.evaluation.figures import Figure, flatten
 from clipbio.evaluation.metrics import (
@@ -125,8 +126,7 @@ class ZeroShot:
     ) -> None:
         if not text_types:
             raise ClipbioError("benchmark zero_shot: text_types is empty; name at least one text type")
-        if candidates not in _CANDIDATES:
-            raise ClipbioError(f"benchmark zero_shot: candidates '{candidates}'{nearest(candidates, _CANDIDATES)}")
+        check_choices("zero_shot", "candidates", [candidates], _CANDIDATES)
         self.styles = [
             PromptStyle(text_type, template, missing_ranks, sentences) for text_type in dict.fromkeys(text_types)
         ]

@@ -26,6 +26,12 @@ def test_intervals_redraw_whole_species(study):
     assert narrow["high"] - narrow["low"] < 0.2
 
 
+def test_species_without_a_barcode_stand_alone(study):
+    right, species = np.array([1.0, 0.5, 0.0, 1.0]), np.array([7, 3, 7, 9])
+    found = study.without(study.Judged(right, species), study.Judged(np.ones(2), np.array([3, 9])))
+    assert (found.right_Q.tolist(), found.species_Q.tolist()) == ([1.0, 0.0], [7, 7])
+
+
 @pytest.mark.parametrize(
     ("ids", "barcodes", "told"),
     [(["c"], ["z"], ""), (["b"], ["z"], "1 ids of test in B"), (["c", "d"], ["y", ""], "1 barcodes of test in B")],

@@ -222,7 +222,7 @@ def test_a_model_without_dna_is_told_so_and_a_split_without_keys_is_left(caplog)
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"ranks": ["genos"]}, "ranks names 'genos'; did you mean 'genus'"),
+        ({"ranks": ["genos"]}, "ranks has no choice 'genos'; did you mean 'genus'"),
         ({"shots": 0}, "shots=0; give a number from 1 up"),
         ({"kmer": 7}, "kmer=7 must be 1 to 6"),
         ({"shortlist": -1}, "shortlist=-1 0 or more"),

@@ -188,11 +188,11 @@ def test_the_published_form_takes_a_missing_name_for_a_name():
 @pytest.mark.parametrize(
     ("settings", "line"),
     [
-        ({"queries": ["imag"]}, "queries=imag is unknown; did you mean 'image'"),
+        ({"queries": ["imag"]}, "queries has no choice 'imag'; did you mean 'image'"),
         ({"keys": ["text_prototypes"]}, "did you mean 'text_prototype'"),
         ({"ks": (0,)}, "ks="),
         ({"protocol": "clibd"}, "protocol=clibd has no text_prototype"),
-        ({"unseen_keys": "all"}, "unseen_keys=all"),
+        ({"unseen_keys": "all"}, "unseen_keys has no choice 'all'"),
         ({"text_type": "taxonomy"}, "text type"),
     ],
 )

@@ -5,18 +5,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from clipbio.data.defects import Defects
 from clipbio.data.sources.cells import given, has_bases
-from clipbio.data.sources.matlab import MatFile
 from clipbio.data.sources.pictures import IMAGE_SUFFIXES, Medium, Pictures, check_folder, pictures_state
 from clipbio.data.sources.provisional import determination
 from clipbio.data.sources.records import Ids
 from clipbio.data.specimen import SpeciesText, Specimen
 from clipbio.errors import ClipbioError
 from clipbio.files import file_state
+
+if TYPE_CHECKING:
+    from clipbio.data.sources.matlab import MatFile
 
 __all__ = ["InsectSource"]
 
@@ -42,6 +45,9 @@ class InsectSource:
     def __init__(
         self, root: str | Path, *, images: str | Path | None = None, aligned: bool = False, trainval: bool = False
     ) -> None:
+        # scipy's reader takes half a second to import, which every other source would pay.
+        from clipbio.data.sources.matlab import MatFile
+
         self.defects = Defects()
         root = Path(root).expanduser()
         self.root = root / "INSECT" if (root / "INSECT" / _FEATURES).is_file() else root

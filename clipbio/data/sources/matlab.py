@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import scipy.io
+from scipy.io.matlab import MatReadError, matfile_version
 
 from clipbio.errors import ClipbioError, nearest
 
 __all__ = ["MatFile"]
 
-_BROKEN = (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, struct.error, zlib.error, MemoryError)
-_HDF5 = b"MATLAB 7.3"
+# What the two readers raise of damaged files.
+_BROKEN = (
+    MatReadError, OSError, ValueError, TypeError, KeyError, IndexError, EOFError, struct.error, zlib.error, MemoryError,
+)  # fmt: skip
+_HDF5 = 2  # major version of MATLAB 7.3
 
 
 class MatFile:
@@ -75,34 +82,28 @@ class MatFile:
     def _followed(self, cell: Any) -> npt.NDArray[Any]:
         if self._hdf5 is None:
             return np.asarray(cell)
-        try:
+        with self._told():
             found = self._hdf5[cell]
             # An empty array is stored as its shape.
             return np.zeros(0) if "MATLAB_empty" in found.attrs else np.asarray(found[()])
-        except _BROKEN as error:
-            raise self._damaged(error) from error
 
     def _variable(self, name: str) -> npt.NDArray[Any]:
         if name not in self.names:
             raise ClipbioError(f"{self.path} has no variable '{name}'{nearest(name, self.names)}")
-        try:
+        with self._told():
             if self._hdf5 is not None:
                 return np.asarray(self._hdf5[name][()]).T
-            return np.asarray(self._by_scipy("loadmat", variable_names=[name])[name])
-        except _BROKEN as error:
-            raise self._damaged(error) from error
+            return np.asarray(scipy.io.loadmat(self.path, variable_names=[name])[name])
 
     def _read_names(self) -> list[str]:
-        try:
+        with self._told():
             if self._hdf5 is not None:
                 return [name for name in self._hdf5 if not name.startswith("#")]
-            return [name for name, _, _ in self._by_scipy("whosmat")]
-        except _BROKEN as error:
-            raise self._damaged(error) from error
+            return [name for name, _, _ in scipy.io.whosmat(self.path)]
 
     def _is_hdf5(self) -> bool:
-        with self.path.open("rb") as file:
-            return file.read(len(_HDF5)) == _HDF5
+        with self._told():
+            return bool(matfile_version(self.path, appendmat=False)[0] == _HDF5)
 
     def _opened(self) -> Any:
         try:
@@ -111,20 +112,14 @@ class MatFile:
             raise ClipbioError(
                 f"{self.path} is of MATLAB 7.3, which needs h5py; pip install 'clipbio[hdf5]'"
             ) from error
-        try:
+        with self._told():
             return h5py.File(self.path, "r")
-        except OSError as error:
-            raise self._damaged(error) from error
 
-    def _by_scipy(self, function: str, **settings: Any) -> Any:
-        import scipy.io
-        from scipy.io.matlab import MatReadError
-
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Say in one line what is wrong with a file that cannot be read."""
         try:
-            return getattr(scipy.io, function)(self.path, **settings)
-        except (MatReadError, NotImplementedError) as error:
-            raise self._damaged(error) from error
-
-    def _damaged(self, error: BaseException) -> ClipbioError:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        return ClipbioError(f"{self.path} cannot be read as a MATLAB file ({reason}); get it again")
+            yield
+        except _BROKEN as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise ClipbioError(f"{self.path} cannot be read as a MATLAB file ({reason}); get it again") from error

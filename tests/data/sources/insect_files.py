@@ -68,4 +68,5 @@ def write_hdf5_mat(path: Path, values: dict[str, Any]) -> None:
                 stored[place] = cell.ref
             file.create_dataset(name, data=stored, dtype=h5py.ref_dtype)
     with path.open("r+b") as file:
-        file.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64")
+        # 124 characters, then the version and the order of its bytes.
+        file.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM")
