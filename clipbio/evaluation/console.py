@@ -24,9 +24,10 @@ _CHOSEN = {"open_set": ("auroc", "fpr95", "balanced"), "taxon_consistent": ("top
 def console_table(metrics: Mapping[str, float]) -> Group:
     """Return one table per task for the console: a line per split and variant, in percent.
 
-    To fit a terminal of 80 columns, the 95 % interval stands beside the first metric only; macro means, counts, further
-    depths of answers at a rank and what comes after the first metrics are left to the report. Where that is still too
-    wide there are fewer columns; names and numbers are never cut.
+    To fit a terminal of 80 columns, the 95 % interval stands beside the first figure of a line only; macro means,
+    counts, further depths of answers at a rank and what comes after the first metrics are left to the report. Where
+    that is still too wide there are fewer columns; names and numbers are never cut. A split that has none of the
+    metrics of the others has its own first one, and a variant of which nothing is measured has no line.
     """
     tasks: dict[str, list[ResultTable]] = {}
     for group in result_tables(metrics):
@@ -42,8 +43,19 @@ def console_table(metrics: Mapping[str, float]) -> Group:
 def _headline(task: str, groups: Sequence[ResultTable]) -> Table:
     """Return macro accuracy at the deepest rank: pairs down, splits across, harmonic means last.
 
-    Intervals stand at the harmonic means alone where there are any, to fit a terminal.
+    To fit a terminal, intervals stand at the harmonic means alone where there are any, and chance (of the last split)
+    where it has room.
     """
+    table = _headline_table(task, groups, with_chance=True)
+    return table if _width(table) <= _WIDTH else _headline_table(task, groups, with_chance=False)
+
+
+def _width(table: Table) -> int:
+    console = Console(width=1000)
+    return Measurement.get(console, console.options, table).maximum
+
+
+def _headline_table(task: str, groups: Sequence[ResultTable], *, with_chance: bool) -> Table:
     groups = sorted(groups, key=lambda group: "+" in group.split)
     narrow = any("+" in group.split for group in groups)
     metric = next(filter(None, map(deepest_metric, groups)), "")
@@ -52,9 +64,14 @@ def _headline(task: str, groups: Sequence[ResultTable]) -> Table:
     table.add_column("", no_wrap=True)
     for group in groups:
         table.add_column(escape(group.split), justify="right", no_wrap=True)
+    if with_chance:
+        table.add_column("chance", justify="right", no_wrap=True)
     for variant in dict.fromkeys(name for group in groups for name in group.rows):
         figures = {group.split: group.rows.get(variant, {}).get(metric) for group in groups}
-        cells = (cell(figure, interval=not narrow or "+" in split) for split, figure in figures.items())
+        cells = [cell(figure, interval=not narrow or "+" in split) for split, figure in figures.items()]
+        last = next((figure for figure in reversed(figures.values()) if figure is not None), None)
+        if with_chance:
+            cells.append("" if last is None or last.chance is None else percent(last.chance))
         table.add_row(escape(label(variant)), *map(escape, cells))
     return table
 
@@ -70,7 +87,9 @@ def _names(task: str, groups: Sequence[ResultTable]) -> list[str]:
     shown = list(dict.fromkeys(name for group in groups for name in group.quality_metrics))
     chosen = [next((name for name in shown if name.split("/")[-1] == one), "") for one in _CHOSEN.get(task, ())]
     first = [name for name in shown if _on_console(name)][:_CONSOLE_COLUMNS]
-    return [name for name in chosen if name] or first or shown
+    names = [name for name in chosen if name] or first
+    lacking = (group.quality_metrics for group in groups if not {*names} & {*group.quality_metrics})
+    return list(dict.fromkeys((*(own[0] for own in lacking if own), *names)))
 
 
 def _task_table(task: str, groups: Sequence[ResultTable]) -> Table:
@@ -79,9 +98,8 @@ def _task_table(task: str, groups: Sequence[ResultTable]) -> Table:
         _table(task, groups, names, interval=interval, last=last)
         for names, interval, last in _layouts(_names(task, groups))
     )
-    console = Console(width=1000)
     for table in tables:
-        if Measurement.get(console, console.options, table).maximum <= _WIDTH:
+        if _width(table) <= _WIDTH:
             break
     return table
 
@@ -101,6 +119,8 @@ def _table(
 ) -> Table:
     title = f"{label(task).capitalize()}, %"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    if not any(figure.chance is not None for group in groups for row in group.rows.values() for figure in row.values()):
+        last = [one for one in last if one != "chance"]
     for heading in ("split", ""):
         table.add_column(heading, overflow="fold")
     for name in (*names, *last):
@@ -108,9 +128,11 @@ def _table(
         table.add_column(escape(heading), justify="right", no_wrap=True)
     for group in groups:
         table.add_section()
-        for number, (variant, row) in enumerate(group.rows.items()):
-            first, *others = (row.get(name) for name in names) if names else [None]
-            numbers = (cell(first, interval=interval), *(cell(figure, interval=False) for figure in others))
+        rows = {variant: row for variant, row in group.rows.items() if group.n(variant) is not None}
+        for number, (variant, row) in enumerate(rows.items()):
+            figures = [row.get(name) for name in names]
+            first = next((figure for figure in figures if figure is not None), None)
+            numbers = (cell(figure, interval=interval and figure is first) for figure in figures)
             count = group.n(variant)
             ends = {
                 "chance": "" if first is None or first.chance is None else percent(first.chance),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from clipbio.evaluation.figures import Figure
-from clipbio.evaluation.table import ResultTable, label, percent
+from clipbio.evaluation.table import ResultTable, label, percent, span
 from clipbio.taxonomy import RANKS
 
 __all__ = ["Cell", "Grid", "deepest_metric", "grids", "is_key_query"]
@@ -114,7 +114,7 @@ def _cell(figures: Sequence[Figure | None]) -> Cell:
     last = figures[-1]
     if last is None or last.low is None:
         return Cell(values)
-    return Cell(values, f"{percent(last.low)}–{percent(last.high)}")
+    return Cell(values, span(last))
 
 
 def _counts_grid(title: str, table: ResultTable) -> Grid:

@@ -38,7 +38,6 @@ def line_plot(
     y_label: str,
     diagonal: bool = False,
     x_names: tuple[str, ...] = (),
-    legend: str = "lower right",
 ) -> bytes:
     """Draw shares in percent against shares in percent, or against ranks where `x_names` names them."""
     canvas, axes = new_axes(3.7, 3.2)
@@ -51,16 +50,20 @@ def line_plot(
         style = "-" if number < len(COLOURS) else "--"
         axes.plot(scale * x, 100 * y, style, color=colour, linewidth=1.4, label=line.name)
         if line.chosen is not None:
-            axes.plot(scale * line.chosen[0], 100 * line.chosen[1], "o", color=colour, markersize=4.5)
+            point = scale * line.chosen[0], 100 * line.chosen[1]
+            axes.plot(*point, "o", color=colour, markersize=4.5, clip_on=False, zorder=3)
     if x_names:
         axes.set_xticks(range(len(x_names)), labels=x_names, fontsize=7, rotation=40)
         axes.set_xlim(-0.1, len(x_names) - 0.9)
     else:
         axes.set_xlim(0, 100)
-    axes.set_ylim(0, 102)
+    # A line along zero is seen above the axis.
+    axes.set_ylim(-2, 102)
     axes.grid(color=GRID, linewidth=0.7)
     axes.set_xlabel(x_label, fontsize=8, color=MUTED)
     axes.set_ylabel(y_label, fontsize=8, color=MUTED)
-    for text in axes.legend(frameon=False, fontsize=7, labelcolor=INK, loc=legend).get_texts():
+    # Where lines leave room for it, else over them.
+    box = axes.legend(edgecolor="none", framealpha=0.85, fontsize=7, labelcolor=INK, loc="best")
+    for text in box.get_texts():
         text.set_parse_math(False)
     return png(canvas)

@@ -22,11 +22,12 @@ __all__ = ["Panel", "panels"]
 
 @dataclass(frozen=True)
 class Panel:
-    """A heading, what to know to read the plots, and the plots with their captions."""
+    """A heading, what to know to read the plots, and the plots with their captions; `wide` ones stand two in a row."""
 
     title: str
     note: str
     plots: list[tuple[str, Picture]]
+    wide: bool = False
 
 
 def panels(details: Sequence[object], album: Album) -> list[Panel]:
@@ -47,7 +48,7 @@ def _key_query(details: Sequence[KeyQueryDetail], album: Album) -> list[Panel]:
             caption = f"{split}: deepest rank that is right"
             plots.append((caption, album.plot(f"{task}-{split}", error_plot(shown), f"{label(task)}, {caption}")))
     note = "The nearest keys of queries with a label at the deepest rank: how much of their names is right."
-    return [Panel("Nearest keys: how much is right", note, plots)] if plots else []
+    return [Panel("Nearest keys: how much is right", note, plots, wide=True)] if plots else []
 
 
 def _open_set(details: Sequence[OpenSetDetail], album: Album) -> list[Panel]:
@@ -97,7 +98,6 @@ def _taxon_consistent(details: Sequence[TaxonConsistentDetail], album: Album) ->
             x_label="mean depth of the answers",
             y_label="right answers, %",
             x_names=("root", *RANKS),
-            legend="lower left",
         )
         caption = f"Accuracy against depth: {split}"
         plots.append((caption, album.plot(f"depth-{split}", content, caption)))

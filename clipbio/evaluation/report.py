@@ -16,7 +16,7 @@ from clipbio.evaluation.pictures import Album, Picture, Thumbnail
 from clipbio.evaluation.plots import variant_plot
 from clipbio.evaluation.retrieval import RetrievalDetail
 from clipbio.evaluation.sections import TypeSection, curves, query_section, shown_details, type_section
-from clipbio.evaluation.table import ResultTable, cell, escape_markdown, label, percent, result_tables
+from clipbio.evaluation.table import ResultTable, cell, escape_markdown, label, percent, result_tables, span
 from clipbio.files import write_text
 from clipbio.templates import template_environment
 
@@ -85,7 +85,8 @@ def write_report(
 
 def _environment(*, autoescape: bool) -> Environment:
     environment = template_environment(_TEMPLATES, autoescape=autoescape)
-    environment.filters |= {"percent": percent, "label": label, "md": escape_markdown, "cell": cell, "value": _value}
+    environment.filters |= {"percent": percent, "label": label, "cell": cell, "span": span, "value": _value}
+    environment.filters["md"] = escape_markdown
     return environment
 
 

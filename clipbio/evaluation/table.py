@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from clipbio.evaluation.figures import Figure, parse
 from clipbio.taxonomy import RANKS
 
-__all__ = ["ResultTable", "cell", "escape_markdown", "label", "percent", "result_tables"]
+__all__ = ["ResultTable", "cell", "escape_markdown", "label", "percent", "result_tables", "span"]
 
 _LABELS = {
     "top1": "top-1",
@@ -61,12 +61,20 @@ def label(name: str) -> str:
     """Return the name of a variant or metric as a reader says it."""
     if name.endswith("_permuted"):
         return f"{label(name.removesuffix('_permuted'))}, texts permuted"
-    return _LABELS.get(name, re.sub(r"\bdna\b", "DNA", name.replace("_", " ")))
+    if "/" in name:
+        return " ".join(map(label, name.split("/")))
+    return _LABELS.get(name, re.sub(r"\bdna\b", "DNA", name.replace("_minus_", " − ").replace("_", " ")))
 
 
 def percent(value: float | None, *, digits: int = 1) -> str:
     """Return a share as percent without the sign, a dash if unknown."""
     return "–" if value is None else f"{100 * value:.{digits}f}"
+
+
+def span(figure: Figure) -> str:
+    """Return the interval of a figure in percent, below zero without a dash, which would look like a minus."""
+    dash = " to " if figure.low is not None and figure.low < 0 else "–"
+    return f"{percent(figure.low)}{dash}{percent(figure.high)}"
 
 
 def escape_markdown(text: object) -> str:
@@ -117,7 +125,7 @@ def cell(figure: Figure | None, *, interval: bool = True) -> str:
     if figure is None or figure.value is None:
         return ""
     if figure.n is None:
-        return f"{figure.value:g}"
+        return f"{figure.value:.0f}" if float(figure.value).is_integer() else f"{figure.value:.3g}"
     if not interval or figure.low is None:
         return percent(figure.value)
-    return f"{percent(figure.value)} ({percent(figure.low)}–{percent(figure.high)})"
+    return f"{percent(figure.value)} ({span(figure)})"

@@ -33,6 +33,7 @@ def test_the_page_shows_seen_unseen_and_harmonic_mean_in_one_cell(result, tmp_pa
     assert f'<td>{cell}<small class="below">{low:.1f}–{high:.1f}</small></td>' in page
     assert f"{cell} ({low:.1f}–{high:.1f})" in (tmp_path / "report.md").read_text("utf-8")
     assert page.count("deepest rank that is right") == 2 * 3
+    assert page.count('<div class="plots wide">') == 1
 
 
 def test_splits_without_a_partner_stand_alone_and_counts_are_told(result):
@@ -52,7 +53,10 @@ def test_the_console_shows_the_deepest_rank_with_harmonic_means_last(result):
     shown = console.export_text()
     assert "Key query: species macro@1" in shown
     heading = next(line for line in shown.splitlines() if "test+unseen" in line)
-    assert heading.split() == ["test", "unseen", "val", "test+unseen"]
+    assert heading.split() == ["test", "unseen", "val", "test+unseen", "chance"]
+    line = next(line for line in shown.splitlines() if "image to DNA" in line)
+    chance = result.metrics["key_query/test+unseen/image_to_dna/species/macro@1/chance"]
+    assert line.split()[-1] == f"{100 * chance:.1f}"
     joined = result.metrics["key_query/test+unseen/fused_to_image/species/macro@1"]
     assert f" {100 * joined:.1f} (" in shown
     assert max(map(len, shown.splitlines())) <= 80

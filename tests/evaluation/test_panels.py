@@ -5,6 +5,7 @@ import numpy as np
 from key_worlds import random_splits
 from PIL import Image
 
+from clipbio.evaluation import line_plots
 from clipbio.evaluation.line_plots import Line, line_plot
 from clipbio.evaluation.open_set import OpenSet
 from clipbio.evaluation.report import write_report
@@ -33,3 +34,12 @@ def test_long_curves_are_thinned_without_losing_their_ends():
     assert (x[0], x[-1], y[-1]) == (0, 1, 1)
     plot = line_plot([Line("a $\\frac{", steps, steps, (0.5, 0.5))], x_label="x", y_label="y", diagonal=True)
     assert Image.open(io.BytesIO(plot)).size[0] > 300
+
+
+def test_the_names_of_lines_stand_where_no_line_is_and_a_line_along_zero_is_seen(monkeypatch):
+    canvas, axes = line_plots.new_axes(3.7, 3.2)
+    monkeypatch.setattr(line_plots, "new_axes", lambda *size: (canvas, axes))
+    steps = np.linspace(0, 1, 100)
+    line_plot([Line("high", steps, 0 * steps + 0.9), Line("zero", steps, 0 * steps)], x_label="x", y_label="y")
+    box = axes.get_legend().get_window_extent().transformed(axes.transData.inverted())
+    assert axes.get_ylim()[0] < 0 < box.y0 < box.y1 < 90

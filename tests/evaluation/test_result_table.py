@@ -6,7 +6,7 @@ from rich.console import Console
 from clipbio.evaluation.console import console_table
 from clipbio.evaluation.figures import Figure, flatten
 from clipbio.evaluation.matrix import write_matrix
-from clipbio.evaluation.table import escape_markdown, result_tables
+from clipbio.evaluation.table import cell, escape_markdown, result_tables
 
 
 def metrics_of(top1: float, *, split: str = "unseen") -> dict[str, float]:
@@ -54,6 +54,44 @@ def test_console_table_shows_values_with_intervals_on_80_columns():
     assert "train/loss" not in text
 
 
+def shown(figures):
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(console_table(flatten(figures)))
+    return [" ".join(line.split()) for line in console.export_text().splitlines()]
+
+
+def test_splits_with_metrics_of_their_own_show_them_and_parameters_have_no_line():
+    figures = [
+        Figure("barcode", "test", "kmers_probe", "species/micro", 0.39, 0.33, 0.45, 600, 0.003),
+        Figure("barcode", "test", "kmers_probe", "species/macro", 0.4, 0.34, 0.46, 320, 0.003),
+        Figure("barcode", "unseen", "barcodes", "in_keys", 0.01),
+        Figure("barcode", "unseen", "embedding_minus_kmers_1nn", "genus/micro", -0.03, -0.08, -0.01, 358),
+        Figure("bzsl", "test", "image", "macro_top1", 0.5, 0.45, 0.55, 312, 0.003),
+        Figure("bzsl", "test+unseen", "image", "harmonic_mean", 0.24, 0.16, 0.32, 359),
+        Figure("bzsl", "test+unseen", "settings", "k0", 0.1),
+    ]
+    lines = shown(figures)
+    assert "split species micro genus micro chance" in lines
+    assert "test kmers probe 39.0 (33.0–45.0) 0.3" in lines
+    assert "unseen embedding − kmers 1nn -3.0 (-8.0 to -1.0)" in lines
+    assert "split macro top-1 harmonic mean chance n" in lines
+    assert "test+unseen image 24.0 (16.0–32.0) 359" in lines
+    assert not any("barcodes" in line or "settings" in line for line in lines)
+
+
+def test_a_column_of_chance_stands_where_any_is_known():
+    figures = [Figure("two_stage", "test", "nearest", "species/micro@1", 0.5, 0.4, 0.6, 20)]
+    assert "split species micro@1 n" in shown(figures)
+
+
+def test_plain_numbers_are_short_and_counts_are_whole():
+    values = {"temperature": 0.00171763, "keys": 12345678.0, "distance": 3.84352}
+    row = result_tables(flatten(Figure("a", "b", "c", name, value) for name, value in values.items()))[0].rows["c"]
+    assert {name: cell(row[name]) for name in values} == {
+        "temperature": "0.00172", "keys": "12345678", "distance": "3.84"
+    }  # fmt: skip
+
+
 def cross_figures(split, suffixes):
     for suffix in suffixes:
         path = ("open_set", split, f"fused_to_fused{suffix}")
@@ -72,7 +110,7 @@ def test_wide_tables_have_fewer_columns_on_80_and_nothing_is_cut():
     assert "…" not in text
     open_set, tree = (line.split() for line in text.splitlines() if "split" in line)
     assert open_set[1:4] == ["AUROC", "FPR95", "balanced"]
-    assert tree[1:3] == ["species/top1", "consistent"]
+    assert tree[1:4] == ["species", "top-1", "consistent"]
     for row in ("fused to fused margin", "fused to fused nearest"):
         assert [line.count("97.9") for line in text.splitlines() if row in line] == [3, 2]
     # Names that no layout has room for are wrapped.
@@ -134,4 +172,4 @@ def test_the_console_shows_the_first_answer_of_each_rank_the_deepest_first():
     console = Console(width=100, record=True, file=io.StringIO())
     console.print(console_table(metrics))
     heading = next(line for line in console.export_text().splitlines() if "species" in line)
-    assert heading.split() == ["split", "species/micro@1", "genus/micro@1", "family/micro@1", "chance", "n"]
+    assert " ".join(heading.split()) == "split species micro@1 genus micro@1 family micro@1 n"
