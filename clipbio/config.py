@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from clipbio.errors import ClipbioError, nearest
+from clipbio.setting_types import check_types
 
 __all__ = ["check_overrides", "check_signatures", "compose", "config_dir", "config_groups", "instantiate", "plain"]
 
@@ -194,6 +195,26 @@ def _check_signature(config: Mapping[str, Any], path: str) -> None:
             raise ClipbioError(f"{path}.{name} is missing: {config['_target_']} needs it")
 
 
+def _check_values(config: Any, path: str) -> None:
+    """Check the plain settings of every part that is ours against the types of its constructor."""
+    if isinstance(config, Mapping):
+        if str(config.get("_target_", "")).startswith("clipbio."):
+            # A part inside is built first: what it becomes is no plain value.
+            settings = {str(key): value for key, value in config.items() if not _holds_parts(value)}
+            check_types(_target(str(config["_target_"]), path), settings, path)
+        for key, value in config.items():
+            _check_values(value, f"{path}.{key}" if path else str(key))
+    elif isinstance(config, list):
+        for place, value in enumerate(config):
+            _check_values(value, f"{path}[{place}]")
+
+
+def _holds_parts(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return "_target_" in value or any(map(_holds_parts, value.values()))
+    return isinstance(value, list) and any(map(_holds_parts, value))
+
+
 def _target(name: str, path: str) -> Any:
     from hydra.utils import get_object
 
@@ -218,6 +239,7 @@ def instantiate(config: Any, path: str = "", **values: Any) -> Any:
 
     plain_config = plain(config) if isinstance(config, DictConfig) else dict(config)
     check_signatures(plain_config | dict.fromkeys(values), path)
+    _check_values(plain_config, path)
     try:
         return hydra_instantiate(plain_config, _convert_="all", **values)
     except InstantiationException as error:

@@ -134,11 +134,15 @@ class SpecimenData(pl.LightningDataModule):
 
     # -- what there is ---------------------------------------------------------------------------------------------
 
+    def check_root(self) -> None:
+        """Refuse data that nothing names."""
+        if self.root is None and self.source is None:
+            raise ClipbioError("data.root is missing: give a folder with specimens.csv, or a shard folder")
+
     @cached_property
     def folder(self) -> ShardFolder:
         """Prepared shards; the main process prepares them, the others wait for it."""
-        if self.root is None and self.source is None:
-            raise ClipbioError("data.root is missing: give a folder with specimens.csv, or a shard folder")
+        self.check_root()
         return self._prepared(self.root, self.source)
 
     def _prepared(self, root: str | None, source: Source | None) -> ShardFolder:

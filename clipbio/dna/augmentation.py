@@ -20,9 +20,13 @@ class BarcodeAugmentation:
 
     def __init__(self, *, offset: int = 0, reverse_complement: float = 0.0) -> None:
         if isinstance(offset, bool) or not isinstance(offset, int) or offset < 0:
-            raise ClipbioError(f"offset={offset} must be a number of bases, such as the k of the tokenizer, or 0")
+            raise ClipbioError(
+                f"barcode_augmentation.offset={offset} must be a number of bases, such as the k of the tokenizer, or 0"
+            )
         if not 0 <= reverse_complement <= 1:
-            raise ClipbioError(f"reverse_complement={reverse_complement} must be a probability, from 0 to 1")
+            raise ClipbioError(
+                f"barcode_augmentation.reverse_complement={reverse_complement} must be a probability, from 0 to 1"
+            )
         self.offset, self.reverse_complement = offset, reverse_complement
 
     @property

@@ -10,15 +10,16 @@ __all__ = ["check_choices"]
 
 
 def check_choices(benchmark: str, setting: str, values: Iterable[str], valid: Iterable[str]) -> None:
-    """Refuse a value that is not among the valid ones.
+    """Refuse a value that is not among the valid ones, and no value at all.
 
     Raises:
         ClipbioError: With the closest valid value and all of them.
     """
-    valid = tuple(valid)
+    values, valid = tuple(values), tuple(valid)
+    told = f"; valid are: {', '.join(valid)}"
+    if not values:
+        raise ClipbioError(f"benchmark {benchmark}: {setting}=[] leaves nothing to measure{told}")
     for value in values:
         if value not in valid:
-            raise ClipbioError(
-                f"benchmark {benchmark}: {setting} has no choice '{value}'{nearest(str(value), valid)}; valid are: "
-                f"{', '.join(valid)}"
-            )
+            hint = nearest(str(value), valid).removesuffix(told)
+            raise ClipbioError(f"benchmark {benchmark}: {setting} has no choice '{value}'{hint}{told}")

@@ -19,8 +19,7 @@ from clipbio.evaluation.key_query_forms import FORMS, Protocol, Texts, Wording, 
 from clipbio.evaluation.key_query_pairs import ALL_KEYS, PROTOTYPES, KeyPool, Matched, Queries
 from clipbio.evaluation.specimens import Specimens
 from clipbio.taxonomy import RANKS
-from clipbio.text import MissingRanks
-from clipbio.text.rendering import check_type
+from clipbio.text import TEXT_TYPES, MissingRanks
 
 __all__ = ["SEEN_OF", "KeyQuery", "KeyQueryDetail"]
 
@@ -98,7 +97,12 @@ class KeyQuery:
             raise ClipbioError(f"benchmark key_query: protocol=clibd has no {', '.join(odd)}; leave them out of keys")
         self.queries, self.keys, self.ranks = tuple(queries), tuple(keys), tuple(ranks)
         self.distinct, self.unseen_keys, self.protocol = distinct, unseen_keys, protocol
-        self.wording = Wording(check_type(text_type), template, missing_ranks, protocol)
+        check_choices("key_query", "text_type", [text_type], TEXT_TYPES)
+        if template.count("{}") != 1:
+            raise ClipbioError(
+                f"benchmark key_query: template='{template}' must hold '{{}}' exactly once, where the name goes"
+            )
+        self.wording = Wording(text_type, template, missing_ranks, protocol)
         self.splits = None if splits is None else tuple(splits)
         self.measure = Measure(tuple(ks), bootstrap, seed)
         self.task = "key_query" if protocol == "clipbio" else f"key_query_{protocol}"

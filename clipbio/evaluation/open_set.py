@@ -18,7 +18,7 @@ from clipbio.evaluation.embeddings import SplitData
 from clipbio.evaluation.figures import Figure, flatten
 from clipbio.evaluation.metrics import FloatArray, bootstrap_interval, stratified_interval
 from clipbio.evaluation.novelty import SCORES, has_key, novelty_scores
-from clipbio.evaluation.pools import UNSEEN_OF, Side, key_splits, parse_pair, seen_keys, side_of
+from clipbio.evaluation.pools import PAIRS, UNSEEN_OF, Side, key_splits, parse_pair, seen_keys, side_of
 from clipbio.evaluation.rejection import (
     Counts,
     best_threshold,
@@ -109,6 +109,7 @@ class OpenSet:
             raise ClipbioError(f"benchmark open_set: k={k}; give a whole number from 1 up")
         if unknown is not None:
             _check_apart(unknown)
+        check_choices("open_set", "pairs", pairs, PAIRS)
         self.pairs = {pair: parse_pair(pair) for pair in pairs}
         self.scores = tuple(dict.fromkeys(scores))
         self.rank = rank

@@ -17,7 +17,7 @@ from clipbio.evaluation.embeddings import SplitData
 from clipbio.evaluation.figures import Figure, flatten
 from clipbio.evaluation.hierarchy import BackOffCurve, Judged, back_off, back_off_curve, consistent, distance
 from clipbio.evaluation.metrics import bootstrap_interval
-from clipbio.evaluation.pools import UNSEEN_OF, Side, key_splits, parse_pair, side_of
+from clipbio.evaluation.pools import PAIRS, UNSEEN_OF, Side, key_splits, parse_pair, side_of
 from clipbio.evaluation.taxon_tree import UNKNOWN, TaxonTree
 from clipbio.evaluation.tree_answers import TreeAnswers, Votes, answer, choose_temperature
 from clipbio.seeding import derive_seed
@@ -98,6 +98,7 @@ class TaxonConsistent:
             raise ClipbioError(f"benchmark taxon_consistent: temperatures={list(temperatures)}; give numbers above 0")
         if not 0 <= accuracy <= 1:
             raise ClipbioError(f"benchmark taxon_consistent: accuracy={accuracy}; give a share between 0 and 1")
+        check_choices("taxon_consistent", "pairs", pairs, PAIRS)
         self.pairs = {pair: parse_pair(pair) for pair in pairs}
         self.ranks = tuple(dict.fromkeys(ranks))
         self.votes = votes

@@ -26,6 +26,7 @@ from clipbio.tasks.parts import (
     build_data,
     build_model,
     check_benchmarks,
+    check_splits,
     check_texts,
     device_of,
     head_benchmarks,
@@ -91,6 +92,7 @@ def _evaluate(config: Config, folder: RunFolder, world: World, started: float) -
         load_into(checkpoint, {"model": model}, path, weights=str(config["weights"]))
     benchmarks = build_benchmarks(config)
     check_benchmarks(model, benchmarks)
+    check_splits(benchmarks, splits)
     if checkpoint is not None and path is not None:
         benchmarks |= _trained_benchmarks(checkpoint, benchmarks, path, str(config["weights"]), model, data)
     embedded = [*splits, *further_splits(benchmarks, splits, data.splits)]

@@ -36,6 +36,7 @@ __all__ = [
     "build_model",
     "build_validation",
     "check_benchmarks",
+    "check_splits",
     "check_texts",
     "describe_streams",
     "device_of",
@@ -55,6 +56,8 @@ def build_data(config: Config, world: World) -> SpecimenData:
     """Return the DataModule of a config."""
     data = instantiate(config["data"], "data")
     assert isinstance(data, SpecimenData)
+    # Before a model is made, whose weights may have to be fetched.
+    data.check_root()
     data.world = world
     return data
 
@@ -76,7 +79,25 @@ def build_benchmarks(config: Config, names: Sequence[str] | None = None) -> dict
                 f"validation.benchmarks: '{name}' is not among benchmark={list(configs)}{nearest(name, configs)}"
             )
     chosen = configs if names is None else names
-    return {name: instantiate(configs[name], f"benchmark.{name}") for name in chosen}
+    benchmarks = {name: instantiate(configs[name], f"benchmark.{name}") for name in chosen}
+    for name in chosen:
+        if (resamples := configs[name].get("bootstrap", 0)) < 0:
+            raise ClipbioError(f"benchmark.{name}.bootstrap={resamples}; give a number of resamples, 0 for none")
+    return benchmarks
+
+
+def check_splits(benchmarks: Mapping[str, AnyBenchmark], evaluated: Sequence[str]) -> None:
+    """Refuse benchmarks that name splits, none of which is evaluated.
+
+    Raises:
+        ClipbioError: There is one.
+    """
+    for name, benchmark in benchmarks.items():
+        if benchmark.splits is not None and not {*benchmark.splits} & {*evaluated}:
+            hint = "".join(nearest(split, evaluated) for split in benchmark.splits[:1])
+            raise ClipbioError(
+                f"benchmark.{name}.splits=[{','.join(benchmark.splits)}]: none of them is evaluated{hint}; see splits="
+            )
 
 
 def head_benchmarks(heads: nn.ModuleDict, model: MultiTower, data: SpecimenData) -> dict[str, AnyBenchmark]:

@@ -193,7 +193,10 @@ def test_the_published_form_takes_a_missing_name_for_a_name():
         ({"ks": (0,)}, "ks="),
         ({"protocol": "clibd"}, "protocol=clibd has no text_prototype"),
         ({"unseen_keys": "all"}, "unseen_keys has no choice 'all'"),
-        ({"text_type": "taxonomy"}, "text type"),
+        ({"unseen_keys": "some"}, "has no choice 'some'; valid are: auto, none$"),
+        ({"text_type": "taxonomy"}, "text_type has no choice 'taxonomy'; did you mean 'taxonomic'"),
+        ({"template": "a photo"}, "template='a photo' must hold '{}' exactly once"),
+        ({"queries": []}, r"queries=\[\] leaves nothing to measure; valid are: image"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(settings, line):

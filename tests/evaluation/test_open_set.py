@@ -170,7 +170,8 @@ def test_what_is_missing_is_told_in_a_line(caplog):
 @pytest.mark.parametrize(
     ("settings", "line"),
     [
-        ({"pairs": ["image_to_dan"]}, "did you mean 'image_to_dna'"),
+        ({"pairs": ["image_to_dan"]}, "benchmark open_set: pairs has no choice .* did you mean 'image_to_dna'"),
+        ({"pairs": []}, "leaves nothing to measure"),
         ({"scores": ["nearst"]}, "did you mean 'nearest'"),
         ({"rank": "specis"}, "did you mean 'species'"),
         ({"keys": "sen"}, "did you mean 'seen'"),

@@ -37,8 +37,8 @@ def test_reports_refuse_wrong_values(verb: str, given: str, message: str, tmp_pa
     [
         ("prepare", "parts=two", "parts=two must be a whole number"),
         ("split", "overwrite=maybe", "overwrite=maybe must be true or false"),
-        ("split", "split.shares=0.8", "split.shares=0.8 must give a share for each split"),
-        ("split", "split.by=null", "split.by=null must name one key or several"),
+        ("split", "split.shares=0.8", "split.shares=0.8 must be a dictionary such as"),
+        ("split", "split.by=null", "split.by=null must be text or a list such as"),
     ],
 )
 def test_sources_refuse_wrong_values(verb: str, given: str, message: str, tmp_path: Path, make_garden, capsys) -> None:
