@@ -1,4 +1,4 @@
-"""Masked-token pretraining: guess hidden tokens from those around them, and tell sequences apart.
+"""Masked-token pretraining: guess hidden tokens from those around them and the whole, and tell sequences apart.
 
 Shape suffixes: b own rows, B all rows, L tokens, F features, n own tokens that are judged, K tokens of the vocabulary,
 D dimensions.
@@ -23,10 +23,35 @@ __all__ = ["MaskedTokens"]
 _OVER = ("masked", "all")
 _PRIOR_COUNT = 0.05
 """What each token counts at each place beside the times that it was seen there: nothing is impossible."""
+_PLACE_STD = 0.02
+
+
+class _Decoder(nn.Module):
+    """Guess a token from its state, its place, and the vector of all that was seen of the sequence.
+
+    Through the vector the loss trains what is taken over. States that know the whole sequence themselves would become
+    those of the guess, and their mean that of the sequences that are guessed best.
+    """
+
+    def __init__(self, width: int, dim: int, places: int, tokens: int) -> None:
+        super().__init__()
+        self.state = nn.Linear(width, width)
+        self.whole = nn.Linear(dim, width, bias=False)
+        self.place = nn.Parameter(torch.randn(places, width) * _PLACE_STD)
+        self.norm = nn.LayerNorm(width)
+        self.last = nn.Linear(width, tokens)
+
+    def forward(self, states_bLF: Tensor, vectors_bD: Tensor, judged_bL: Tensor) -> Tensor:
+        row_n, place_n = judged_bL.nonzero(as_tuple=True)
+        # Numbers of unit vectors are small: with this factor they are as large as those of states.
+        whole_bF = self.whole(vectors_bD * vectors_bD.shape[1] ** 0.5)
+        hidden_nF = self.state(states_bLF[judged_bL]) + whole_bF[row_n] + self.place[place_n]
+        logits_nK: Tensor = self.last(self.norm(functional.gelu(hidden_nF)))
+        return logits_nK
 
 
 class MaskedTokens(Head):
-    """A decoder from the states of tokens to tokens, and the settings of masking.
+    """A decoder from states of tokens and vectors of sequences to tokens, and the settings of masking.
 
     Like every loss of the house it is exact on several processes: the sum over judged tokens is divided by their number
     on all of them.
@@ -76,11 +101,12 @@ class MaskedTokens(Head):
         self.decoder: nn.Module = nn.Identity()
         self.first = 0
 
-    def read_tokens(self, *, width: int, first: int, counts_LV: Tensor) -> None:
+    def read_tokens(self, *, width: int, dim: int, first: int, counts_LV: Tensor) -> None:
         """Make the decoder.
 
         Args:
             width: Length of the states.
+            dim: Length of the vectors of sequences.
             first: Lowest id that is guessed; those below it are special tokens.
             counts_LV: How often each token stands at each place of the train data.
         """
@@ -88,29 +114,36 @@ class MaskedTokens(Head):
         most_L, token_L = counts_LV.max(dim=1)
         self.column_L = torch.where(most_L > 0, token_L, -1)
         count_LK = counts_LV[:, first:].float() + _PRIOR_COUNT
-        last = nn.Linear(width, count_LK.shape[1])
+        decoder = _Decoder(width, dim, *count_LK.shape)
         if self.column_prior:
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)
+            nn.init.zeros_(decoder.last.weight)
+            nn.init.zeros_(decoder.last.bias)
             self.register_buffer("prior_LK", (count_LK / count_LK.sum(dim=1, keepdim=True)).log())
-        self.decoder = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.LayerNorm(width), last)
-        self.decoder.requires_grad_(self.weight > 0)
+        self.decoder = decoder.requires_grad_(self.weight > 0)
 
     def judged(self, tokens_bL: Tensor, chosen_bL: Tensor) -> Tensor:
         """Tell which tokens the loss is about."""
         return chosen_bL if self.over == "masked" else tokens_bL >= self.first
 
-    def logits(self, states_bLF: Tensor, judged_bL: Tensor) -> Tensor:
-        """Return logits_nK over the tokens from `first` on, for each place that is judged."""
-        logits_nK: Tensor = self.decoder(states_bLF[judged_bL]).float()
+    def logits(self, states_bLF: Tensor, vectors_bD: Tensor, judged_bL: Tensor) -> Tensor:
+        """Return logits_nK over the tokens from `first` on, for each place that is judged.
+
+        Args:
+            states_bLF: State of each token.
+            vectors_bD: Unit vector of what was seen of each sequence.
+            judged_bL: The places.
+        """
+        logits_nK: Tensor = self.decoder(states_bLF, vectors_bD, judged_bL).float()
         return logits_nK + self.prior_LK[judged_bL.nonzero()[:, 1]] if self.column_prior else logits_nK
 
-    def token_loss(self, states_bLF: Tensor, tokens_bL: Tensor, judged_bL: Tensor) -> tuple[Tensor, Tensor]:
+    def token_loss(
+        self, states_bLF: Tensor, vectors_bD: Tensor, tokens_bL: Tensor, judged_bL: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Return the share of this process in the mean cross-entropy over judged tokens, and their number on all.
 
         DDP averages gradients over processes, which may judge unequal numbers of tokens.
         """
-        logits_nK = self.logits(states_bLF, judged_bL)
+        logits_nK = self.logits(states_bLF, vectors_bD, judged_bL)
         target_n = tokens_bL[judged_bL] - self.first
         number = gather_labels(torch.tensor([len(target_n)], device=tokens_bL.device)).sum().clamp(min=1)
         total = functional.cross_entropy(logits_nK, target_n, reduction="sum")

@@ -18,7 +18,7 @@ from torch.utils.checkpoint import checkpoint
 from clipbio.errors import ClipbioError
 from clipbio.models.dna_trunk import DnaOptions, DnaTrunk
 from clipbio.models.dna_weights import KEY, check_settings, run_weights
-from clipbio.models.pooling import Pooling, masked_mean
+from clipbio.models.pooling import Pooling
 from clipbio.models.tower import Tower
 from clipbio.models.weights import load_exactly
 
@@ -41,51 +41,20 @@ class _Block(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.gain = nn.Parameter(torch.full((width,), _FIRST_GAIN))
 
-    def forward(self, states_BLF: Tensor, mask_BL: Tensor, context_BLF: Tensor | None) -> Tensor:
+    def forward(self, states_BLF: Tensor, mask_BL: Tensor) -> Tensor:
         there_BLF = states_BLF * mask_BL.unsqueeze(-1).to(states_BLF.dtype)
         mixed_BLF = self.norm(self.mix(there_BLF.transpose(1, 2)).transpose(1, 2))
-        if context_BLF is not None:
-            mixed_BLF = mixed_BLF + context_BLF
         added_BLF: Tensor = self.outer(nn.functional.gelu(self.inner(mixed_BLF)))
         sum_BLF: Tensor = states_BLF + self.gain * self.dropout(added_BLF)
         return sum_BLF
 
 
-class _Context(nn.Module):
-    """Where a token stands, and what the whole barcode is like: the mean of its embeddings; nothing before training."""
-
-    def __init__(self, places: int, width: int) -> None:
-        super().__init__()
-        self.place = nn.Parameter(torch.zeros(places, width))
-        self.whole = nn.Linear(width, width, bias=False)
-        nn.init.zeros_(self.whole.weight)
-
-    def forward(self, states_BLF: Tensor, mask_BL: Tensor) -> Tensor:
-        context_BLF: Tensor = self.place[: mask_BL.shape[1]] + self.whole(masked_mean(states_BLF, mask_BL))[:, None]
-        return context_BLF
-
-
 class ConvEncoder(nn.Module):
-    """Embed tokens and pass them through residual blocks of growing reach.
+    """Embed tokens and pass them through residual blocks of growing reach."""
 
-    With `places`, the number of tokens at most, each block sees beside its neighbours where a token stands and what the
-    whole barcode is like. Without, a convolution cannot tell what is usual in a column, for barcodes like this one.
-    """
-
-    def __init__(
-        self,
-        vocab_size: int,
-        width: int,
-        layers: int,
-        *,
-        kernel: int,
-        dilation: int,
-        dropout: float,
-        places: int | None = None,
-    ) -> None:
+    def __init__(self, vocab_size: int, width: int, layers: int, *, kernel: int, dilation: int, dropout: float) -> None:
         super().__init__()
         self.embedding = nn.Embedding(vocab_size, width)
-        self.context = None if places is None else _Context(places, width)
         self.blocks = nn.ModuleList(
             _Block(width, kernel=kernel, dilation=dilation**number, dropout=dropout) for number in range(layers)
         )
@@ -99,12 +68,11 @@ class ConvEncoder(nn.Module):
     def forward(self, tokens_BL: Tensor, mask_BL: Tensor) -> Tensor:
         """Return states_BLF of tokens."""
         states_BLF: Tensor = self.embedding(tokens_BL)
-        context_BLF = None if self.context is None else self.context(states_BLF, mask_BL)
         for block in self.blocks:
             if self._recomputes and self.training:
-                states_BLF = checkpoint(block, states_BLF, mask_BL, context_BLF, use_reentrant=False)
+                states_BLF = checkpoint(block, states_BLF, mask_BL, use_reentrant=False)
             else:
-                states_BLF = block(states_BLF, mask_BL, context_BLF)
+                states_BLF = block(states_BLF, mask_BL)
         normed_BLF: Tensor = self.norm(states_BLF)
         return normed_BLF
 
@@ -117,8 +85,6 @@ class ConvDna(DnaOptions):
     settings of architecture and tokenizer.
     `layers` blocks of `width` channels, each a depthwise convolution over `kernel` tokens; in the n-th (from 0) these
     tokens are `dilation` ** n places apart.
-    `places` lets blocks see where a token stands and what the barcode is like; for barcodes that begin at the same
-    base.
     `pooling` is `mean` or `max`.
     """
 
@@ -126,14 +92,13 @@ class ConvDna(DnaOptions):
     width: int = 256
     kernel: int = 7
     dilation: int = 3
-    places: bool = False
 
-    architecture: ClassVar[tuple[str, ...]] = ("layers", "width", "kernel", "dilation", "places")
+    architecture: ClassVar[tuple[str, ...]] = ("layers", "width", "kernel", "dilation")
     poolings: ClassVar[tuple[str, ...]] = ("mean", "max")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for key in ("layers", "width", "kernel", "dilation"):
+        for key in self.architecture:
             if getattr(self, key) < 1:
                 raise ClipbioError(f"model.dna: {key} is a number from 1 on, not {getattr(self, key)}")
         if self.kernel % 2 == 0:
@@ -148,7 +113,6 @@ class ConvDna(DnaOptions):
             kernel=self.kernel,
             dilation=self.dilation,
             dropout=self.trunk_dropout,
-            places=self.tokenizer.context_length if self.places else None,
         )
         if load_weights and self.weights:
             weights = run_weights(self.weights, self)

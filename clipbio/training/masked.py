@@ -16,8 +16,7 @@ from clipbio.dna import BarcodeTokenizer
 from clipbio.errors import ClipbioError
 from clipbio.losses import MaskedTokens
 from clipbio.losses.masking import Masked
-from clipbio.models import DnaTrunk, MultiTower
-from clipbio.models.projections import Projection, Standardise
+from clipbio.models import DnaTrunk, MultiTower, Tower
 from clipbio.seeding import derive_seed
 from clipbio.training.base import TrainingModule
 
@@ -46,15 +45,13 @@ class MaskedTokenModule(TrainingModule):
         report: dict[str, Tensor] = {}
         terms = []
         if head.weight:
-            losses = [head.token_loss(view.states_bLF, tokens_bL, view.judged_bL) for view in views]
-            terms.append(head.weight * torch.stack([loss for loss, _ in losses]).mean())
+            losses = [head.token_loss(one.states_bLF, one.vectors_bD, tokens_bL, one.judged_bL)[0] for one in views]
+            terms.append(head.weight * torch.stack(losses).mean())
             report["train/token_loss"] = terms[-1].detach() / head.weight
         if head.contrast:
-            vectors = [self._vectors(view) for view in views]
-            terms.append(head.contrast * head.contrast_loss(vectors[0], vectors[1], names(tokens_bL)))
+            one_bD, other_bD = (view.vectors_bD for view in views)
+            terms.append(head.contrast * head.contrast_loss(one_bD, other_bD, names(tokens_bL)))
             report["train/contrast_loss"] = terms[-1].detach() / head.contrast
-        else:
-            self._take_in(views[0])
         loss = torch.stack(terms).sum()
         if self.logs_now:
             self.log("train/loss", loss.detach(), prog_bar=True, sync_dist=True, batch_size=len(tokens_bL))
@@ -68,41 +65,22 @@ class MaskedTokenModule(TrainingModule):
         return head
 
     def _view(self, tokens_bL: Tensor, seeds: Sequence[int], view: int) -> _View:
-        trunk = dna_trunk(self.model)
         own = [derive_seed("view", seed, view) for seed in seeds]
-        masked = _hide(self._head, trunk.tokenizer, tokens_bL, own)
-        states_bLF, there_bL = trunk.states(masked.tokens_BL)
-        judged_bL = self._head.judged(tokens_bL, masked.chosen_BL)
-        return _View(states_bLF, there_bL & ~masked.chosen_BL, judged_bL)
-
-    def _vectors(self, view: _View) -> Tensor:
-        """Return the embedding of what was not hidden."""
-        return self.model.tower("dna").project(self._pooled(view))
-
-    def _pooled(self, view: _View) -> Tensor:
-        features_bF: Tensor = dna_trunk(self.model).pool(view.states_bLF, view.seen_bL)
-        return features_bF
-
-    @torch.no_grad()
-    def _take_in(self, view: _View) -> None:
-        """Let the norm of a projection, which no loss trains, learn how features are spread."""
-        for projection in self.model.tower("dna").projections.values():
-            assert isinstance(projection, Projection)
-            if isinstance(projection.input_norm, Standardise):
-                # What is frozen is in evaluation mode, and has its norms there with it.
-                projection.input_norm.train()(self._pooled(view))
+        tower = self.model.tower("dna")
+        masked, states_bLF, vectors_bD = _seen(tower, self._head, tokens_bL, own)
+        return _View(states_bLF, vectors_bD, self._head.judged(tokens_bL, masked.chosen_BL))
 
 
 class _View(NamedTuple):
-    """States of the tokens of one masking, the tokens that were seen, and those that are judged."""
+    """States of the tokens of one masking, the vectors of what was not hidden, and the tokens that are judged."""
 
     states_bLF: Tensor
-    seen_bL: Tensor
+    vectors_bD: Tensor
     judged_bL: Tensor
 
 
 def join_tokens(model: MultiTower, head: MaskedTokens, counts_LV: Tensor) -> None:
-    """Fit a head to the tokens of the DNA tower, and freeze what the loss does not reach.
+    """Fit a head to the tokens of the DNA tower.
 
     Args:
         model: A DNA tower.
@@ -110,11 +88,7 @@ def join_tokens(model: MultiTower, head: MaskedTokens, counts_LV: Tensor) -> Non
         counts_LV: How often each token stands at each place of the train barcodes.
     """
     tower, trunk = model.tower("dna"), dna_trunk(model)
-    head.read_tokens(width=trunk.width, first=trunk.tokenizer.first_kmer, counts_LV=counts_LV)
-    if not head.contrast:
-        # No gradient reaches them, which DDP does not allow.
-        tower.projections.requires_grad_(False)
-        trunk.pool.requires_grad_(False)
+    head.read_tokens(width=trunk.width, dim=tower.dim(), first=trunk.tokenizer.first_kmer, counts_LV=counts_LV)
 
 
 def check_alone(model: MultiTower, micro_batch_size: int | None = None, *, sharded: bool = False) -> None:
@@ -155,24 +129,24 @@ def names(tokens_bL: Tensor) -> Tensor:
 
 def guesser(model: MultiTower, head: MaskedTokens) -> Callable[[Sequence[str], Sequence[int]], Guesses]:
     """Return a function from barcodes and seeds to what the model guesses of their hidden tokens."""
-    trunk = dna_trunk(model)
+    tower, tokenizer = model.tower("dna"), dna_trunk(model).tokenizer
 
     @torch.inference_mode()
     def some(tokens_bL: Tensor, seeds: Sequence[int]) -> Guesses:
-        masked = _hide(head, trunk.tokenizer, tokens_bL, seeds)
-        states_bLF, _ = trunk.states(masked.tokens_BL)
+        masked, states_bLF, vectors_bD = _seen(tower, head, tokens_bL, seeds)
         guess_bL = torch.zeros_like(tokens_bL)
-        guess_bL[masked.chosen_BL] = head.logits(states_bLF, masked.chosen_BL).argmax(dim=1) + head.first
+        logits_nK = head.logits(states_bLF, vectors_bD, masked.chosen_BL)
+        guess_bL[masked.chosen_BL] = logits_nK.argmax(dim=1) + head.first
         return Guesses(tokens_bL.cpu(), masked.chosen_BL.cpu(), guess_bL.cpu())
 
     def guess(barcodes: Sequence[str], seeds: Sequence[int]) -> Guesses:
-        modules: tuple[nn.Module, ...] = (trunk, head)
+        modules: tuple[nn.Module, ...] = (tower, head)
         modes = [module.training for module in modules]
-        device = next(trunk.parameters()).device
+        device = next(tower.parameters()).device
         for module in modules:
             module.to(device).eval()
         parts = [
-            some(trunk.tokenizer(barcodes[at : at + _BARCODES_AT_ONCE]).to(device), seeds[at : at + _BARCODES_AT_ONCE])
+            some(tokenizer(barcodes[at : at + _BARCODES_AT_ONCE]).to(device), seeds[at : at + _BARCODES_AT_ONCE])
             for at in range(0, len(barcodes), _BARCODES_AT_ONCE)
         ]
         for module, mode in zip(modules, modes, strict=True):
@@ -180,6 +154,15 @@ def guesser(model: MultiTower, head: MaskedTokens) -> Callable[[Sequence[str], S
         return Guesses(*(torch.cat(one) for one in zip(*parts, strict=True)))
 
     return guess
+
+
+def _seen(tower: Tower, head: MaskedTokens, tokens_bL: Tensor, seeds: Sequence[int]) -> tuple[Masked, Tensor, Tensor]:
+    """Hide tokens; return what was hidden, the states of all, and the unit vectors of what was not hidden."""
+    trunk = tower.trunk
+    assert isinstance(trunk, DnaTrunk)
+    masked = _hide(head, trunk.tokenizer, tokens_bL, seeds)
+    states_bLF, there_bL = trunk.states(masked.tokens_BL)
+    return masked, states_bLF, tower.project(trunk.pool(states_bLF, there_bL & ~masked.chosen_BL))
 
 
 def _hide(head: MaskedTokens, tokenizer: BarcodeTokenizer, tokens_bL: Tensor, seeds: Sequence[int]) -> Masked:

@@ -24,12 +24,12 @@ class Toy(nn.Module):
         torch.manual_seed(0)
         self.states = nn.Linear(WIDTH, WIDTH)
         self.head = MaskedTokens(contrast=0.5, column_prior=True)
-        self.head.read_tokens(width=WIDTH, first=FIRST, counts_LV=torch.randint(9, (PLACES, SIZE)))
-        nn.init.normal_(self.head.decoder[-1].weight)  # type: ignore[index]
+        self.head.read_tokens(width=WIDTH, dim=WIDTH, first=FIRST, counts_LV=torch.randint(9, (PLACES, SIZE)))
+        nn.init.normal_(self.head.decoder.last.weight)  # type: ignore[arg-type,union-attr]
 
     def forward(self, inputs: Tensor, tokens: Tensor, chosen: Tensor) -> Tensor:
         states = self.states(inputs)
-        loss, _ = self.head.token_loss(states, tokens, chosen)
+        loss, _ = self.head.token_loss(states, functional.normalize(states.mean(1), dim=1), tokens, chosen)
         views = [functional.normalize(part.mean(1), dim=1) for part in states.chunk(2, dim=1)]
         return loss + self.head.contrast * self.head.contrast_loss(views[0], views[1], tokens[:, 0])
 

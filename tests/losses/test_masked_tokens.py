@@ -57,30 +57,46 @@ def head(**settings: object) -> MaskedTokens:
     torch.manual_seed(0)
     made = MaskedTokens(**settings)  # type: ignore[arg-type]
     counts = torch.stack([torch.bincount(column, minlength=LAST + 1) for column in TOKENS.T])
-    made.read_tokens(width=8, first=FIRST, counts_LV=counts)
+    made.read_tokens(width=8, dim=5, first=FIRST, counts_LV=counts)
     return made
 
 
 def test_a_fresh_head_with_a_prior_guesses_the_most_frequent_token_of_each_place() -> None:
     fresh = head()
     everywhere = torch.ones_like(TOKENS, dtype=torch.bool)
-    logits = fresh.logits(torch.randn(*TOKENS.shape, 8), everywhere)
+    states, vectors = torch.randn(*TOKENS.shape, 8), torch.randn(len(TOKENS), 5)
+    logits = fresh.logits(states, vectors, everywhere)
     guess = logits.argmax(dim=1).view(TOKENS.shape) + FIRST
     assert torch.equal(guess[0], TOKENS.mode(dim=0).values)
     assert torch.equal(guess, guess[:1].expand_as(guess))
-    loss, number = fresh.token_loss(torch.randn(*TOKENS.shape, 8), TOKENS, everywhere)
+    loss, number = fresh.token_loss(states, vectors, TOKENS, everywhere)
     assert number == TOKENS.numel()
     assert float(loss.detach()) < math.log(16)
 
 
 def test_the_loss_is_the_mean_over_judged_tokens() -> None:
-    plain, states = head(column_prior=False), torch.randn(*TOKENS.shape, 8)
+    plain, states, vectors = head(column_prior=False), torch.randn(*TOKENS.shape, 8), torch.randn(len(TOKENS), 5)
     _, chosen = hide(plain.masking)
-    loss, number = plain.token_loss(states, TOKENS, plain.judged(TOKENS, chosen))
-    expected = functional.cross_entropy(plain.decoder(states[chosen]), TOKENS[chosen] - FIRST)
+    loss, number = plain.token_loss(states, vectors, TOKENS, plain.judged(TOKENS, chosen))
+    expected = functional.cross_entropy(plain.decoder(states, vectors, chosen), TOKENS[chosen] - FIRST)
     assert int(number) == int(chosen.sum())
     torch.testing.assert_close(loss, expected)
     assert head(over="all").judged(TOKENS, chosen).all()
+
+
+def test_a_guess_depends_on_its_state_its_place_and_the_whole_sequence() -> None:
+    plain = head(column_prior=False)
+    states, vectors = torch.randn(2, 200, 8), torch.randn(2, 5)
+    chosen = torch.zeros(2, 200, dtype=torch.bool)
+    chosen[0, [3, 7]] = chosen[1, 3] = True
+    states[:, 3] = states[0, 7]
+    here, there, elsewhere = plain.logits(states, vectors, chosen)
+    assert not torch.allclose(here, there)
+    assert not torch.allclose(here, elsewhere)
+    vectors[1] = vectors[0]
+    torch.testing.assert_close(plain.logits(states, vectors, chosen)[2], here)
+    changed = plain.logits(states + chosen[..., None], vectors, chosen)
+    assert not torch.allclose(changed[0], here)
 
 
 def test_contrast_tells_rows_apart_but_not_equal_ones() -> None:

@@ -41,7 +41,6 @@ VARIANTS = [
     ("conv", {"pooling": "mean"}),
     ("conv", {"pooling": "max"}),
     ("conv", {"tokenizer": tokenizer(stride=1, cls=False)}),
-    ("conv", {"places": True}),
 ]
 
 
@@ -55,30 +54,6 @@ def test_padding_changes_nothing(kind, settings):
     alone = tower.features(tokens_BL[1:, :length])
     torch.testing.assert_close(together[1:], alone, atol=1e-5, rtol=1e-4)
     assert (together[0] - together[1]).abs().max() > 1e-3
-
-
-def test_places_and_the_whole_barcode_are_seen_once_they_are_learnt():
-    plain, told = (
-        ConvDna(tokenizer=tokenizer(stride=1, cls=False), layers=1, width=12, kernel=3, places=places)
-        for places in (False, True)
-    )
-    trunks = []
-    for recipe in (plain, told):
-        torch.manual_seed(0)
-        trunks.append(recipe.build(dim=8).eval().trunk)
-    rest = {name: value for name, value in trunks[1].state_dict().items() if ".context." not in name}
-    trunks[0].load_state_dict(rest)
-    tokens_BL = trunks[0].tokenizer(["ACACACACAC", "ACACACGTGT"])
-    torch.testing.assert_close(trunks[1](tokens_BL), trunks[0](tokens_BL))
-    scramble(trunks[1])
-    states_BLF, _ = trunks[1].states(tokens_BL)
-    # A convolution over three tokens sees the same at places 2, 4 and 2 of the other barcode.
-    assert not torch.allclose(states_BLF[0, 2], states_BLF[0, 4], atol=1e-3)
-    assert not torch.allclose(states_BLF[0, 2], states_BLF[1, 2], atol=1e-3)
-    scramble(trunks[0])
-    alike_BLF, _ = trunks[0].states(tokens_BL)
-    torch.testing.assert_close(alike_BLF[0, 2], alike_BLF[0, 4])
-    torch.testing.assert_close(alike_BLF[0, 2], alike_BLF[1, 2])
 
 
 @pytest.mark.parametrize("kind", MAKERS)

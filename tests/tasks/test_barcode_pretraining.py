@@ -97,7 +97,7 @@ def test_sharded_weights_are_refused() -> None:
         check_alone(model, sharded=True)
 
 
-def test_the_norm_of_a_projection_that_no_loss_trains_takes_in_features(barcodes: Path, tmp_path: Path) -> None:
+def test_the_norm_of_a_projection_takes_in_features(barcodes: Path, tmp_path: Path) -> None:
     more = (
         "model.dna.projection=linear",
         "model.dim=8",
