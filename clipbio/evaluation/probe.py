@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from clipbio.seeding import derive_seed
 
-__all__ = ["STRENGTHS", "Shots", "draw_shots", "linear_probe"]
+__all__ = ["STRENGTHS", "Shots", "draw_shots", "linear_probe", "logistic_regression"]
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.floating[Any]]
@@ -75,7 +75,7 @@ def linear_probe(
     fit_MD, validation_MD = ((vectors_ND[rows] - mean_D) / scale for rows in (shots.fit_M, shots.validation_M))
     best, best_accuracy = None, -1.0
     for strength in STRENGTHS if len(validation_MD) else (10.0,):
-        model = _fitted(fit_MD, class_N[shots.fit_M], strength, seed)
+        model = logistic_regression(fit_MD, class_N[shots.fit_M], strength, seed)
         right = model.predict(validation_MD) == class_N[shots.validation_M] if len(validation_MD) else np.ones(1)
         if float(right.mean()) > best_accuracy:
             best, best_accuracy = model, float(right.mean())
@@ -84,7 +84,17 @@ def linear_probe(
     return predicted_Q, float(best.C)
 
 
-def _fitted(fit_MD: FloatArray, class_M: IntArray, strength: float, seed: int) -> Any:
+def logistic_regression(vectors_MD: FloatArray, class_M: IntArray, strength: float, seed: int = 0) -> Any:
+    """Return scikit-learn's multinomial logistic regression, fitted.
+
+    Args:
+        vectors_MD: Examples.
+        class_M: Their classes.
+        strength: Inverse of the L2 penalty.
+        seed: Seed of the solver.
+    """
     from sklearn.linear_model import LogisticRegression
 
-    return LogisticRegression(C=strength, max_iter=500, tol=1e-3, random_state=seed).fit(fit_MD, class_M)
+    # The gradient is a mean over examples: with hundreds of classes it lies below the usual tolerance from the start,
+    # and the solver would end where it begins.
+    return LogisticRegression(C=strength, max_iter=1000, tol=1e-6, random_state=seed).fit(vectors_MD, class_M)

@@ -14,6 +14,7 @@ from torch import Tensor
 from clipbio.evaluation.metrics import FloatArray, harmonic_mean
 from clipbio.evaluation.neighbours import nearest_keys
 from clipbio.evaluation.pools import Side
+from clipbio.evaluation.probe import logistic_regression
 
 __all__ = ["Classifier", "Stage", "Staged", "best_split_threshold", "nearest_stage"]
 
@@ -44,12 +45,10 @@ class Classifier:
     """
 
     def __init__(self, key: Side, rank: str, *, strength: float, seed: int) -> None:
-        from sklearn.linear_model import LogisticRegression
-
         self._mean_D = key.vectors_ND.mean(dim=0)
         self._scale = float((key.vectors_ND - self._mean_D).std(correction=0)) or 1.0
-        self._model: Any = LogisticRegression(C=strength, max_iter=500, tol=1e-3, random_state=seed)
-        self._model.fit(self._scaled(key.vectors_ND), key.key_N(rank).numpy())
+        vectors_ND = self._scaled(key.vectors_ND)
+        self._model: Any = logistic_regression(vectors_ND, key.key_N(rank).numpy(), strength, seed)
 
     def _scaled(self, vectors_ND: Tensor) -> FloatArray:
         scaled: FloatArray = ((vectors_ND - self._mean_D) / self._scale).double().numpy()

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from clipbio.evaluation.probe import STRENGTHS, draw_shots, linear_probe
+from clipbio.evaluation.probe import STRENGTHS, draw_shots, linear_probe, logistic_regression
 
 UNITS = [f"barcode {number}" for number in range(120)]
 
@@ -68,12 +68,10 @@ def test_the_strength_is_the_best_on_the_validation_rows(blobs):
     noise = np.concatenate([vectors, 30 * np.random.default_rng(1).normal(size=(120, 9))], axis=1)
     drawn = draw_shots(class_N, UNITS, shots=8, seed=0)
     _, chosen = linear_probe(noise, class_N, drawn, noise)
-    from clipbio.evaluation.probe import _fitted
-
     mean, rows = noise[drawn.fit_M].mean(axis=0), drawn.validation_M
     scale = np.sqrt(((noise[drawn.fit_M] - mean) ** 2).sum(axis=1).mean())
     scores = {
-        strength: _fitted((noise[drawn.fit_M] - mean) / scale, class_N[drawn.fit_M], strength, 0).score(
+        strength: logistic_regression((noise[drawn.fit_M] - mean) / scale, class_N[drawn.fit_M], strength).score(
             (noise[rows] - mean) / scale, class_N[rows]
         )
         for strength in STRENGTHS
@@ -87,3 +85,14 @@ def test_equal_vectors_are_answered_without_a_word(blobs):
     drawn = draw_shots(class_N, UNITS, shots=8, seed=0)
     predicted, _ = linear_probe(np.ones((120, 3)), class_N, drawn, np.ones((5, 3)))
     assert set(predicted.tolist()) <= set(class_N.tolist())
+
+
+def test_hundreds_of_classes_are_fitted_to_the_end():
+    generator = np.random.default_rng(0)
+    class_M = np.repeat(np.arange(300), np.where(np.arange(300) % 3, 5, 1))
+    centres = generator.normal(size=(300, 32)) / 32**0.5
+    vectors_MD = centres[class_M] + 0.05 * generator.normal(size=(len(class_M), 32)) / 32**0.5
+    model = logistic_regression(vectors_MD, class_M, 1000.0)
+    gradient_CD = (model.predict_proba(vectors_MD) - np.eye(300)[class_M]).T @ vectors_MD + model.coef_ / 1000.0
+    assert np.abs(gradient_CD).max() < 1e-2
+    assert (model.predict(vectors_MD) == class_M).all()
