@@ -35,10 +35,10 @@ types: install
 	$(BIN)/mypy
 
 test: lint types
-	$(BIN)/python -m pytest -q -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow" -n 2 --dist loadfile
 
-test-all: lint types
-	$(BIN)/python -m pytest -q
+test-all: test
+	$(BIN)/python -m pytest -q -m slow
 
 lock:
 	uv pip compile pyproject.toml --extra dev --extra lite --extra lora --extra hdf5 --extra huggingface --extra joblib --python-version 3.11 --universal --generate-hashes \
