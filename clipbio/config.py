@@ -170,14 +170,20 @@ def check_signatures(config: Any, path: str = "") -> None:
     Raises:
         ClipbioError: A key is no parameter, a parameter without default is missing, or a target is not allowed.
     """
+    for part, place in _parts(config, path):
+        _check_signature(part, place)
+
+
+def _parts(config: Any, path: str) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """Yield what builds something, and where it stands."""
     if isinstance(config, Mapping):
         if "_target_" in config:
-            _check_signature(config, path)
+            yield config, path
         for key, value in config.items():
-            check_signatures(value, f"{path}.{key}" if path else str(key))
+            yield from _parts(value, f"{path}.{key}" if path else str(key))
     elif isinstance(config, list):
         for place, value in enumerate(config):
-            check_signatures(value, f"{path}[{place}]")
+            yield from _parts(value, f"{path}[{place}]")
 
 
 def _check_signature(config: Mapping[str, Any], path: str) -> None:
@@ -195,24 +201,12 @@ def _check_signature(config: Mapping[str, Any], path: str) -> None:
             raise ClipbioError(f"{path}.{name} is missing: {config['_target_']} needs it")
 
 
-def _check_values(config: Any, path: str) -> None:
-    """Check the plain settings of every part that is ours against the types of its constructor."""
-    if isinstance(config, Mapping):
-        if str(config.get("_target_", "")).startswith("clipbio."):
-            # A part inside is built first: what it becomes is no plain value.
-            settings = {str(key): value for key, value in config.items() if not _holds_parts(value)}
-            check_types(_target(str(config["_target_"]), path), settings, path)
-        for key, value in config.items():
-            _check_values(value, f"{path}.{key}" if path else str(key))
-    elif isinstance(config, list):
-        for place, value in enumerate(config):
-            _check_values(value, f"{path}[{place}]")
-
-
-def _holds_parts(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return "_target_" in value or any(map(_holds_parts, value.values()))
-    return isinstance(value, list) and any(map(_holds_parts, value))
+def _check_values(config: Mapping[str, Any], path: str) -> None:
+    """Check the plain settings of a part that is ours against the types of its constructor."""
+    if str(config["_target_"]).startswith("clipbio."):
+        # A part inside is built first: what it becomes is no plain value.
+        settings = {str(key): value for key, value in config.items() if next(_parts(value, ""), None) is None}
+        check_types(_target(str(config["_target_"]), path), settings, path)
 
 
 def _target(name: str, path: str) -> Any:
@@ -239,7 +233,8 @@ def instantiate(config: Any, path: str = "", **values: Any) -> Any:
 
     plain_config = plain(config) if isinstance(config, DictConfig) else dict(config)
     check_signatures(plain_config | dict.fromkeys(values), path)
-    _check_values(plain_config, path)
+    for part, place in _parts(plain_config, path):
+        _check_values(part, place)
     try:
         return hydra_instantiate(plain_config, _convert_="all", **values)
     except InstantiationException as error:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from clipbio.errors import ClipbioError, nearest
+from clipbio.errors import ClipbioError, closest
 
 __all__ = ["check_types"]
 
@@ -27,8 +27,7 @@ def check_types(target: Any, values: Mapping[str, Any], path: str) -> None:
     for name, value in values.items():
         if name in hints and not _fits(value, hints[name]):
             valid = [one for one in get_args(hints[name]) if isinstance(one, str)]
-            hint = nearest(str(value), valid) if get_origin(hints[name]) is Literal else ""
-            hint = hint if "did you mean" in hint else ""
+            hint = closest(str(value), valid) if get_origin(hints[name]) is Literal else ""
             raise ClipbioError(f"{path}.{name}={_shown(value)} must be {_told(hints[name])}{hint}")
 
 

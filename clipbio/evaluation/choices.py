@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from clipbio.errors import ClipbioError, nearest
+from clipbio.errors import ClipbioError, closest
 
 __all__ = ["check_choices"]
 
@@ -21,5 +21,5 @@ def check_choices(benchmark: str, setting: str, values: Iterable[str], valid: It
         raise ClipbioError(f"benchmark {benchmark}: {setting}=[] leaves nothing to measure{told}")
     for value in values:
         if value not in valid:
-            hint = nearest(str(value), valid).removesuffix(told)
+            hint = closest(str(value), valid)
             raise ClipbioError(f"benchmark {benchmark}: {setting} has no choice '{value}'{hint}{told}")

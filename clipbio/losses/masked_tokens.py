@@ -41,11 +41,10 @@ class _Decoder(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.last = nn.Linear(width, tokens)
 
-    def forward(self, states_bLF: Tensor, vectors_bD: Tensor, judged_bL: Tensor) -> Tensor:
-        row_n, place_n = judged_bL.nonzero(as_tuple=True)
+    def forward(self, states_bLF: Tensor, vectors_bD: Tensor, row_n: Tensor, place_n: Tensor) -> Tensor:
         # Numbers of unit vectors are small: with this factor they are as large as those of states.
         whole_bF = self.whole(vectors_bD * vectors_bD.shape[1] ** 0.5)
-        hidden_nF = self.state(states_bLF[judged_bL]) + whole_bF[row_n] + self.place[place_n]
+        hidden_nF = self.state(states_bLF[row_n, place_n]) + whole_bF[row_n] + self.place[place_n]
         logits_nK: Tensor = self.last(self.norm(functional.gelu(hidden_nF)))
         return logits_nK
 
@@ -133,8 +132,9 @@ class MaskedTokens(Head):
             vectors_bD: Unit vector of what was seen of each sequence.
             judged_bL: The places.
         """
-        logits_nK: Tensor = self.decoder(states_bLF, vectors_bD, judged_bL).float()
-        return logits_nK + self.prior_LK[judged_bL.nonzero()[:, 1]] if self.column_prior else logits_nK
+        row_n, place_n = judged_bL.nonzero(as_tuple=True)
+        logits_nK: Tensor = self.decoder(states_bLF, vectors_bD, row_n, place_n).float()
+        return logits_nK + self.prior_LK[place_n] if self.column_prior else logits_nK
 
     def token_loss(
         self, states_bLF: Tensor, vectors_bD: Tensor, tokens_bL: Tensor, judged_bL: Tensor

@@ -80,7 +80,7 @@ class _View(NamedTuple):
 
 
 def join_tokens(model: MultiTower, head: MaskedTokens, counts_LV: Tensor) -> None:
-    """Fit a head to the tokens of the DNA tower.
+    """Fit a head to the tokens of the DNA tower, and freeze what the loss does not reach.
 
     Args:
         model: A DNA tower.
@@ -89,6 +89,10 @@ def join_tokens(model: MultiTower, head: MaskedTokens, counts_LV: Tensor) -> Non
     """
     tower, trunk = model.tower("dna"), dna_trunk(model)
     head.read_tokens(width=trunk.width, dim=tower.dim(), first=trunk.tokenizer.first_kmer, counts_LV=counts_LV)
+    for name, projection in tower.projections.items():
+        if name != "default":
+            # No gradient reaches it, which DDP does not allow.
+            projection.requires_grad_(False)
 
 
 def check_alone(model: MultiTower, micro_batch_size: int | None = None, *, sharded: bool = False) -> None:

@@ -78,7 +78,9 @@ def test_the_loss_is_the_mean_over_judged_tokens() -> None:
     plain, states, vectors = head(column_prior=False), torch.randn(*TOKENS.shape, 8), torch.randn(len(TOKENS), 5)
     _, chosen = hide(plain.masking)
     loss, number = plain.token_loss(states, vectors, TOKENS, plain.judged(TOKENS, chosen))
-    expected = functional.cross_entropy(plain.decoder(states, vectors, chosen), TOKENS[chosen] - FIRST)
+    expected = functional.cross_entropy(
+        plain.decoder(states, vectors, *chosen.nonzero(as_tuple=True)), TOKENS[chosen] - FIRST
+    )
     assert int(number) == int(chosen.sum())
     torch.testing.assert_close(loss, expected)
     assert head(over="all").judged(TOKENS, chosen).all()

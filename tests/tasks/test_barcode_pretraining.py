@@ -16,12 +16,13 @@ from clipbio.config import compose, instantiate, plain
 from clipbio.distributed import World
 from clipbio.dna import BarcodeTokenizer
 from clipbio.errors import ClipbioError
+from clipbio.losses import MaskedTokens
 from clipbio.models import ConvDna, towers
 from clipbio.tasks.barcodes import column_counts
 from clipbio.tasks.evaluate import evaluate
 from clipbio.tasks.parts import build_data
 from clipbio.tasks.train import train
-from clipbio.training.masked import check_alone
+from clipbio.training.masked import check_alone, join_tokens
 
 SMALL = [
     *("model/dna=conv", "model.dna.width=16", "model.dna.layers=1", "model.dna.tokenizer.k=3"),
@@ -95,6 +96,16 @@ def test_sharded_weights_are_refused() -> None:
     check_alone(model)
     with pytest.raises(ClipbioError, match="trainer=fsdp shards: take trainer=ddp"):
         check_alone(model, sharded=True)
+
+
+def test_projections_that_the_loss_does_not_reach_are_frozen() -> None:
+    recipe = ConvDna(tokenizer=BarcodeTokenizer(k=2, max_length=20), layers=1, width=8, projections=("other",))
+    model = towers(dna=recipe, dim=8)
+    head = MaskedTokens()
+    join_tokens(model, head, torch.ones(20, recipe.tokenizer.vocab_size, dtype=torch.int64))
+    projections = model.tower("dna").projections
+    trained = {name: all(one.requires_grad for one in part.parameters()) for name, part in projections.items()}
+    assert trained == {"default": True, "other": False}
 
 
 def test_the_norm_of_a_projection_takes_in_features(barcodes: Path, tmp_path: Path) -> None:
