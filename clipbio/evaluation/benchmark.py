@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 from torch import Tensor
 
 from clipbio.errors import ClipbioError
+from clipbio.evaluation.answers import Answers
 from clipbio.evaluation.embeddings import SplitData
 
 __all__ = ["AnyBenchmark", "Benchmark", "CrossBenchmark", "EncodeText", "Result", "further_splits", "run_benchmarks"]
@@ -22,13 +23,14 @@ EncodeText = Callable[[Sequence[str]], Tensor]
 
 @dataclass(frozen=True)
 class Result:
-    """Flat numbers for metrics.json, and details (one object per split and variant) from which the report is drawn."""
+    """Flat numbers for metrics.json, details (one object per split and variant) for the report, and single answers."""
 
     metrics: dict[str, float] = field(default_factory=dict)
     details: tuple[Any, ...] = ()
+    answers: tuple[Answers, ...] = ()
 
     def __add__(self, other: Result) -> Result:
-        return Result(self.metrics | other.metrics, self.details + other.details)
+        return Result(self.metrics | other.metrics, self.details + other.details, self.answers + other.answers)
 
 
 class Benchmark(Protocol):

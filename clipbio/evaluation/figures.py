@@ -1,4 +1,7 @@
-"""Quality figures and their flat form: `<task>/<split>/<variant>/<metric>` with `/low /high /n /chance` beside it."""
+"""Quality figures and their flat form: `<task>/<split>/<variant>/<metric>` with `/low /high /n /chance` beside it.
+
+Where it was asked for, `/low_species /high_species` give the interval when whole species are redrawn.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ __all__ = ["Figure", "flatten", "parse", "read_metrics", "write_metrics"]
 
 logger = logging.getLogger(__name__)
 
-_COMPANIONS = ("low", "high", "n", "chance")
+_COMPANIONS = ("low", "high", "low_species", "high_species", "n", "chance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ class Figure:
     high: float | None = None
     n: int | None = None
     chance: float | None = None
+    low_species: float | None = None
+    high_species: float | None = None
 
     @classmethod
     def measured(
@@ -45,11 +50,12 @@ class Figure:
         value: float,
         interval: tuple[float, float] | None,
         n: int,
-        chance: float,
+        chance: float | None = None,
+        species_interval: tuple[float, float] | None = None,
     ) -> Figure:
-        """Make a quality figure of a (task, split, variant)."""
+        """Make a quality figure of a (task, split, variant); `species_interval` is the one over redrawn species."""
         low, high = interval or (None, None)
-        return cls(*path, metric, value, low, high, n, chance)
+        return cls(*path, metric, value, low, high, n, chance, *(species_interval or (None, None)))
 
     @property
     def key(self) -> str:

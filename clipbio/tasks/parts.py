@@ -20,6 +20,7 @@ from clipbio.errors import ClipbioError, nearest
 from clipbio.evaluation.benchmark import AnyBenchmark, further_splits
 from clipbio.evaluation.classification import Classification
 from clipbio.evaluation.embed import embed
+from clipbio.evaluation.protocols import OWN, chosen_protocols, task_name
 from clipbio.evaluation.retrieval import Retrieval
 from clipbio.evaluation.zero_shot import ZeroShot
 from clipbio.losses import Head, MaskedTokens, TaxonClassifier
@@ -78,12 +79,28 @@ def build_benchmarks(config: Config, names: Sequence[str] | None = None) -> dict
             raise ClipbioError(
                 f"validation.benchmarks: '{name}' is not among benchmark={list(configs)}{nearest(name, configs)}"
             )
-    chosen = configs if names is None else names
-    benchmarks = {name: instantiate(configs[name], f"benchmark.{name}") for name in chosen}
-    for name in chosen:
+    asked = config.get("protocol", OWN)
+    benchmarks: dict[str, AnyBenchmark] = {}
+    for name in configs if names is None else names:
         if (resamples := configs[name].get("bootstrap", 0)) < 0:
             raise ClipbioError(f"benchmark.{name}.bootstrap={resamples}; give a number of resamples, 0 for none")
+        benchmarks |= _in_forms(name, configs[name], asked)
     return benchmarks
+
+
+def _in_forms(name: str, config: Config, asked: str | Sequence[str]) -> dict[str, AnyBenchmark]:
+    """Return a benchmark in its own form and in those of published protocols, as asked for."""
+    made = instantiate(config, f"benchmark.{name}")
+    forms = getattr(made, "PROTOCOLS", ())
+    if config.get("protocol", OWN) != OWN or not forms:
+        chosen_protocols(asked, forms)
+        return {name: made}
+    return {
+        task_name(name, protocol): made
+        if protocol == OWN
+        else instantiate({**config, "protocol": protocol}, f"benchmark.{name}")
+        for protocol in chosen_protocols(asked, forms)
+    }
 
 
 def check_splits(benchmarks: Mapping[str, AnyBenchmark], evaluated: Sequence[str]) -> None:

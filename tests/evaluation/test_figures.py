@@ -59,3 +59,12 @@ def test_damaged_metrics_are_told_in_one_line(tmp_path, content):
     with pytest.raises(ClipbioError, match=r"metrics\.json") as error:
         read_metrics(path)
     assert "\n" not in str(error.value)
+
+
+def test_the_interval_over_species_stands_beside_that_over_specimens():
+    figure = Figure.measured(
+        ("few_shot", "test", "1_shot"), "mean", value=0.5, interval=(0.4, 0.6), n=9, species_interval=(0.2, 0.8)
+    )
+    flat = flatten([figure])
+    assert flat["few_shot/test/1_shot/mean/low_species"] == 0.2
+    assert parse(flat) == [figure]
