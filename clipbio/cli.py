@@ -19,6 +19,7 @@ VERBS = {
     "train": ("train a model, evaluate it and write a report", "clipbio.tasks.train:train"),
     "evaluate": ("run benchmarks on a run, a checkpoint or a pretrained model", "clipbio.tasks.evaluate:evaluate"),
     "export": ("write the weights of a run as one file, adapters merged", "clipbio.tasks.export:export_weights"),
+    "labels": ("write the vectors of a list of taxa as a label set", "clipbio.tasks.labels:write_labels"),
     "prepare": ("turn a specimen table into shards with a manifest", "clipbio.tasks.prepare:prepare_shards"),
     "convert": ("write shards in another project's layout", "clipbio.tasks.convert:convert_shards"),
     "split": ("write which specimen stands in which split as a table", "clipbio.tasks.split:split_source"),

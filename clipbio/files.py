@@ -1,16 +1,19 @@
-"""Small files, written whole or not at all, and whether a file has changed."""
+"""Small files and folders, written whole or not at all, and whether a file has changed."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from clipbio.errors import ClipbioError
 
-__all__ = ["file_state", "plain_text", "read_json", "write_json", "write_text"]
+__all__ = ["file_state", "plain_text", "read_json", "whole_folder", "write_json", "write_text"]
 
 
 def write_text(path: Path, text: str) -> None:
@@ -19,6 +22,26 @@ def write_text(path: Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)
+
+
+@contextlib.contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """Give an empty folder beside `folder` that takes its place, and whatever stands there, when all went well.
+
+    Raises:
+        ClipbioError: It cannot be written.
+    """
+    work = folder.with_name(f".{folder.name}.{os.getpid()}")
+    try:
+        work.mkdir(parents=True)
+        yield work
+        if folder.exists():
+            shutil.rmtree(folder)
+        work.rename(folder)
+    except OSError as error:
+        raise ClipbioError(f"the folder {folder} cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def write_json(path: Path, value: Any) -> None:

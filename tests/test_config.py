@@ -66,7 +66,9 @@ def test_every_choice_of_every_group_composes(group: str, choice: str) -> None:
     check_config(config)
 
 
-@pytest.mark.parametrize("name", ["evaluate", "export", "prepare", "convert", "split", "check", "audit", "lint"])
+@pytest.mark.parametrize(
+    "name", ["evaluate", "export", "labels", "prepare", "convert", "split", "check", "audit", "lint"]
+)
 def test_the_other_commands_compose(name: str) -> None:
     needed = {
         "prepare": ["source.root=x", "out=y"],
@@ -76,6 +78,7 @@ def test_the_other_commands_compose(name: str) -> None:
         "audit": ["root=x"],
         "lint": ["data.root=x"],
         "export": ["checkpoint=x", "out=y"],
+        "labels": ["checkpoint=x", "taxa=z", "out=y"],
     }
     check_signatures(plain(compose(name, needed.get(name, []))))
 

@@ -8,7 +8,7 @@ from typing import Any
 from clipbio.data.roots import local_folder
 from clipbio.errors import ClipbioError
 
-__all__ = ["flag", "report_folder", "whole_number"]
+__all__ = ["flag", "new_folder", "report_folder", "whole_number"]
 
 
 def flag(value: Any, key: str) -> bool:
@@ -34,4 +34,26 @@ def report_folder(value: Any, key: str = "out") -> Path | None:
     there = next((path for path in (folder, *folder.parents) if path.exists()), folder)
     if there.exists() and not there.is_dir():
         raise ClipbioError(f"{key}={value}: {there} is a file; give a folder")
+    return folder
+
+
+def new_folder(value: Any, *, overwrite: bool, mark: str) -> Path:
+    """Return the folder that is to be written as a whole.
+
+    Args:
+        value: What was given as `out`.
+        overwrite: Whether one that is there may be replaced.
+        mark: A file that must be in such a one, so that no other folder is lost by a slip of the pen.
+
+    Raises:
+        ClipbioError: Something is there already.
+    """
+    folder = report_folder(value)
+    if folder is None:
+        raise ClipbioError("out is missing: name the folder to write")
+    if folder.exists() and any(folder.iterdir()):
+        if not overwrite:
+            raise ClipbioError(f"out={folder} exists: give another folder, or overwrite=true")
+        if not (folder / mark).is_file():
+            raise ClipbioError(f"out={folder} holds other things (no {mark} in it) and is not replaced: give another")
     return folder

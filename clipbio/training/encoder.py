@@ -28,13 +28,23 @@ class TextEncoder:
         text: How texts become inputs of training.
         store: Cache of the trunk's features; None where the trunk is trained.
         world: This process. With a cache, every process must encode the same texts.
+        projection: Which of the tower's projections gives the vectors.
     """
 
-    def __init__(self, tower: Tower | None, text: TextInput | None, store: FeatureStore | None, world: World) -> None:
+    def __init__(
+        self,
+        tower: Tower | None,
+        text: TextInput | None,
+        store: FeatureStore | None,
+        world: World,
+        *,
+        projection: str = "default",
+    ) -> None:
         self.tower = tower
         self.text = text
         self.store = store
         self.world = world
+        self.projection = projection
         self._tokens = None if text is None else TextInput(text.tokenizer)
 
     @torch.inference_mode()
@@ -61,7 +71,7 @@ class TextEncoder:
             fill_texts(tokens, self.store, texts, self.trunk_features, world=self.world, show=False)
             keys = [key_of(text) for text in texts]
             inputs = torch.from_numpy(np.asarray(self.store.get(keys), dtype=np.float32))
-        vectors_TD: Tensor = tower(inputs.to(next(tower.parameters()).device))
+        vectors_TD: Tensor = tower(inputs.to(next(tower.parameters()).device), self.projection)
         return vectors_TD.cpu()
 
     def trunk_features(self, tokens_BL: Tensor) -> Tensor:
