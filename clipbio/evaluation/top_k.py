@@ -195,7 +195,7 @@ class _Running:
         last_n = top_score_nK[:, -1]
         rows = ((best_n > last_n) | (best_n.isnan() & ~last_n.isnan())).nonzero()[:, 0]
         if len(rows):
-            found = _tile_top(scores_nc[rows], first, self.k)
+            found = _tile_top(scores_nc.index_select(0, rows), first, self.k)
             top_nK[rows], top_score_nK[rows] = _join(top_nK[rows], top_score_nK[rows], *found, self.k)
         return top_nK, top_score_nK
 

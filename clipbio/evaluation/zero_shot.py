@@ -25,18 +25,17 @@ from clipbio.evaluation.metrics import (
     percentiles,
     permuted_accuracy,
     stratified_interval,
-    target_ranks,
 )
 from clipbio.evaluation.prompts import PromptStyle, class_prototypes, class_texts
+from clipbio.evaluation.top_k import top_k
 from clipbio.seeding import derive_seed
 from clipbio.text import MissingRanks
 
-__all__ = ["ZeroShot", "ZeroShotDetail", "classify"]
+__all__ = ["ZeroShot", "ZeroShotDetail"]
 
 logger = logging.getLogger(__name__)
 
 TOP = 5
-_SCORES_AT_ONCE = 1 << 24
 _CANDIDATES = ("split", "all", "both")
 
 
@@ -65,28 +64,19 @@ class ZeroShotDetail:
         return self.rank_N == 0
 
 
-def classify(images_ND: Tensor, target_N: Tensor, prototypes_CD: Tensor) -> dict[str, Tensor]:
-    """Score images against classes in chunks; return rank, prediction and best scores, never all of N x C."""
-    num_classes = len(prototypes_CD)
-    rows = max(1, _SCORES_AT_ONCE // max(1, num_classes))
-    parts: dict[str, list[Tensor]] = {}
-    target_N, prototypes_CD = target_N.to(images_ND.device), prototypes_CD.to(images_ND.device)
-    for start in range(0, len(images_ND), rows):
-        scores = images_ND[start : start + rows].float() @ prototypes_CD.T
-        for name, values in _answers(scores, target_N[start : start + rows]).items():
-            parts.setdefault(name, []).append(values.cpu())
-    return {name: torch.cat(values) for name, values in parts.items()}
-
-
-def _answers(scores_NC: Tensor, target_N: Tensor) -> dict[str, Tensor]:
-    top_score, top = scores_NC.topk(min(TOP, scores_NC.shape[1]), dim=1)
-    is_unique = top[:, 0] == 0 if scores_NC.shape[1] == 1 else top_score[:, 1] < top_score[:, 0] - SCORE_TOLERANCE
+def _answers(images_ND: Tensor, target_N: Tensor, prototypes_CD: Tensor) -> dict[str, Tensor]:
+    """Return rank of the target, prediction and best scores of each image, as `ZeroShotDetail` names them."""
+    found = top_k(images_ND, prototypes_CD, TOP, target_N=target_N)
+    top_NK, score_NK = found.top_NK, found.top_score_NK
+    is_unique_N = top_NK[:, 0] == 0 if top_NK.shape[1] == 1 else score_NK[:, 1] < score_NK[:, 0] - SCORE_TOLERANCE
+    assert found.rank_N is not None
+    assert found.target_score_N is not None
     return {
-        "rank_N": target_ranks(scores_NC, target_N, tolerance=SCORE_TOLERANCE),
-        "predicted_N": torch.where(is_unique, top[:, 0], -1),
-        "target_score_N": scores_NC.gather(1, target_N[:, None])[:, 0],
-        "top_NK": top,
-        "top_score_NK": top_score,
+        "rank_N": found.rank_N,
+        "predicted_N": torch.where(is_unique_N, top_NK[:, 0], -1),
+        "target_score_N": found.target_score_N,
+        "top_NK": top_NK,
+        "top_score_NK": score_NK,
     }
 
 
@@ -172,7 +162,7 @@ class ZeroShot:
                 ids=data.images.ids,
                 class_N=target_N,
                 fallbacks=int(texts.fallback_C[rows].sum()),
-                **classify(data.images.vectors_ND, target_N, prototypes[rows]),
+                **_answers(data.images.vectors_ND, target_N, prototypes[rows]),
             )
 
     def _figures(self, detail: ZeroShotDetail) -> Iterator[Figure]:

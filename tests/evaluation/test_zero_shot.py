@@ -3,11 +3,10 @@ import pytest
 import torch
 
 from clipbio.errors import ClipbioError
-from clipbio.evaluation import zero_shot
 from clipbio.evaluation.benchmark import run_benchmarks
 from clipbio.evaluation.embeddings import Candidates, SplitData
 from clipbio.evaluation.prompts import PromptStyle, class_texts
-from clipbio.evaluation.zero_shot import ZeroShot, classify
+from clipbio.evaluation.zero_shot import ZeroShot
 
 
 def test_perfect_vectors_are_all_right_and_keys_are_those_of_the_design(world):
@@ -129,16 +128,6 @@ def test_wider_candidates_add_errors_but_leave_the_split_alone(world, thing):
     assert both["zero_shot/unseen@all/common/top1/chance"] == pytest.approx(1 / 6)
     only = ZeroShot(["common"], candidates="all").run(data, one.encode).metrics
     assert not any(key.startswith("zero_shot/unseen/") for key in only)
-
-
-def test_scores_in_chunks_equal_scores_at_once(monkeypatch):
-    generator = torch.Generator().manual_seed(0)
-    images, prototypes = torch.randn(50, 8, generator=generator), torch.randn(9, 8, generator=generator)
-    target = torch.arange(50) % 9
-    whole = classify(images, target, prototypes)
-    monkeypatch.setattr(zero_shot, "_SCORES_AT_ONCE", 30)
-    for name, values in classify(images, target, prototypes).items():
-        torch.testing.assert_close(values, whole[name])
 
 
 def test_mean_is_the_mean_over_text_types(world):
