@@ -16,7 +16,16 @@ from clipbio.evaluation.pictures import Album, Picture, Thumbnail
 from clipbio.evaluation.plots import variant_plot
 from clipbio.evaluation.retrieval import RetrievalDetail
 from clipbio.evaluation.sections import TypeSection, curves, query_section, shown_details, type_section
-from clipbio.evaluation.table import ResultTable, cell, escape_markdown, label, percent, result_tables, span
+from clipbio.evaluation.table import (
+    ResultTable,
+    cell,
+    escape_markdown,
+    label,
+    percent,
+    result_tables,
+    span,
+    species_span,
+)
 from clipbio.files import write_text
 from clipbio.templates import template_environment
 
@@ -65,6 +74,7 @@ def write_report(
         "title": title,
         "summary": {heading: dict(values) for heading, values in summary.items() if values},
         "tasks": _by_task([table for table in tables if not is_key_query(table)]),
+        "over_species": any(key.endswith("/low_species") for key in metrics),
         "with_texts": any(table.task in ("zero_shot", "retrieval") for table in tables),
         "grids": grids(tables),
         "curves": curves(history, album),
@@ -86,7 +96,7 @@ def write_report(
 def _environment(*, autoescape: bool) -> Environment:
     environment = template_environment(_TEMPLATES, autoescape=autoescape)
     environment.filters |= {"percent": percent, "label": label, "cell": cell, "span": span, "value": _value}
-    environment.filters["md"] = escape_markdown
+    environment.filters |= {"md": escape_markdown, "species_span": species_span}
     return environment
 
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from clipbio.errors import ClipbioError
+from clipbio.evaluation.answers import Answers
 from clipbio.evaluation.benchmark import EncodeText, Result
 from clipbio.evaluation.embeddings import Candidates, SplitData
 from clipbio.evaluation.figures import Figure, flatten
@@ -130,23 +132,38 @@ class Retrieval:
         detail = RetrievalDetail(
             data.split, self.style.text_type, data.classes, texts, images.ids, images.class_N, _on_cpu(to_image)
         )
-        return Result(flatten(figures), (detail,))
+        names = data.classes.names
+        answers = (
+            *self._answers(data.split, "text_to_image", to_image, texts.texts, [names[c] for c in class_T.tolist()]),
+            *self._answers(data.split, "image_to_text", to_text, images.ids, [names[c] for c in class_N.tolist()]),
+        )
+        return Result(flatten(figures), (detail,), answers)
 
     def _figures(self, split: str, direction: str, ranking: Ranking, num_items: int) -> Iterator[Figure]:
         path = ("retrieval", split, direction)
         relevant = ranking.relevant_Q.cpu().numpy()
-        first = ranking.first_hit_Q.cpu().numpy()
-        columns = {
-            f"recall@{k}": ((first < k).astype(np.float64), chance_recall(relevant, num_items, k)) for k in self.ks
-        }
-        columns["mAP"] = (ranking.precision_Q.cpu().numpy(), chance_average_precision(relevant, num_items))
-        for metric, (values, chance) in columns.items():
+        chances = {f"recall@{k}": chance_recall(relevant, num_items, k) for k in self.ks}
+        chances["mAP"] = chance_average_precision(relevant, num_items)
+        for metric, values in self._columns(ranking).items():
             interval = None
             if self.bootstrap:
                 seed = derive_seed("bootstrap", *path, metric, self.seed)
                 interval = bootstrap_interval(values, seed=seed, resamples=self.bootstrap)
             value, n = float(values.mean()), len(values)
-            yield Figure.measured(path, metric, value=value, interval=interval, n=n, chance=chance)
+            yield Figure.measured(path, metric, value=value, interval=interval, n=n, chance=chances[metric])
+
+    def _answers(
+        self, split: str, direction: str, ranking: Ranking, queries: Sequence[str], species: Sequence[str]
+    ) -> Iterator[Answers]:
+        """Yield the score of each query; the id of a text query is the text."""
+        for metric, value_Q in self._columns(ranking).items():
+            yield Answers("retrieval", split, direction, metric, tuple(queries), value_Q, tuple(species))
+
+    def _columns(self, ranking: Ranking) -> dict[str, NDArray[np.float64]]:
+        """Return one score per query for each metric."""
+        first = ranking.first_hit_Q.cpu().numpy()
+        columns = {f"recall@{k}": (first < k).astype(np.float64) for k in self.ks}
+        return columns | {"mAP": ranking.precision_Q.cpu().double().numpy()}
 
 
 def _on_cpu(ranking: Ranking) -> Ranking:

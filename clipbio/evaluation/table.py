@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from clipbio.evaluation.figures import Figure, parse
 from clipbio.taxonomy import RANKS
 
-__all__ = ["ResultTable", "cell", "escape_markdown", "label", "percent", "result_tables", "span"]
+__all__ = ["ResultTable", "cell", "escape_markdown", "label", "percent", "result_tables", "span", "species_span"]
 
 _LABELS = {
     "top1": "top-1",
@@ -73,8 +73,17 @@ def percent(value: float | None, *, digits: int = 1) -> str:
 
 def span(figure: Figure) -> str:
     """Return the interval of a figure in percent, below zero without a dash, which would look like a minus."""
-    dash = " to " if figure.low is not None and figure.low < 0 else "–"
-    return f"{percent(figure.low)}{dash}{percent(figure.high)}"
+    return _range(figure.low, figure.high)
+
+
+def species_span(figure: Figure) -> str:
+    """Return the interval over redrawn species in percent; empty where there is none."""
+    return "" if figure.low_species is None else _range(figure.low_species, figure.high_species)
+
+
+def _range(low: float | None, high: float | None) -> str:
+    dash = " to " if low is not None and low < 0 else "–"
+    return f"{percent(low)}{dash}{percent(high)}"
 
 
 def escape_markdown(text: object) -> str:
@@ -120,12 +129,13 @@ def _ordered(row: dict[str, Figure]) -> dict[str, Figure]:
     return {metric: row[metric] for metric in sorted(row, key=order)}
 
 
-def cell(figure: Figure | None, *, interval: bool = True) -> str:
-    """Return a figure in one line: percent with its interval, or a plain count."""
+def cell(figure: Figure | None, *, interval: bool = True, over_species: bool = False) -> str:
+    """Return a figure in one line: percent with its interval, if asked for both intervals, or a plain count."""
     if figure is None or figure.value is None:
         return ""
     if figure.n is None:
         return f"{figure.value:.0f}" if float(figure.value).is_integer() else f"{figure.value:.3g}"
     if not interval or figure.low is None:
         return percent(figure.value)
-    return f"{percent(figure.value)} ({span(figure)})"
+    species = f"; species {species_span(figure)}" if over_species and figure.low_species is not None else ""
+    return f"{percent(figure.value)} ({span(figure)}{species})"

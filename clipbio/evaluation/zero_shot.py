@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clipbio.errors import ClipbioError
+from clipbio.evaluation.answers import Answers
 from clipbio.evaluation.benchmark import EncodeText, Result
 from clipbio.evaluation.choices import check_choices
 from clipbio.evaluation.embeddings import Candidates, SplitData
@@ -80,6 +81,19 @@ def _answers(images_ND: Tensor, target_N: Tensor, prototypes_CD: Tensor) -> dict
     }
 
 
+def _single(detail: ZeroShotDetail, k: int) -> Answers:
+    """Return which images have their class among the first k."""
+    names = detail.candidates.names
+    species = tuple(names[number] for number in detail.class_N.tolist())
+    value_N = (detail.rank_N < k).double().numpy()
+    return Answers("zero_shot", detail.split, detail.text_type, f"top{k}", detail.ids, value_N, species)
+
+
+def _share(details: Sequence[ZeroShotDetail]) -> NDArray[np.float64]:
+    """Return per image the share of text types with which it was placed right."""
+    return torch.stack([detail.correct_N for detail in details]).double().mean(dim=0).numpy()
+
+
 class ZeroShot:
     """Zero-shot classification with each text type.
 
@@ -130,9 +144,12 @@ class ZeroShot:
         """Classify the images of one split with every text type."""
         details = [detail for style in self.styles for detail in self._details(data, style, encode_text)]
         figures = [figure for detail in details for figure in self._figures(detail)]
+        answers = [_single(detail, k) for detail in details for k in (1, TOP)]
         for split in dict.fromkeys(detail.split for detail in details):
-            figures.append(self._mean([detail for detail in details if detail.split == split]))
-        return Result(flatten(figures), tuple(details))
+            found = [detail for detail in details if detail.split == split]
+            figures.append(self._mean(found))
+            answers.append(replace(_single(found[0], 1), variant="mean", value_N=_share(found)))
+        return Result(flatten(figures), tuple(details), tuple(answers))
 
     def _lists(self, data: SplitData) -> dict[str, Candidates]:
         lists = {} if self.candidates == "all" else {data.split: data.classes}
@@ -198,9 +215,9 @@ class ZeroShot:
         yield Figure(*path, "permutations", self.permutations)
 
     def _mean(self, details: list[ZeroShotDetail]) -> Figure:
-        """Return the mean over text types: per image the share of text types with which it was placed right."""
+        """Return the mean over text types."""
         path = ("zero_shot", details[0].split, "mean")
-        share_N = torch.stack([detail.correct_N for detail in details]).double().mean(dim=0).numpy()
+        share_N = _share(details)
         interval = self._interval(share_N, *path, "top1")
         chance = 1 / len(details[0].candidates)
         return Figure.measured(

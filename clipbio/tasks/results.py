@@ -10,10 +10,15 @@ from rich.console import Console
 
 from clipbio.data.datamodule import SpecimenData
 from clipbio.data.roots import shown
+from clipbio.evaluation.answer_files import ANSWERS, write_answers
+from clipbio.evaluation.clip_benchmark_results import FOLDER, clip_benchmark_results, write_clip_benchmark
 from clipbio.evaluation.console import console_table
 from clipbio.evaluation.report import write_report
+from clipbio.evaluation.species_intervals import with_species_intervals
 from clipbio.files import write_json
 from clipbio.models import MultiTower
+from clipbio.tasks.asked import flag
+from clipbio.tasks.identity import EVALUATION, evaluation_identity, hashes, measured
 from clipbio.tasks.parts import describe_streams, thumbnails
 from clipbio.training.loggers import read_history
 from clipbio.training.run import RunFolder
@@ -34,9 +39,10 @@ def finish_run(
     facts: Mapping[str, object],
     console: Console,
 ) -> None:
-    """Write `metrics.json` and the report, and print the result table and the path of the page."""
-    metrics = dict(sorted(validation.result.metrics.items()))
-    write_json(folder.path / "metrics.json", metrics)
+    """Write `metrics.json`, what stands behind it and the report; print the result table and the path of the page."""
+    metrics = _metrics(config, validation)
+    identity = evaluation_identity(config, data=data, model=model, validation=validation, checkpoint=checkpoint)
+    _write_numbers(folder.path, metrics, identity, validation)
     skipped = {f"skipped in {name}": len(ids) for name, ids in validation.skipped.items()}
     page = write_report(
         folder.path,
@@ -57,6 +63,7 @@ def finish_run(
                 f"{count.tower} tower": f"{count.total:,} parameters, {count.trainable:,} trained"
                 for count in model.summary()
             },
+            "What was measured": measured(identity),
         },
         metrics=metrics,
         history=read_history(folder.metrics_log),
@@ -68,6 +75,33 @@ def finish_run(
         for id_, reason in list(ids.items())[:10]:
             console.print(f"skipped in {name}: {id_}: {reason}", markup=False)
     console.print(f"report: {page}", markup=False, soft_wrap=True)
+
+
+def _metrics(config: Mapping[str, Any], validation: Validation) -> dict[str, float]:
+    """Return the numbers of the benchmarks with intervals over species, which training always computes."""
+    metrics, answers = validation.result.metrics, validation.result.answers
+    if flag(config.get("species_intervals", True), "species_intervals"):
+        metrics = with_species_intervals(metrics, answers, seed=int(config["seed"]))
+    return dict(sorted(metrics.items()))
+
+
+def _write_numbers(
+    folder: Path, metrics: Mapping[str, float], identity: Mapping[str, Any], validation: Validation
+) -> None:
+    """Write all that other programs read."""
+    write_json(folder / "metrics.json", metrics)
+    write_json(folder / EVALUATION, identity)
+    write_answers(folder / ANSWERS, validation.result.answers)
+    model = identity["model"]
+    results = clip_benchmark_results(
+        metrics,
+        data=identity["data"]["root"] or "virtual",
+        model=model["name"],
+        pretrained=str(model["checkpoint"] or model["pretrained"] or "none"),
+        about={key: identity[key] for key in ("seeds", "precision", "device", "protocol", "versions")}
+        | {"hashes": hashes(identity)},
+    )
+    write_clip_benchmark(folder / FOLDER, results)
 
 
 def _settings(config: Mapping[str, Any]) -> dict[str, object]:

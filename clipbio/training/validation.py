@@ -17,6 +17,7 @@ from clipbio.evaluation.benchmark import AnyBenchmark, EncodeText, Result, run_b
 from clipbio.evaluation.embed import Collector, Gathered
 from clipbio.evaluation.embeddings import SplitData
 from clipbio.evaluation.specimens import Specimens
+from clipbio.evaluation.split_facts import SplitFacts, split_facts
 
 __all__ = ["Validation"]
 
@@ -42,6 +43,7 @@ class Validation:
     further: Sequence[SplitRows] = ()
     result: Result = field(default_factory=Result)
     skipped: dict[str, dict[str, str]] = field(default_factory=dict)
+    facts: dict[str, SplitFacts] = field(default_factory=dict)
     _collectors: list[Collector] = field(default_factory=list)
     _records: dict[tuple[str, int], Specimen | None] = field(default_factory=dict)
 
@@ -67,6 +69,7 @@ class Validation:
         """Gather, run every benchmark and return all metrics."""
         everything = zip((*self.splits, *self.further), self._collectors, strict=True)
         data = [self._data(split, collector) for split, collector in everything]
+        self.facts = {one.split: split_facts(one) for one in data}
         count = len(self.splits)
         self.result = run_benchmarks(self.benchmarks, data[:count], self.encode_text, further=data[count:])
         return self.result.metrics

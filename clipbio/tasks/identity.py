@@ -1,0 +1,135 @@
+"""`evaluation.json`: what was measured, so that nobody compares figures of different things."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from clipbio.data.datamodule import SpecimenData
+from clipbio.evaluation.protocols import OWN
+from clipbio.evaluation.split_facts import hash_lines
+from clipbio.models import MultiTower
+from clipbio.text.template_sets import template_id, templates
+from clipbio.training.run import provenance
+from clipbio.training.validation import Validation
+
+__all__ = ["EVALUATION", "evaluation_identity", "hashes", "measured", "model_hash"]
+
+EVALUATION = "evaluation.json"
+FORMAT = 1
+
+
+def evaluation_identity(
+    config: Mapping[str, Any],
+    *,
+    data: SpecimenData,
+    model: MultiTower,
+    validation: Validation,
+    checkpoint: Path | None,
+) -> dict[str, Any]:
+    """Return the model, the data, the prompts and the settings of an evaluation, with hashes, as plain values."""
+    about = provenance()
+    splits = {
+        name: {**asdict(facts), "skipped": len(validation.skipped.get(name, {}))}
+        for name, facts in validation.facts.items()
+    }
+    return {
+        "format": FORMAT,
+        "name": config.get("name"),
+        "model": _model(config, model, checkpoint),
+        "data": {"root": None if data.root is None else Path(data.root).name, "manifest": data.folder.manifest.hash},
+        "splits": splits,
+        "templates": _templates(config),
+        "benchmarks": config.get("benchmark") or {},
+        "protocol": config.get("protocol", OWN),
+        "seeds": {"run": config.get("seed"), **_settings(config, "seed")},
+        "precision": {"vectors": "float32", "cached_features": config.get("cache_features")},
+        "device": next((one.device.type for one in model.parameters()), "cpu"),
+        "versions": {"clipbio": about["clipbio"], "git": about["git"], "python": about["python"], **about["packages"]},
+    }
+
+
+def _model(config: Mapping[str, Any], model: MultiTower, checkpoint: Path | None) -> dict[str, Any]:
+    settings = config.get("model") or {}
+    return {
+        "name": settings.get("name") or str(settings.get("_target_", "")),
+        "pretrained": settings.get("pretrained"),
+        "checkpoint": None if checkpoint is None else _short(checkpoint),
+        "weights": model_hash(model),
+        "parameters": {count.tower: count.total for count in model.summary()},
+    }
+
+
+def _short(checkpoint: Path) -> str:
+    """Return RUN/best.ckpt of a checkpoint in a run folder: the place of the run says nothing."""
+    folder = checkpoint.parent
+    run = folder.parent if folder.name == "checkpoints" else folder
+    return f"{run.resolve().name}/{checkpoint.name}"
+
+
+def model_hash(model: MultiTower) -> str:
+    """Return a SHA-256 of the weights of all towers with their projections, and of what else decides the vectors."""
+    digest = hashlib.sha256()
+    for name in sorted(model.modalities):
+        tower = model.tower(name)
+        digest.update(f"{name}|{tower.fingerprint()}|".encode())
+        for key, tensor in sorted(tower.projections.state_dict().items()):
+            flat = tensor.detach().cpu().contiguous().reshape(-1)
+            digest.update(f"{key}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
+            digest.update(flat.view(torch.uint8).numpy().data)
+    return digest.hexdigest()[:24]
+
+
+def _settings(config: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Return one setting of every benchmark that has it."""
+    benchmarks = config.get("benchmark") or {}
+    return {name: one[key] for name, one in benchmarks.items() if isinstance(one, Mapping) and key in one}
+
+
+def _templates(config: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Return name and hash of the prompt templates of every benchmark that has any."""
+    found = {name: one for name, one in _settings(config, "template").items() if one}
+    return {name: {"id": template_id(one), "hash": hash_lines(templates(one))} for name, one in found.items()}
+
+
+def hashes(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the hashes of weights, data, templates and of the classes of each split."""
+    return {
+        "weights": identity["model"]["weights"],
+        "data": identity["data"]["manifest"],
+        "templates": {name: one["hash"] for name, one in identity["templates"].items()},
+        "classes": {name: one["classes_hash"] for name, one in identity["splits"].items()},
+        "specimens": {name: one["ids_hash"] for name, one in identity["splits"].items()},
+    }
+
+
+def measured(identity: Mapping[str, Any]) -> dict[str, str]:
+    """Return what was measured as a reader is told: counts, and hashes cut short."""
+    versions = identity["versions"]
+    packages = ("clipbio", "torch", "open_clip_torch")
+    commit = str(versions["git"].get("commit", ""))[:10] + (" with changes" if versions["git"].get("changed") else "")
+    prompts = (f"{name}: {one['id']}" for name, one in identity["templates"].items())
+    return {
+        "weights": identity["model"]["weights"][:12],
+        "data": identity["data"]["manifest"][:12],
+        **{name: _split(one) for name, one in identity["splits"].items()},
+        "prompts": ", ".join(prompts),
+        "protocol": _joined(identity["protocol"]),
+        "precision": f"vectors {identity['precision']['vectors']}, on {identity['device']}",
+        "versions": ", ".join(f"{name} {versions[name]}" for name in packages),
+        "code": commit,
+    }
+
+
+def _split(one: Mapping[str, Any]) -> str:
+    counts = f"{one['specimens']:,} specimens, {one['images']:,} images of {one['classes']:,} classes"
+    return f"{counts}; ids {one['ids_hash'][:8]}, classes {one['classes_hash'][:8]}"
+
+
+def _joined(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
