@@ -11,14 +11,19 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from clipbio.evaluation.key_query_table import deepest_metric, is_key_query
-from clipbio.evaluation.table import ResultTable, cell, label, percent, result_tables
+from clipbio.evaluation.table import ResultTable, amount, cell, label, percent, result_tables
 
 __all__ = ["console_table"]
 
 _CONSOLE_COLUMNS = 6
 _FEWEST = 3
 _WIDTH = 80
-_CHOSEN = {"open_set": ("auroc", "fpr95", "balanced"), "taxon_consistent": ("top1", "consistent", "right")}
+_CHOSEN = {
+    "open_set": ("auroc", "fpr95", "balanced"),
+    "taxon_consistent": ("top1", "consistent", "right"),
+    "hierarchy": ("top1", "text_top1", "distance", "depth"),
+    "hierarchy_space": ("spearman", "cophenetic", "kin_purity", "auroc"),
+}
 
 
 def console_table(metrics: Mapping[str, float]) -> Group:
@@ -135,7 +140,7 @@ def _table(
             numbers = (cell(figure, interval=interval and figure is first) for figure in figures)
             count = group.n(variant)
             ends = {
-                "chance": "" if first is None or first.chance is None else percent(first.chance),
+                "chance": "" if first is None or first.chance is None else amount(first, first.chance),
                 "n": "" if count is None else str(count),
             }
             split = "" if number else group.split

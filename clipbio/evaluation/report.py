@@ -18,6 +18,7 @@ from clipbio.evaluation.retrieval import RetrievalDetail
 from clipbio.evaluation.sections import TypeSection, curves, query_section, shown_details, type_section
 from clipbio.evaluation.table import (
     ResultTable,
+    amount,
     cell,
     escape_markdown,
     label,
@@ -96,7 +97,7 @@ def write_report(
 def _environment(*, autoescape: bool) -> Environment:
     environment = template_environment(_TEMPLATES, autoescape=autoescape)
     environment.filters |= {"percent": percent, "label": label, "cell": cell, "span": span, "value": _value}
-    environment.filters |= {"md": escape_markdown, "species_span": species_span}
+    environment.filters |= {"md": escape_markdown, "species_span": species_span, "amount": amount}
     return environment
 
 

@@ -9,7 +9,17 @@ from dataclasses import dataclass, field
 from clipbio.evaluation.figures import Figure, parse
 from clipbio.taxonomy import RANKS
 
-__all__ = ["ResultTable", "cell", "escape_markdown", "label", "percent", "result_tables", "span", "species_span"]
+__all__ = [
+    "ResultTable",
+    "amount",
+    "cell",
+    "escape_markdown",
+    "label",
+    "percent",
+    "result_tables",
+    "span",
+    "species_span",
+]
 
 _LABELS = {
     "top1": "top-1",
@@ -21,7 +31,14 @@ _LABELS = {
     "auroc": "AUROC",
     "fpr95": "FPR95",
     "oscr": "OSCR",
+    "ece": "ECE",
+    "ece_equal_mass": "ECE, equal mass",
+    "brier": "Brier",
+    "nll": "NLL",
+    "mantel_p": "p (Mantel)",
 }
+# Numbers that are not shares; depths and distances are counted in ranks.
+_NOT_SHARES = ("brier", "depth", "distance", "distance_wrong", "fisher", "nll")
 
 
 @dataclass
@@ -46,6 +63,12 @@ class ResultTable:
         """Return the chance of a metric if it is the same in all rows."""
         found = {row[metric].chance for row in self.rows.values() if metric in row}
         return found.pop() if len(found) == 1 else None
+
+    def luck(self, metric: str) -> str:
+        """Return the chance of a metric as it is shown, empty where rows differ."""
+        figure = next((row[metric] for row in self.rows.values() if metric in row), None)
+        value = self.chance(metric)
+        return "" if figure is None or value is None else amount(figure, value)
 
     @property
     def has_chance(self) -> bool:
@@ -72,18 +95,25 @@ def percent(value: float | None, *, digits: int = 1) -> str:
 
 
 def span(figure: Figure) -> str:
-    """Return the interval of a figure in percent, below zero without a dash, which would look like a minus."""
-    return _range(figure.low, figure.high)
+    """Return the interval of a figure, below zero without a dash, which would look like a minus."""
+    return _range(figure, figure.low, figure.high)
 
 
 def species_span(figure: Figure) -> str:
-    """Return the interval over redrawn species in percent; empty where there is none."""
-    return "" if figure.low_species is None else _range(figure.low_species, figure.high_species)
+    """Return the interval over redrawn species; empty where there is none."""
+    return "" if figure.low_species is None else _range(figure, figure.low_species, figure.high_species)
 
 
-def _range(low: float | None, high: float | None) -> str:
+def _range(figure: Figure, low: float | None, high: float | None) -> str:
     dash = " to " if low is not None and low < 0 else "–"
-    return f"{percent(low)}{dash}{percent(high)}"
+    return f"{amount(figure, low)}{dash}{amount(figure, high)}"
+
+
+def amount(figure: Figure, value: float | None) -> str:
+    """Return a value of a figure as percent, or as it is where it is no share."""
+    if figure.metric in _NOT_SHARES:
+        return "–" if value is None else f"{value:.2f}"
+    return percent(value)
 
 
 def escape_markdown(text: object) -> str:
@@ -100,9 +130,14 @@ def result_tables(metrics: Mapping[str, float]) -> list[ResultTable]:
         table.rows.setdefault(figure.variant, {})[figure.metric] = figure
     for table in tables.values():
         _fold_controls(table)
-        table.rows = dict(sorted(table.rows.items(), key=lambda row: row[0] == "mean"))
+        table.rows = dict(sorted(table.rows.items(), key=lambda row: _place(row[0])))
         table.rows = {variant: _ordered(row) for variant, row in table.rows.items()}
     return [tables[key] for key in sorted(tables)]
+
+
+def _place(variant: str) -> int:
+    """Return where a row stands: ranks from the species up, then others in their order, then the mean."""
+    return RANKS[::-1].index(variant) if variant in RANKS else len(RANKS) + (variant == "mean")
 
 
 def _fold_controls(table: ResultTable) -> None:
@@ -136,6 +171,6 @@ def cell(figure: Figure | None, *, interval: bool = True, over_species: bool = F
     if figure.n is None:
         return f"{figure.value:.0f}" if float(figure.value).is_integer() else f"{figure.value:.3g}"
     if not interval or figure.low is None:
-        return percent(figure.value)
+        return amount(figure, figure.value)
     species = f"; species {species_span(figure)}" if over_species and figure.low_species is not None else ""
-    return f"{percent(figure.value)} ({span(figure)}{species})"
+    return f"{amount(figure, figure.value)} ({span(figure)}{species})"
