@@ -16,7 +16,7 @@ from clipbio.data.splitting import Keep, SplitSource
 from clipbio.dna import BarcodeRules
 from clipbio.errors import ClipbioError, nearest
 
-__all__ = ["build_source"]
+__all__ = ["build_source", "named_source"]
 
 
 def build_source(config: Mapping[str, Any]) -> Source:
@@ -56,20 +56,30 @@ def _merged(config: Mapping[str, Any]) -> MergedSource:
 
 
 def _named(name: str, values: Any) -> Source:
-    """Return one of several sources: the choice of `source=` that it names as its format, with its settings."""
     if values is not None and not isinstance(values, Mapping):
         raise ClipbioError(f"sources.{name}={values} is no mapping; write {{format: table, root: FOLDER}}")
-    given = dict(values or {})
-    choice, choices = str(given.pop("format", name)), config_groups()["source"]
+    return named_source({"format": name, **(values or {})}, f"sources.{name}", given="format" in (values or {}))
+
+
+def named_source(values: Mapping[str, Any], where: str, *, given: bool = True) -> Source:
+    """Return a source by the choice of `source=` that it names as its `format`, with its settings.
+
+    Args:
+        values: `format` and settings; those left out are as shipped.
+        where: Where they stand, for messages.
+        given: Whether the format was given, not only taken from the name.
+    """
+    settings = dict(values)
+    choice, choices = str(settings.pop("format", "")), config_groups()["source"]
     if choice not in choices:
-        where = f"sources.{name}.format" if choice != name else f"sources.{name}: format"
-        raise ClipbioError(f"{where}={choice}: there is no such choice{nearest(choice, choices)}")
+        told = f"{where}.format" if given else f"{where}: format"
+        raise ClipbioError(f"{told}={choice}: there is no such choice{nearest(choice, choices)}")
     shipped = OmegaConf.to_container(OmegaConf.load(config_dir() / "source" / f"{choice}.yaml"))
     assert isinstance(shipped, dict)
-    settings = {str(key): value for key, value in shipped.items()} | given
+    settings = {str(key): value for key, value in shipped.items()} | settings
     for key, value in settings.items():
         if value == "???":
-            raise ClipbioError(f"sources.{name}.{key} is missing; give sources.{name}.{key}=...")
-    refuse_programs(settings, f"sources.{name}")
-    source: Source = instantiate(settings, f"sources.{name}")
+            raise ClipbioError(f"{where}.{key} is missing; give {where}.{key}=...")
+    refuse_programs(settings, where)
+    source: Source = instantiate(settings, where)
     return source

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -48,10 +48,20 @@ class FolderSource:
             else as a label, `common` takes them as common names, `label` as labels alone.
         levels: Ranks of nested class folders from the outer to the inner one, for example `[family, genus, species]`;
             None takes the innermost folder as the class.
+        splits: Folders at the top that are read, and the splits they are, such as `{val: test}`; None: all, as they
+            are called.
     """
 
-    def __init__(self, root: str | Path, *, names: Names = "scientific", levels: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        root: str | Path,
+        *,
+        names: Names = "scientific",
+        levels: Sequence[str] | None = None,
+        splits: Mapping[str, str] | None = None,
+    ) -> None:
         self.root, self.names, self.levels = Path(root), names, tuple(levels or ())
+        self.splits = dict(splits or {})
         self.defects = Defects()
         if not self.root.is_dir():
             raise ClipbioError(f"{self.root} is not a folder; give the folder that holds the class folders")
@@ -60,6 +70,7 @@ class FolderSource:
         for level in self.levels:
             if level not in RANKS:
                 raise ClipbioError(f"levels: '{level}' is no rank{nearest(level, RANKS)}")
+        self._check_splits()
 
     @cached_property
     def total(self) -> int:
@@ -71,7 +82,7 @@ class FolderSource:
         has_splits = self._has_splits()
         for path in self._pictures():
             folders = path.parts[:-1]
-            split = _SPLIT_FOLDERS[folders[0].lower()] if has_splits and folders else "train"
+            split = self._split(folders[0]) if has_splits and folders else "train"
             specimen = self._specimen(path, folders[has_splits:], split)
             if specimen is not None:
                 yield specimen
@@ -82,13 +93,26 @@ class FolderSource:
 
     def fingerprint(self) -> str:
         """Hash the settings, and path, size and time of each picture."""
-        digest = hashlib.blake2b(repr((self.names, self.levels)).encode(), digest_size=16)
+        settings = (self.names, self.levels, *sorted(self.splits.items()))
+        digest = hashlib.blake2b(repr(settings).encode(), digest_size=16)
         for path in self._pictures():
             digest.update(f"{path}:{file_state(self.root / path)}\n".encode("utf-8", "surrogateescape"))
         return digest.hexdigest()
 
+    def _check_splits(self) -> None:
+        for folder, split in self.splits.items():
+            if split not in SPLITS:
+                raise ClipbioError(f"splits.{folder}: unknown split '{split}'{nearest(split, SPLITS)}")
+            if not (self.root / folder).is_dir():
+                raise ClipbioError(f"{self.root} holds no folder {folder}; it must be the folder above it")
+
+    def _split(self, folder: str) -> str:
+        return self.splits[folder] if self.splits else _SPLIT_FOLDERS[folder.lower()]
+
     def _has_splits(self) -> bool:
         """Tell whether the folders at the top are splits; those without pictures do not count."""
+        if self.splits:
+            return True
         names = sorted(entry.name for entry in os.scandir(self.root) if entry.is_dir(follow_symlinks=False))
         splits = [name for name in names if name.lower() in _SPLIT_FOLDERS and self._holds_pictures(name)]
         if not splits:
@@ -106,6 +130,10 @@ class FolderSource:
 
     def _pictures(self, below: str = "") -> Iterator[PurePosixPath]:
         """Yield the paths of pictures below the root in one order; links to folders are not followed."""
+        if self.splits and not below:
+            for name in sorted(self.splits):
+                yield from self._pictures(name)
+            return
         for folder, folders, files in os.walk(self.root / below, onerror=_unreadable):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             relative = PurePosixPath(Path(folder).relative_to(self.root).as_posix())
