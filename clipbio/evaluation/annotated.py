@@ -1,0 +1,96 @@
+"""Images with what their records say beside names: tasks, traits, queries, kept in `Specimen.metadata`.
+
+Shape suffixes: N images, D dimensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from clipbio.errors import ClipbioError, closest
+from clipbio.evaluation.embeddings import SplitData
+from clipbio.text import Named
+
+__all__ = ["Annotated", "annotated_images", "flag", "learnt_from", "note", "species_of", "text_of"]
+
+_TRUE, _FALSE = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no")
+
+
+def note(named: Named, key: str) -> Any:
+    """Return what the metadata of a record says under a key, None if nothing."""
+    return getattr(named, "metadata", {}).get(key)
+
+
+def text_of(named: Named, key: str) -> str:
+    """Return what the metadata says as text, empty if nothing."""
+    value = note(named, key)
+    return "" if value is None else str(value).strip()
+
+
+def flag(value: object) -> bool | None:
+    """Read yes or no in any of the forms of tables (1, "1", 1.0, true, yes); None if it is neither."""
+    text = str(value).strip().lower()
+    return True if text in _TRUE else False if text in _FALSE else None
+
+
+def species_of(named: Named) -> str:
+    """Name the class of a record, empty if nothing names it."""
+    return named.taxon.scientific_name or named.label or (named.taxon.deepest or ("", ""))[1]
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """The images of a split that have some metadata; `left_out` counts those that have not."""
+
+    split: str
+    ids: tuple[str, ...]
+    named: tuple[Named, ...]
+    vectors_ND: Tensor
+    left_out: int
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def annotated_images(data: SplitData, key: str, benchmark: str) -> Annotated:
+    """Return the images of a split whose metadata have a key, as unit vectors on the CPU.
+
+    Raises:
+        ClipbioError: There are none.
+    """
+    found = data.specimens
+    pictured = [] if found is None or "image" not in found.vectors else found.present["image"].nonzero()[:, 0].tolist()
+    rows = [row for row in pictured if found is not None and note(found.named[row], key) is not None]
+    if found is None or not rows:
+        raise ClipbioError(
+            f"benchmark {benchmark}: none of the {len(pictured)} images of split '{data.split}' has '{key}' in its "
+            "metadata: evaluate a data set that has it (docs/traits.md)"
+        )
+    vectors_ND = found.vectors["image"][torch.tensor(rows)].float().cpu()
+    return Annotated(
+        data.split,
+        tuple(found.ids[row] for row in rows),
+        tuple(found.named[row] for row in rows),
+        functional.normalize(vectors_ND, dim=1),
+        len(pictured) - len(rows),
+    )
+
+
+def learnt_from(data: Mapping[str, SplitData], train: str, benchmark: str) -> SplitData:
+    """Return the split that is learnt from.
+
+    Raises:
+        ClipbioError: The data have no such split.
+    """
+    if train not in data:
+        known = ", ".join(data)
+        raise ClipbioError(
+            f"benchmark {benchmark}: train='{train}' is none of the splits {known}{closest(train, data)}"
+        )
+    return data[train]
