@@ -21,7 +21,7 @@ from clipbio.data.remote import RemoteOptions, check_windows
 from clipbio.data.sampling import classes_of
 from clipbio.data.shards import ShardFolder, resolve, resolve_source
 from clipbio.data.sources import Source
-from clipbio.data.splits import SplitRows, common_species, splits_of, whole_split, without_pictures
+from clipbio.data.splits import IntArray, SplitRows, common_species, splits_of, whole_split, without_pictures
 from clipbio.data.stream import EvaluationStream, TrainStream, loader
 from clipbio.data.streams import (
     MAIN,
@@ -365,14 +365,22 @@ class SpecimenData(pl.LightningDataModule):
             self._evaluated[name] = SplitRows(split.name, split.index, rows)
         return self._evaluated[name]
 
-    def evaluation_loader(self, name: str) -> DataLoader[EvaluationBatch]:
-        """Return an exact pass over a split: each specimen once over all processes."""
+    def evaluation_loader(self, name: str, rows: IntArray | None = None) -> DataLoader[EvaluationBatch]:
+        """Return an exact pass over a split: each specimen once over all processes.
+
+        Args:
+            name: The split.
+            rows: Some of its rows, dealt in whole batches.
+        """
         image, dna = self.evaluation_image, self.evaluation_dna
         if image is None and dna is None:
             raise RuntimeError("attach() the model's inputs first")
         split = self.evaluated(name)
         size = self.evaluation_batch_size
-        stream = EvaluationStream(split.index, split.rows, image, dna, world=self.world, batch_size=size)
+        wanted, whole = (split.rows, False) if rows is None else (rows, True)
+        stream = EvaluationStream(
+            split.index, wanted, image, dna, world=self.world, batch_size=size, whole_batches=whole
+        )
         return loader(stream, num_workers=self.num_workers(image or dna), context=self.worker_context)
 
     def val_dataloader(self) -> list[DataLoader[EvaluationBatch]]:

@@ -75,6 +75,8 @@ class EvaluationStream(IterableDataset[EvaluationBatch]):
         dna: How barcodes become inputs; None where the model reads none.
         world: This process.
         batch_size: Rows of a batch.
+        whole_batches: Deal batches, not rows, to the processes: which rows meet in one, and with it the last bit of
+            their vectors, does not depend on the number of processes.
     """
 
     def __init__(
@@ -86,12 +88,14 @@ class EvaluationStream(IterableDataset[EvaluationBatch]):
         *,
         world: World,
         batch_size: int,
+        whole_batches: bool = False,
     ) -> None:
         self.index = index
         self.image = image
         self.dna = dna
-        own = rows[world.rank :: world.size]
-        self.batches = [own[start : start + batch_size] for start in range(0, len(own), batch_size)]
+        own = rows if whole_batches else rows[world.rank :: world.size]
+        batches = [own[start : start + batch_size] for start in range(0, len(own), batch_size)]
+        self.batches = batches[world.rank :: world.size] if whole_batches else batches
 
     def __len__(self) -> int:
         return len(self.batches)

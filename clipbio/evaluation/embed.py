@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from clipbio.data.batch import EvaluationBatch, Skipped
 from clipbio.distributed import gather_objects
 from clipbio.errors import ClipbioError
 
-__all__ = ["Collector", "Encode", "Gathered", "embed", "encode_batch"]
+__all__ = ["Collector", "Encode", "Gathered", "Part", "SkippedRows", "embed", "encode_batch", "part_of"]
 
 Encode = Callable[[Tensor], Tensor]
 """Turn the inputs of one modality into unit vectors_BD."""
@@ -35,11 +35,23 @@ class Gathered(NamedTuple):
     skipped: dict[str, str]
 
 
-class _Part(NamedTuple):
-    """One batch: its rows, and per modality the places of the rows that have it and their vectors."""
+class Part(NamedTuple):
+    """Some rows of a split, and per modality a mask of the rows that have it (n,) and their vectors (m, D)."""
 
     rows_B: Array
     vectors: dict[str, tuple[Array, Array]]
+
+
+SkippedRows = list[tuple[int, Skipped]]
+
+
+def part_of(batch: EvaluationBatch, vectors: Mapping[str, Tensor]) -> Part:
+    """Return the embeddings of one batch: for each modality those of the rows that have it (`encode_batch`)."""
+    found = {
+        name: (batch["present"][name].cpu().numpy(), vectors_nD.float().cpu().numpy())
+        for name, vectors_nD in vectors.items()
+    }
+    return Part(batch["rows_B"].cpu().numpy(), found)
 
 
 @dataclass
@@ -55,43 +67,44 @@ class Collector:
     name: str
     expected: Array
     max_skipped_share: float = 1.0
-    parts: list[_Part] = field(default_factory=list)
-    skipped: list[tuple[int, Skipped]] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
+    skipped: SkippedRows = field(default_factory=list)
 
     def add(self, batch: EvaluationBatch, vectors: Mapping[str, Tensor]) -> None:
-        """Take the embeddings of one batch: for each modality those of the rows that have it (`encode_batch`)."""
+        """Take the embeddings of one batch."""
         self.skipped.extend(batch["skipped"])
-        found = {
-            name: (batch["present"][name].cpu().numpy(), vectors_nD.float().cpu().numpy())
-            for name, vectors_nD in vectors.items()
-        }
-        self.parts.append(_Part(batch["rows_B"].cpu().numpy(), found))
+        self.parts.append(part_of(batch, vectors))
 
     def gather(self) -> Gathered:
-        """Return everything on every process.
+        """Return everything on every process; errors are those of `join`."""
+        pieces = gather_objects((self.parts, self.skipped))
+        parts = [part for own_parts, _ in pieces for part in own_parts]
+        return self.join(parts, [item for _, own_skipped in pieces for item in own_skipped])
+
+    def join(self, parts: Sequence[Part], skipped: SkippedRows) -> Gathered:
+        """Return the rows of all parts in their order.
 
         Raises:
             ClipbioError: Not every expected row came once, too many could not be read, or vectors are not finite.
         """
-        pieces = gather_objects((self.parts, self.skipped))
-        parts = [part for own_parts, _ in pieces for part in own_parts if len(part.rows_B)]
-        skipped = [item for _, own_skipped in pieces for item in own_skipped]
         if not len(self.expected):
             raise ClipbioError(f"split '{self.name}' has no specimen that the model can encode: do not evaluate it")
+        parts = [part for part in parts if len(part.rows_B)]
         if not parts:
             why = f"; the first one {skipped[0][1].id}: {skipped[0][1].reason}" if skipped else ""
             raise ClipbioError(f"split '{self.name}': none of its {len(self.expected)} specimens could be read{why}")
         rows_N = np.concatenate([part.rows_B for part in parts])
         self._check(rows_N, skipped)
-        order_N = np.argsort(rows_N)
+        place_N = np.empty(len(rows_N), np.int64)
+        place_N[np.argsort(rows_N)] = np.arange(len(rows_N))
         vectors, present = {}, {}
         for name in dict.fromkeys(name for part in parts for name in part.vectors):
-            mask_N, whole_ND = _joined(parts, name)
-            vectors[name], present[name] = torch.from_numpy(whole_ND[order_N]), torch.from_numpy(mask_N[order_N])
+            mask_N, whole_ND = _joined(parts, name, place_N)
+            vectors[name], present[name] = torch.from_numpy(whole_ND), torch.from_numpy(mask_N)
         self._check_finite(vectors)
-        return Gathered(rows_N[order_N], vectors, present, {item.id: item.reason for _, item in skipped})
+        return Gathered(np.sort(rows_N), vectors, present, {item.id: item.reason for _, item in skipped})
 
-    def _check(self, rows_N: Array, skipped: list[tuple[int, Skipped]]) -> None:
+    def _check(self, rows_N: Array, skipped: SkippedRows) -> None:
         read = set(rows_N.tolist())
         # A row whose image alone is broken was evaluated all the same.
         lost = np.array([row for row, _ in skipped if row not in read], dtype=np.int64)
@@ -117,14 +130,21 @@ class Collector:
             )
 
 
-def _joined(parts: list[_Part], name: str) -> tuple[Array, Array]:
-    """Return which of all rows have a modality (N,), and its vectors (N, D) with zeros for the others."""
-    absent = (np.zeros(0, dtype=bool), np.zeros((0, 0), dtype=np.float32))
-    pieces = [(len(part.rows_B), *part.vectors.get(name, absent)) for part in parts]
-    mask_N = np.concatenate([mask if len(mask) else np.zeros(rows, dtype=bool) for rows, mask, _ in pieces])
-    vectors_nD = np.concatenate([vectors for _, _, vectors in pieces if len(vectors)])
-    whole_ND = np.zeros((len(mask_N), vectors_nD.shape[1]), dtype=np.float32)
-    whole_ND[mask_N] = vectors_nD
+def _joined(parts: Sequence[Part], name: str, place_N: Array) -> tuple[Array, Array]:
+    """Return which of all rows have a modality (N,), and its vectors (N, D) with zeros for the others.
+
+    Row `i` of the parts, one after the other, goes to `place_N[i]`. Nothing but the result is held in memory.
+    """
+    width = next(part.vectors[name][1].shape[1] for part in parts if name in part.vectors)
+    mask_N, whole_ND = np.zeros(len(place_N), dtype=bool), np.zeros((len(place_N), width), dtype=np.float32)
+    start = 0
+    for part in parts:
+        place_n = place_N[start : start + len(part.rows_B)]
+        start += len(place_n)
+        if name in part.vectors:
+            mask_n, vectors_mD = part.vectors[name]
+            mask_N[place_n] = mask_n
+            whole_ND[place_n[mask_n]] = vectors_mD
     return mask_N, whole_ND
 
 

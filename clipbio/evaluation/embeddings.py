@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
@@ -146,6 +146,7 @@ class SplitData:
 
     `images.class_N` indexes `classes`. `wider` holds every class of `classes` too. `skipped` counts images left out
     because nothing names their class. `specimens` are all that were encoded in any modality, named or not.
+    `unreadable` gives the reason for each id of which something could not be read.
     """
 
     split: str
@@ -154,6 +155,7 @@ class SplitData:
     wider: Candidates | None = None
     skipped: int = 0
     specimens: Specimens | None = None
+    unreadable: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def build(
@@ -165,6 +167,7 @@ class SplitData:
         named: Sequence[Named],
         table: Iterable[Named] | None = None,
         specimens: Specimens | None = None,
+        unreadable: Mapping[str, str] | None = None,
     ) -> SplitData:
         """Join the image vectors of a split with what their specimens are called (`named`, one per row).
 
@@ -180,4 +183,4 @@ class SplitData:
         vectors = vectors_ND.float() if len(kept) == len(keys) else vectors_ND[kept].float()
         images = Embeddings(tuple(ids[row] for row in kept), vectors, class_N)
         wider = None if table is None else classes.widened(Candidates.from_named(table))
-        return cls(split, images, classes, wider, len(keys) - len(kept), specimens)
+        return cls(split, images, classes, wider, len(keys) - len(kept), specimens, unreadable or {})

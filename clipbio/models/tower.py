@@ -5,6 +5,7 @@ Shape suffixes: B batch, F features, D dimensions of the shared space.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Literal
 
@@ -15,7 +16,7 @@ from torch.nn import functional
 from clipbio.errors import ClipbioError
 from clipbio.models.lora import LoraOptions, add_adapters
 from clipbio.models.projections import Projection
-from clipbio.models.trunks import Trunk
+from clipbio.models.trunks import Trunk, hash_state
 
 __all__ = ["Tower"]
 
@@ -40,6 +41,7 @@ class Tower(nn.Module):
         self.trunk = trunk
         self.projections = nn.ModuleDict(projections)
         self.lr = lr
+        self.lora: LoraOptions | None = None
         self._originally_trainable = {id(parameter) for parameter in trunk.parameters() if parameter.requires_grad}
         self.unlock(unlocked)
         self.projections.requires_grad_(train_projection)
@@ -73,6 +75,7 @@ class Tower(nn.Module):
         """Train what is unlocked of the trunk through low-rank adapters alone."""
         trained = [parameter for parameter in self.trunk.parameters() if parameter.requires_grad]
         add_adapters(self.trunk.encoder, options, trained)
+        self.lora = options
         self._originally_trainable = {id(one) for one in self.trunk.parameters() if one.requires_grad}
         self.train(self.training)
 
@@ -122,6 +125,16 @@ class Tower(nn.Module):
     def fingerprint(self) -> str:
         """Return the key of what the trunk computes: weights, dtypes, architecture and input transform."""
         return self.trunk.fingerprint()
+
+    def vector_fingerprint(self, projection: str = "default") -> str:
+        """Return the key of the unit vectors of a projection: all that decides the trunk's features, and its weights.
+
+        Scales of adapters are no weights, yet they decide vectors too.
+        """
+        head = self._projection(projection)
+        lora = None if self.lora is None else dataclasses.asdict(self.lora)
+        identity = {"features": self.fingerprint(), "lora": lora, "projection": str(head)}
+        return hash_state(head.state_dict(), identity)
 
     def _projection(self, name: str) -> Projection:
         """Return a projection; a tower without one of that name takes part in it with its `default`."""

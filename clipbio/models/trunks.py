@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from clipbio.errors import ClipbioError
 from clipbio.models.tokenizer import Tokenizer
 
-__all__ = ["ImageSpec", "ImageTrunk", "TextTrunk", "Trunk", "block_groups", "recompute_blocks"]
+__all__ = ["ImageSpec", "ImageTrunk", "TextTrunk", "Trunk", "block_groups", "hash_state", "recompute_blocks"]
 
 # Part of every fingerprint: raise it when the same weights begin to give other features.
 FEATURE_VERSION = 1
@@ -76,7 +76,7 @@ class Trunk(nn.Module):
         state = self.state_dict()
         versions = tuple((tensor.data_ptr(), tensor._version) for tensor in state.values())
         if self._fingerprint is None or self._fingerprint[0] != versions:
-            self._fingerprint = (versions, _hash_state(state, self.identity()))
+            self._fingerprint = (versions, hash_state(state, self.identity()))
         return self._fingerprint[1]
 
 
@@ -172,7 +172,8 @@ def _around(parameters: Sequence[nn.Parameter], inside: set[int]) -> tuple[list[
     return list(parameters[: positions[0]]), list(parameters[positions[-1] + 1 :])
 
 
-def _hash_state(state: dict[str, Tensor], identity: dict[str, Any]) -> str:
+def hash_state(state: Mapping[str, Tensor], identity: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of weights with their names, dtypes and shapes, and of what else decides a result."""
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode())
     for name in sorted(state):
         tensor = state[name].detach().cpu().contiguous()

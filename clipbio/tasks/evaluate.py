@@ -15,11 +15,12 @@ from clipbio.config import check_signatures, instantiate
 from clipbio.data.datamodule import SpecimenData
 from clipbio.distributed import World, barrier, broadcast, join_world, leave_world
 from clipbio.errors import ClipbioError
-from clipbio.evaluation.benchmark import AnyBenchmark, further_splits
+from clipbio.evaluation.benchmark import AnyBenchmark
 from clipbio.files import write_json
 from clipbio.losses import MaskedTokens, TaxonClassifier
 from clipbio.models import MultiTower
 from clipbio.tasks.barcodes import column_counts
+from clipbio.tasks.embeddings import embedding_cache, measure
 from clipbio.tasks.parts import (
     build_benchmarks,
     build_cache,
@@ -30,7 +31,6 @@ from clipbio.tasks.parts import (
     check_texts,
     device_of,
     head_benchmarks,
-    measure,
 )
 from clipbio.tasks.results import finish_run
 from clipbio.training.checkpoints import checkpoint_path, load_into, read_checkpoint
@@ -95,11 +95,16 @@ def _evaluate(config: Config, folder: RunFolder, world: World, started: float) -
     check_splits(benchmarks, splits)
     if checkpoint is not None and path is not None:
         benchmarks |= _trained_benchmarks(checkpoint, benchmarks, path, str(config["weights"]), model, data)
-    embedded = [*splits, *further_splits(benchmarks, splits, data.splits)]
-    encoder = connect(
-        model, data, cache=build_cache(config), augmentation=None, splits=embedded, world=world, device=device
+    encoder = connect(model, data, cache=build_cache(config), augmentation=None, splits=(), world=world, device=device)
+    measured = measure(
+        model,
+        data,
+        splits=splits,
+        benchmarks=benchmarks,
+        encoder=encoder,
+        device=device,
+        cache=embedding_cache(config),
     )
-    validation = measure(model, data, splits=splits, benchmarks=benchmarks, encoder=encoder, device=device)
     if world.is_main:
         facts = {"wall time": f"{time.time() - started:.0f} s", "processes": world.size}
         finish_run(
@@ -108,7 +113,7 @@ def _evaluate(config: Config, folder: RunFolder, world: World, started: float) -
             config=config,
             data=data,
             model=model,
-            validation=validation,
+            validation=measured,
             checkpoint=path,
             facts=facts,
             console=Console(),
@@ -117,7 +122,7 @@ def _evaluate(config: Config, folder: RunFolder, world: World, started: float) -
         write_json(folder.path / "run.json", {**values, "seconds": round(time.time() - started, 1)})
         folder.write_status("finished")
     barrier()
-    return validation.result.metrics
+    return measured.result.metrics
 
 
 def _trained_benchmarks(

@@ -14,9 +14,9 @@ from clipbio.data.datamodule import SpecimenData
 from clipbio.evaluation.protocols import OWN
 from clipbio.evaluation.split_facts import hash_lines
 from clipbio.models import MultiTower
+from clipbio.tasks.embeddings import Measured
 from clipbio.text.template_sets import template_id, templates
 from clipbio.training.run import provenance
-from clipbio.training.validation import Validation
 
 __all__ = ["EVALUATION", "evaluation_identity", "hashes", "measured", "model_hash"]
 
@@ -29,7 +29,7 @@ def evaluation_identity(
     *,
     data: SpecimenData,
     model: MultiTower,
-    validation: Validation,
+    validation: Measured,
     checkpoint: Path | None,
 ) -> dict[str, Any]:
     """Return the model, the data, the prompts and the settings of an evaluation, with hashes, as plain values."""

@@ -19,7 +19,6 @@ from clipbio.distributed import World
 from clipbio.errors import ClipbioError, nearest
 from clipbio.evaluation.benchmark import AnyBenchmark, further_splits
 from clipbio.evaluation.classification import Classification
-from clipbio.evaluation.embed import embed
 from clipbio.evaluation.protocols import OWN, chosen_protocols, task_name
 from clipbio.evaluation.retrieval import Retrieval
 from clipbio.evaluation.zero_shot import ZeroShot
@@ -43,7 +42,6 @@ __all__ = [
     "device_of",
     "freeze_unused",
     "head_benchmarks",
-    "measure",
     "print_summary",
     "thumbnails",
 ]
@@ -181,26 +179,6 @@ def device_of(accelerator: str, world: World) -> torch.device:
             raise ClipbioError("trainer.accelerator=gpu, but no GPU is visible: take trainer=cpu")
         return torch.device("cuda", world.local_rank)
     return torch.device("cpu")
-
-
-def measure(
-    model: MultiTower,
-    data: SpecimenData,
-    *,
-    splits: Sequence[str],
-    benchmarks: Mapping[str, AnyBenchmark],
-    encoder: TextEncoder,
-    device: torch.device,
-) -> Validation:
-    """Embed splits and run benchmarks on them; the metrics are in the result."""
-    validation = build_validation(data, splits, benchmarks, encoder)
-    validation.begin()
-    model.to(device).eval()
-    encoders = {name: model.tower(name) for name in model.modalities}
-    for place, name in enumerate(validation.names):
-        embed(encoders, data.evaluation_loader(name), validation.collector(place), device=device)
-    validation.finish()
-    return validation
 
 
 def build_validation(

@@ -18,11 +18,11 @@ from clipbio.evaluation.species_intervals import with_species_intervals
 from clipbio.files import write_json
 from clipbio.models import MultiTower
 from clipbio.tasks.asked import flag
+from clipbio.tasks.embeddings import Measured
 from clipbio.tasks.identity import EVALUATION, evaluation_identity, hashes, measured
 from clipbio.tasks.parts import describe_streams, thumbnails
 from clipbio.training.loggers import read_history
 from clipbio.training.run import RunFolder
-from clipbio.training.validation import Validation
 
 __all__ = ["finish_run"]
 
@@ -34,7 +34,7 @@ def finish_run(
     config: Mapping[str, Any],
     data: SpecimenData,
     model: MultiTower,
-    validation: Validation,
+    validation: Measured,
     checkpoint: Path | None,
     facts: Mapping[str, object],
     console: Console,
@@ -68,7 +68,7 @@ def finish_run(
         metrics=metrics,
         history=read_history(folder.metrics_log),
         results=[validation.result],
-        thumbnail=thumbnails(data, [split.name for split in validation.splits]),
+        thumbnail=thumbnails(data, list(validation.splits)),
     )
     console.print(console_table(metrics))
     for name, ids in validation.skipped.items():
@@ -77,7 +77,7 @@ def finish_run(
     console.print(f"report: {page}", markup=False, soft_wrap=True)
 
 
-def _metrics(config: Mapping[str, Any], validation: Validation) -> dict[str, float]:
+def _metrics(config: Mapping[str, Any], validation: Measured) -> dict[str, float]:
     """Return the numbers of the benchmarks with intervals over species, which training always computes."""
     metrics, answers = validation.result.metrics, validation.result.answers
     if flag(config.get("species_intervals", True), "species_intervals"):
@@ -86,7 +86,7 @@ def _metrics(config: Mapping[str, Any], validation: Validation) -> dict[str, flo
 
 
 def _write_numbers(
-    folder: Path, metrics: Mapping[str, float], identity: Mapping[str, Any], validation: Validation
+    folder: Path, metrics: Mapping[str, float], identity: Mapping[str, Any], validation: Measured
 ) -> None:
     """Write all that other programs read."""
     write_json(folder / "metrics.json", metrics)

@@ -24,6 +24,7 @@ from clipbio.models import MultiTower
 from clipbio.tasks.attempt import Attempt
 from clipbio.tasks.audit import audit_run
 from clipbio.tasks.barcodes import column_counts
+from clipbio.tasks.embeddings import Measured, measure
 from clipbio.tasks.parts import (
     build_benchmarks,
     build_cache,
@@ -35,7 +36,6 @@ from clipbio.tasks.parts import (
     device_of,
     freeze_unused,
     head_benchmarks,
-    measure,
     print_summary,
 )
 from clipbio.tasks.processes import check_processes
@@ -284,22 +284,22 @@ class _Training:
         benchmarks = self.final | own
         if not benchmarks or not self.splits:
             return {}
-        validation = measure(
+        measured = measure(
             self.model, self.data, splits=self.splits, benchmarks=benchmarks, encoder=self.encoder, device=self.device
         )
         if self.world.is_main:
-            self._report(validation, path)
+            self._report(measured, path)
         barrier()
-        return validation.result.metrics
+        return measured.result.metrics
 
-    def _report(self, validation: Validation, path: Path) -> None:
+    def _report(self, measured: Measured, path: Path) -> None:
         finish_run(
             self.folder,
             title=f"{self.config['name']}: training run",
             config=self.config,
             data=self.data,
             model=self.model,
-            validation=validation,
+            validation=measured,
             checkpoint=path,
             facts={
                 "resumed at step": "not resumed" if self.resumed_at is None else self.resumed_at,

@@ -23,7 +23,7 @@ from clipbio.features import FeatureStore
 from clipbio.models import DnaTrunk, ImageTrunk, MultiTower, TextTrunk, Tower
 from clipbio.training.encoder import TextEncoder
 
-__all__ = ["FeatureCache", "connect"]
+__all__ = ["FeatureCache", "connect", "fill_features"]
 
 log = logging.getLogger(__name__)
 
@@ -90,15 +90,40 @@ def connect(
     )
     model.to(device).eval()
     training = augmentation is not None
-    parts = [_Part(data.split(name), trained=False) for name in splits]
-    parts += [_Part(split, trained=True) for split in data.train_parts] if training else []
-    if image is not None:
-        _fill_images(image, parts, _trunk_of(model.tower("image"), device), world, workers=data.num_workers(None))
+    trained = data.train_parts if training else []
+    fill_features(model, data, [data.split(name) for name in splits], trained=trained, world=world, device=device)
     if training and encoder.text is not None and encoder.store is not None:
         fill_texts(encoder.text, encoder.store, data.texts_of_run(), encoder.trunk_features, world=world)
-    if dna is not None:
-        _fill_barcodes(dna, parts, _trunk_of(model.tower("dna"), device), world)
     return encoder
+
+
+def fill_features(
+    model: MultiTower,
+    data: SpecimenData,
+    evaluated: Sequence[SplitRows],
+    *,
+    trained: Sequence[SplitRows] = (),
+    world: World,
+    device: torch.device,
+) -> None:
+    """Encode what frozen trunks will be asked for and the cache lacks; the data are connected with the model.
+
+    Args:
+        model: Towers, on `device`.
+        data: What says how images and barcodes become inputs.
+        evaluated: Specimens that will be seen as they are.
+        trained: Specimens that will be seen as in training.
+        world: This process.
+        device: Where trunks run.
+    """
+    parts = [_Part(split, trained=False) for split in evaluated]
+    parts += [_Part(split, trained=True) for split in trained]
+    if data.image is not None and data.evaluation_image is not None:
+        images = data.image, data.evaluation_image
+        workers = data.num_workers(None)
+        _fill_images(images, parts, _trunk_of(model.tower("image"), device), world, workers=workers)
+    if data.dna is not None and data.evaluation_dna is not None:
+        _fill_barcodes((data.dna, data.evaluation_dna), parts, _trunk_of(model.tower("dna"), device), world)
 
 
 class _Part(NamedTuple):

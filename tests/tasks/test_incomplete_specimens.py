@@ -20,7 +20,8 @@ from clipbio.distributed import World
 from clipbio.errors import ClipbioError
 from clipbio.evaluation.benchmark import EncodeText, Result
 from clipbio.evaluation.embeddings import SplitData
-from clipbio.tasks.parts import build_data, build_model, measure
+from clipbio.tasks.embeddings import measure
+from clipbio.tasks.parts import build_data, build_model
 from clipbio.training.inputs import FeatureCache, connect
 
 PAIRS = ("+loss.pairs.image-dna=1", "+loss.pairs.dna-text=1")

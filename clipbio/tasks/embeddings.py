@@ -1,0 +1,216 @@
+"""Splits to embeddings: encoded once, exactly, by any number of processes, and kept on disk for the next time."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from clipbio.data.batch import EvaluationBatch
+from clipbio.data.datamodule import SpecimenData
+from clipbio.data.shards import ShardIndex
+from clipbio.data.splits import IntArray, SplitRows
+from clipbio.distributed import barrier, broadcast
+from clipbio.errors import ClipbioError
+from clipbio.evaluation.benchmark import AnyBenchmark, EncodeText, Result, further_splits, run_benchmarks
+from clipbio.evaluation.embed import Collector, Encode, Gathered, embed, encode_batch
+from clipbio.evaluation.embeddings import SplitData
+from clipbio.evaluation.joining import Joiner
+from clipbio.evaluation.split_facts import SplitFacts, split_facts
+from clipbio.evaluation.store import EmbeddingStore
+from clipbio.models import MultiTower
+from clipbio.progress import progress_bar
+from clipbio.tasks.asked import flag
+from clipbio.training.inputs import fill_features
+
+__all__ = ["EmbeddingCache", "Measured", "embed_splits", "embedding_cache", "identity_of", "measure"]
+
+log = logging.getLogger(__name__)
+
+# To be raised when the same weights and data begin to give other vectors.
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class EmbeddingCache:
+    """Where embeddings are kept.
+
+    Args:
+        folder: Parent of one folder per model and split; None keeps nothing.
+        part_rows: Rows after which a process writes what it has.
+        part_seconds: Seconds after which it does so.
+    """
+
+    folder: Path | None = None
+    part_rows: int = 8192
+    part_seconds: float = 60.0
+
+
+NOTHING_KEPT = EmbeddingCache()
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Splits that were judged, those they were compared with, and what came of it."""
+
+    splits: Mapping[str, SplitData]
+    further: Mapping[str, SplitData]
+    result: Result
+
+    @property
+    def skipped(self) -> dict[str, dict[str, str]]:
+        """Give the reason for each id of which something could not be read, by split."""
+        return {name: dict(data.unreadable) for name, data in {**self.splits, **self.further}.items()}
+
+    @cached_property
+    def facts(self) -> dict[str, SplitFacts]:
+        """Give what each split holds, with hashes."""
+        return {name: split_facts(data) for name, data in {**self.splits, **self.further}.items()}
+
+
+def measure(
+    model: MultiTower,
+    data: SpecimenData,
+    *,
+    splits: Sequence[str],
+    benchmarks: Mapping[str, AnyBenchmark],
+    encoder: EncodeText,
+    device: torch.device,
+    cache: EmbeddingCache = NOTHING_KEPT,
+) -> Measured:
+    """Embed splits, and those that benchmarks compare them with, and run the benchmarks."""
+    further = further_splits(benchmarks, splits, data.splits)
+    found = embed_splits(model, data, [*splits, *further], device=device, cache=cache)
+    judged = {name: found[name] for name in splits}
+    compared = {name: found[name] for name in further}
+    result = run_benchmarks(benchmarks, judged.values(), encoder, further=compared.values())
+    return Measured(judged, compared, result)
+
+
+def embedding_cache(config: Mapping[str, Any]) -> EmbeddingCache:
+    """Return where a config keeps embeddings."""
+    if not flag(config["cache_embeddings"], "cache_embeddings"):
+        return NOTHING_KEPT
+    return EmbeddingCache(Path(config["cache_dir"]).expanduser() / "embeddings")
+
+
+def embed_splits(
+    model: MultiTower,
+    data: SpecimenData,
+    names: Sequence[str],
+    *,
+    device: torch.device,
+    cache: EmbeddingCache = NOTHING_KEPT,
+) -> dict[str, SplitData]:
+    """Return splits ready for benchmarks, on every process; each specimen is encoded once, or was before.
+
+    Args:
+        model: Towers; images and barcodes are encoded.
+        data: What holds the splits, connected with the model (`clipbio.training.inputs.connect`).
+        names: Splits.
+        device: Where towers run.
+        cache: Where embeddings are kept.
+
+    Raises:
+        ClipbioError: A split cannot be evaluated: see `Collector.join`.
+    """
+    model.to(device).eval()
+    join = Joiner(list(data.splits.values()))
+    return {name: join(data.evaluated(name), _gathered(model, data, name, device, cache)) for name in names}
+
+
+def identity_of(model: MultiTower, data: SpecimenData, split: SplitRows) -> dict[str, Any]:
+    """Return all that decides the vectors of a split, in plain JSON values; text plays no part in them."""
+    inputs = {"image": data.evaluation_image, "dna": data.evaluation_dna}
+    stores = {name: one.store for name, one in inputs.items() if one is not None}
+    return {
+        "version": VERSION,
+        "weights": {name: model.tower(name).vector_fingerprint() for name in stores},
+        "features": {name: str(store.dtype) for name, store in stores.items() if store is not None},
+        "transform": None if data.evaluation_image is None else data.evaluation_image.transform.identity,
+        "precision": torch.get_float32_matmul_precision(),
+        "data": data.folder.manifest.hash,
+        # A split that was carved out of another one has rows of the same index, and shares its vectors.
+        "split": split.index.split,
+        "content": _content(split.index),
+    }
+
+
+def _content(index: ShardIndex) -> str:
+    """Return a hash of the ids of an index and of its images and barcodes, which a manifest need not cover."""
+    content = hashlib.sha256()
+    for column in (index.ids, index.image_digests, index.dna_digests):
+        for value in column:
+            content.update(value.encode() if isinstance(value, str) else value)
+            content.update(b"\0")
+    return content.hexdigest()
+
+
+def _gathered(
+    model: MultiTower, data: SpecimenData, name: str, device: torch.device, cache: EmbeddingCache
+) -> Gathered:
+    split = data.evaluated(name)
+    collector = Collector(name, split.rows, data.max_skipped_share)
+    encoders = {modality: model.tower(modality) for modality in model.modalities}
+    if cache.folder is None:
+        fill_features(model, data, [split], world=data.world, device=device)
+        embed(encoders, _shown(data, name, split.rows, data.evaluation_loader(name)), collector, device=device)
+        return collector.gather()
+    store = EmbeddingStore(
+        cache.folder, identity_of(model, data, split), part_rows=cache.part_rows, part_seconds=cache.part_seconds
+    )
+    due = _due(store, split, data)
+    if len(due):
+        fill_features(model, data, [SplitRows(name, split.index, due)], world=data.world, device=device)
+        _encode(encoders, _shown(data, name, due, data.evaluation_loader(name, due)), store, device)
+    barrier()
+    return _read(store, collector)
+
+
+def _due(store: EmbeddingStore, split: SplitRows, data: SpecimenData) -> IntArray:
+    """Return the rows that are not finished: the same on all processes, though another run may be writing."""
+    due: IntArray = np.setdiff1d(split.rows, store.finished()) if data.world.is_main else np.empty(0, np.int64)
+    due = broadcast(due)
+    if data.world.is_main:
+        known = len(split) - len(due)
+        log.info("%s: %d of %d specimens are embedded already in %s", split.name, known, len(split), store.folder)
+    return due
+
+
+def _shown(
+    data: SpecimenData, name: str, rows: IntArray, batches: Iterable[EvaluationBatch]
+) -> Iterable[EvaluationBatch]:
+    """Hand batches on, and show how far this process is."""
+    with progress_bar(enabled=data.world.is_main) as bar:
+        task = bar.add_task(f"embed {name}", total=-(-len(rows) // data.world.size))
+        for batch in batches:
+            yield batch
+            bar.advance(task, len(batch["rows_B"]))
+
+
+@torch.inference_mode()
+def _encode(
+    encoders: Mapping[str, Encode], batches: Iterable[EvaluationBatch], store: EmbeddingStore, device: torch.device
+) -> None:
+    with store:
+        for batch in batches:
+            store.add(batch, encode_batch(encoders, batch, device))
+
+
+def _read(store: EmbeddingStore, collector: Collector) -> Gathered:
+    """Return the rows of a split out of a store, which may hold more of the same index."""
+    parts, skipped = store.read_rows(collector.expected)
+    found = sum(len(part.rows_B) for part in parts) + len(skipped)
+    if found < len(collector.expected):
+        raise ClipbioError(
+            f"{store.folder} lacks embeddings that another process has written: give a cache_dir that all machines "
+            "share, or cache_embeddings=false"
+        )
+    return collector.join(parts, skipped)
