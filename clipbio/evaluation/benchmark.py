@@ -23,14 +23,23 @@ EncodeText = Callable[[Sequence[str]], Tensor]
 
 @dataclass(frozen=True)
 class Result:
-    """Flat numbers for metrics.json, details (one object per split and variant) for the report, and single answers."""
+    """Flat numbers for metrics.json, details (one object per split and variant) for the report, and single answers.
+
+    `files` are texts to be kept beside them, by their path inside the run folder.
+    """
 
     metrics: dict[str, float] = field(default_factory=dict)
     details: tuple[Any, ...] = ()
     answers: tuple[Answers, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
 
     def __add__(self, other: Result) -> Result:
-        return Result(self.metrics | other.metrics, self.details + other.details, self.answers + other.answers)
+        return Result(
+            self.metrics | other.metrics,
+            self.details + other.details,
+            self.answers + other.answers,
+            {**self.files, **other.files},
+        )
 
 
 class Benchmark(Protocol):

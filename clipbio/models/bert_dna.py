@@ -103,7 +103,7 @@ class BertDna(DnaOptions):
         """Return the settings that decide names and shapes of weights."""
         return super().settings() | {"intermediate": self.intermediate or 4 * self.width}
 
-    def build(self, *, dim: int, load_weights: bool = True) -> Tower:
+    def build(self, *, dim: int | None, load_weights: bool = True) -> Tower:
         """Return the tower; without `load_weights` only the architecture, for weights that come from a checkpoint."""
         encoder = self._encoder()
         pool = SoftmaxMean(self.width) if self.pooling == SOFTMAX_MEAN else Pooling(self.pooling)

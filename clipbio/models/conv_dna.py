@@ -104,7 +104,7 @@ class ConvDna(DnaOptions):
         if self.kernel % 2 == 0:
             raise ClipbioError(f"model.dna: kernel is odd, so that it has a middle, not {self.kernel}")
 
-    def build(self, *, dim: int, load_weights: bool = True) -> Tower:
+    def build(self, *, dim: int | None, load_weights: bool = True) -> Tower:
         """Return the tower; without `load_weights` only the architecture, for weights that come from a checkpoint."""
         encoder = ConvEncoder(
             self.tokenizer.vocab_size,

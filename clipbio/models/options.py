@@ -95,7 +95,7 @@ class TowerOptions:
             return build_projection(
                 self.projection,
                 trunk.width,
-                dim=dim or own_dim,
+                dim=dim or own_dim or trunk.width,
                 hidden=self.hidden,
                 dropout=dropout,
                 input_norm=norm,
@@ -109,8 +109,8 @@ class TowerOptions:
 
 
 class TowerRecipe(Protocol):
-    """What can build a tower for a space of `dim` dimensions."""
+    """What can build a tower for a space of `dim` dimensions; None is what the trunk gives."""
 
-    def build(self, *, dim: int, load_weights: bool = True) -> Tower:
+    def build(self, *, dim: int | None, load_weights: bool = True) -> Tower:
         """Return the tower."""
         ...

@@ -58,7 +58,7 @@ class TimmImage(TowerOptions):
     preprocess: Mapping[str, Any] | None = None
     projection: str = "linear"
 
-    def build(self, *, dim: int, load_weights: bool = True) -> Tower:
+    def build(self, *, dim: int | None, load_weights: bool = True) -> Tower:
         """Return the tower; without `load_weights` only the architecture, for weights that come from a checkpoint."""
         encoder = self._encoder(load_weights=load_weights)
         spec = _adapted(_spec(encoder, self.image_size), self.preprocess or {})

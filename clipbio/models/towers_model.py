@@ -14,13 +14,15 @@ def towers(
     image: TowerRecipe | None = None,
     text: TowerRecipe | None = None,
     dna: TowerRecipe | None = None,
-    dim: int = 512,
+    dim: int | None = 512,
     initial_logit_scale: float = DEFAULT_LOGIT_SCALE,
     initial_logit_bias: float | None = None,
     seed: int = 0,
     load_weights: bool = True,
 ) -> MultiTower:
     """Build a model of towers that come from different models and get new projections to `dim`.
+
+    Without `dim` the space has the width of the trunk, for a tower that stands alone.
 
     Raises:
         ClipbioError: No tower is given, or a recipe stands in the place of another modality.

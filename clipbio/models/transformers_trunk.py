@@ -80,7 +80,7 @@ class TransformersText(TowerOptions):
         if self.pooling not in POOLINGS:
             raise ClipbioError(f"model.text: unknown pooling '{self.pooling}'{nearest(self.pooling, POOLINGS)}")
 
-    def build(self, *, dim: int, load_weights: bool = True) -> Tower:
+    def build(self, *, dim: int | None, load_weights: bool = True) -> Tower:
         """Return the tower; without `load_weights` only the architecture, for weights that come from a checkpoint."""
         source = self._source()
         try:

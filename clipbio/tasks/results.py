@@ -15,7 +15,7 @@ from clipbio.evaluation.clip_benchmark_results import FOLDER, clip_benchmark_res
 from clipbio.evaluation.console import console_table
 from clipbio.evaluation.report import write_report
 from clipbio.evaluation.species_intervals import with_species_intervals
-from clipbio.files import write_json
+from clipbio.files import write_json, write_text
 from clipbio.models import MultiTower
 from clipbio.tasks.asked import flag
 from clipbio.tasks.embeddings import Measured
@@ -88,10 +88,12 @@ def _metrics(config: Mapping[str, Any], validation: Measured) -> dict[str, float
 def _write_numbers(
     folder: Path, metrics: Mapping[str, float], identity: Mapping[str, Any], validation: Measured
 ) -> None:
-    """Write all that other programs read."""
+    """Write all that other programs read, and the files of benchmarks."""
     write_json(folder / "metrics.json", metrics)
     write_json(folder / EVALUATION, identity)
     write_answers(folder / ANSWERS, validation.result.answers)
+    for name, text in validation.result.files.items():
+        write_text(folder / name, text)
     model = identity["model"]
     results = clip_benchmark_results(
         metrics,

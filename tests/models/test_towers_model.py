@@ -45,3 +45,8 @@ def test_dna_beside_open_clip(openclip_folder):
     )
     new = TowerOptions(projection="linear")
     assert openclip(folder, image=new, text=new, dna=CONV, dim=10).tower("dna").dim() == 10
+
+
+def test_a_tower_alone_has_the_space_of_its_trunk():
+    model = towers(image=TimmImage(name="test_vit", projection="identity"), dim=None)
+    assert model.dim == model.tower("image").trunk.width
