@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,11 +13,22 @@ from torch.nn import functional
 from clipbio.errors import ClipbioError, nearest
 from clipbio.evaluation.benchmark import EncodeText
 from clipbio.evaluation.embeddings import Candidate, Candidates
+from clipbio.progress import progress_bar
 from clipbio.text import TEXT_TYPES, MissingRanks, Unnameable, render, split_sentences, templates
 
-__all__ = ["ClassTexts", "PromptStyle", "class_prototypes", "class_texts", "encode_unit"]
+__all__ = [
+    "ClassTexts",
+    "ClassVectors",
+    "PromptStyle",
+    "class_prototypes",
+    "class_texts",
+    "class_vectors",
+    "encode_unit",
+]
 
 _PROMPTS_AT_ONCE = 4096
+# Prompts from which on a person would wonder how long it takes.
+_WORTH_A_BAR = 50_000
 
 
 @dataclass(frozen=True)
@@ -68,18 +80,18 @@ def _prompts(candidate: Candidate, style: PromptStyle) -> tuple[list[str], bool]
     proper: dict[str, None] = {}
     stand_in: dict[str, None] = {}
     for variant in _variants(candidate, style):
-        for template in templates(style.template):
-            try:
-                rendered = render(variant, style.text_type, template=template, missing_ranks=style.missing_ranks)
-            except Unnameable:
-                stand_in[template.replace("{}", candidate.name)] = None
-                continue
-            kept = proper if rendered.type == style.text_type else stand_in
-            kept[rendered.text] = None
+        try:
+            name = render(variant, style.text_type, template="{}", missing_ranks=style.missing_ranks)
+        except Unnameable:
+            name = None
+        kept = proper if name is not None and name.type == style.text_type else stand_in
+        # Descriptions are prose: no template goes round them.
+        forms = ("{}",) if name is not None and name.type == "description" else templates(style.template)
+        kept |= dict.fromkeys(form.replace("{}", name.text if name is not None else candidate.name) for form in forms)
     return list(proper or stand_in), not proper
 
 
-def class_texts(candidates: Candidates, style: PromptStyle) -> ClassTexts:
+def class_texts(candidates: Iterable[Candidate], style: PromptStyle) -> ClassTexts:
     """Render every class. A class that lacks the text type gets what `render` falls back to, and is marked."""
     texts: list[str] = []
     owners: list[int] = []
@@ -112,3 +124,29 @@ def class_prototypes(texts: ClassTexts, encode_text: EncodeText) -> Tensor:
             sums = torch.zeros(len(texts.fallback_C), vectors_TD.shape[1])
         sums.index_add_(0, texts.class_T[rows], vectors_TD)
     return torch.zeros(0, 0) if sums is None else functional.normalize(sums, dim=-1)
+
+
+class ClassVectors(NamedTuple):
+    """The vector of each class, and which classes lack the text type."""
+
+    prototypes_CD: Tensor
+    fallback_C: Tensor
+
+
+def class_vectors(candidates: Candidates, style: PromptStyle, encode_text: EncodeText) -> ClassVectors:
+    """Render and encode some classes at a time: the prompts of all are never in memory together.
+
+    Half a million classes with 81 templates are 40 million prompts; above 50 000 a bar tells how far it is.
+    """
+    count = len(templates(style.template))
+    at_once = max(1, _PROMPTS_AT_ONCE // count)
+    parts: list[ClassVectors] = []
+    with progress_bar(enabled=len(candidates) * count > _WORTH_A_BAR) as bar:
+        task = bar.add_task(f"classes by {style.text_type}", total=len(candidates))
+        for start in range(0, len(candidates), at_once):
+            texts = class_texts(candidates.items[start : start + at_once], style)
+            parts.append(ClassVectors(class_prototypes(texts, encode_text), texts.fallback_C))
+            bar.advance(task, len(texts.fallback_C))
+    if not parts:
+        return ClassVectors(torch.zeros(0, 0), torch.zeros(0, dtype=torch.bool))
+    return ClassVectors(*map(torch.cat, zip(*parts, strict=True)))

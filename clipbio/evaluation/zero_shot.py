@@ -1,16 +1,14 @@
-"""Zero-shot classification: the image goes to the class whose text it is nearest to."""
+"""Zero-shot classification: the image goes to the class whose text it is nearest to.
+
+Shape suffixes: N images, C classes, D dimensions.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
+from torch.nn import functional
 
 from clipbio.errors import ClipbioError
 from clipbio.evaluation.answers import Answers
@@ -18,80 +16,19 @@ from clipbio.evaluation.benchmark import EncodeText, Result
 from clipbio.evaluation.choices import check_choices
 from clipbio.evaluation.embeddings import Candidates, SplitData
 from clipbio.evaluation.figures import Figure, flatten
-from clipbio.evaluation.metrics import (
-    SCORE_TOLERANCE,
-    Interval,
-    bootstrap_interval,
-    macro_mean,
-    percentiles,
-    permuted_accuracy,
-    stratified_interval,
-)
-from clipbio.evaluation.prompts import PromptStyle, class_prototypes, class_texts
-from clipbio.evaluation.top_k import top_k
-from clipbio.seeding import derive_seed
+from clipbio.evaluation.prompts import ClassVectors, PromptStyle, class_vectors
+from clipbio.evaluation.protocols import OWN, task_name
+from clipbio.evaluation.zero_shot_answers import TOP, ZeroShotDetail, ZeroShotFigures, answers_at, judged
+from clipbio.evaluation.zero_shot_bioclip import TOPS, published_answers, published_types
+from clipbio.evaluation.zero_shot_lists import ClassList, check_candidates, class_lists
+from clipbio.taxonomy import RANKS
 from clipbio.text import MissingRanks
 
 __all__ = ["ZeroShot", "ZeroShotDetail"]
 
 logger = logging.getLogger(__name__)
 
-TOP = 5
-_CANDIDATES = ("split", "all", "both")
-
-
-@dataclass(frozen=True)
-class ZeroShotDetail:
-    """Every answer of one split and text type; class numbers index `candidates`.
-
-    `predicted_N` is -1 where the best answer is not unique: that counts as wrong, as `rank_N` (0 is right) does.
-    """
-
-    split: str
-    text_type: str
-    candidates: Candidates
-    ids: tuple[str, ...]
-    class_N: Tensor
-    rank_N: Tensor
-    predicted_N: Tensor
-    target_score_N: Tensor
-    top_NK: Tensor
-    top_score_NK: Tensor
-    fallbacks: int
-
-    @property
-    def correct_N(self) -> Tensor:
-        """Tell which images were placed in their class."""
-        return self.rank_N == 0
-
-
-def _answers(images_ND: Tensor, target_N: Tensor, prototypes_CD: Tensor) -> dict[str, Tensor]:
-    """Return rank of the target, prediction and best scores of each image, as `ZeroShotDetail` names them."""
-    found = top_k(images_ND, prototypes_CD, TOP, target_N=target_N)
-    top_NK, score_NK = found.top_NK, found.top_score_NK
-    is_unique_N = top_NK[:, 0] == 0 if top_NK.shape[1] == 1 else score_NK[:, 1] < score_NK[:, 0] - SCORE_TOLERANCE
-    assert found.rank_N is not None
-    assert found.target_score_N is not None
-    return {
-        "rank_N": found.rank_N,
-        "predicted_N": torch.where(is_unique_N, top_NK[:, 0], -1),
-        "target_score_N": found.target_score_N,
-        "top_NK": top_NK,
-        "top_score_NK": score_NK,
-    }
-
-
-def _single(detail: ZeroShotDetail, k: int) -> Answers:
-    """Return which images have their class among the first k."""
-    names = detail.candidates.names
-    species = tuple(names[number] for number in detail.class_N.tolist())
-    value_N = (detail.rank_N < k).double().numpy()
-    return Answers("zero_shot", detail.split, detail.text_type, f"top{k}", detail.ids, value_N, species)
-
-
-def _share(details: Sequence[ZeroShotDetail]) -> NDArray[np.float64]:
-    """Return per image the share of text types with which it was placed right."""
-    return torch.stack([detail.correct_N for detail in details]).double().mean(dim=0).numpy()
+ENSEMBLE = "ensemble"
 
 
 class ZeroShot:
@@ -101,19 +38,34 @@ class ZeroShot:
     redrawn within each class; its `n` is the number of classes), and the count of classes that lack the text type as
     `fallbacks`. With fewer than five classes `top5` is 1, as is its `chance`. `zero_shot/SPLIT/mean/top1` is the mean
     over the text types. `zero_shot/SPLIT/TYPE_permuted/top1` is the control: the mean and the 95 % range over random
-    assignments of the texts to the classes.
+    assignments of the texts to the classes. At a rank `TYPE/genus/top1` is the best class mapped to its genus, and
+    `TYPE/genus/summed_top1` the genus with the largest sum of softmax probabilities, as pybioclip answers.
+
+    Published forms, as `zero_shot_PROTOCOL/SPLIT/TYPE` with `top1`, `top3`, `top5`: both take the unique class strings
+    of the split for classes (`label` is their `asis`), 81 templates, and the first of equal scores. `bioclip_v1` also
+    takes a given `class_idx` for the target while names stand in order of first appearance, which mislabels silently
+    (here counted as `mislabelled`); `bioclip_v2` does not. Templates, candidates, ranks, ensemble and control are those
+    of the own form alone.
 
     Args:
         text_types: the text types to name the classes with.
-        template: name of a template set (`photo`, `openai_80`, `bioclip_81` ...), one template, or a list.
+        template: name of a template set (`photo`, `openai_80`, `bioclip_81` ...), one template, a list of templates, or
+            a list of names of sets to compare side by side (`TYPE@SET`).
         splits: the splits to run on; None is all that are evaluated.
-        candidates: `split` = classes of the split, `all` = classes of the whole table (`SPLIT@all`), or `both`.
+        candidates: `split` = classes of the split, `all` = classes of the whole table (`SPLIT@all`), `both`, or a table
+            of taxa (`SPLIT@STEM`): images whose class is not listed are not judged but counted as `outside`.
+        ensemble: also average the class vectors of the text types, as `ensemble`.
+        ranks: ranks to which answers are rolled up; images without a taxon there are not judged at it.
+        scale: inverse temperature of the softmax whose probabilities are summed.
         permutations: random assignments in the control, 0 for none.
         bootstrap: resamples of the intervals, 0 for none.
         missing_ranks: what taxonomic text does with a missing rank.
         sentences: average over the sentences of a description instead of over whole descriptions.
+        protocol: clipbio, bioclip_v1 or bioclip_v2.
         seed: seed of intervals and control.
     """
+
+    PROTOCOLS = ("bioclip_v1", "bioclip_v2")
 
     def __init__(
         self,
@@ -121,116 +73,130 @@ class ZeroShot:
         template: str | Sequence[str] = "photo",
         *,
         splits: Sequence[str] | None = None,
-        candidates: Literal["split", "all", "both"] = "split",
+        candidates: str = "split",
+        ensemble: bool = False,
+        ranks: Sequence[str] = (),
+        scale: float = 100.0,
         permutations: int = 0,
         bootstrap: int = 1000,
         missing_ranks: MissingRanks = "skip",
         sentences: bool = False,
+        protocol: str = OWN,
         seed: int = 0,
     ) -> None:
         if not text_types:
             raise ClipbioError("benchmark zero_shot: text_types is empty; name at least one text type")
-        check_choices("zero_shot", "candidates", [candidates], _CANDIDATES)
+        check_choices("zero_shot", "protocol", [protocol], (OWN, *self.PROTOCOLS))
+        check_candidates(candidates)
+        if ranks:
+            check_choices("zero_shot", "ranks", ranks, RANKS)
+        if scale <= 0:
+            raise ClipbioError(f"benchmark zero_shot: scale={scale}; give a number above 0, such as 100")
+        self.task = task_name("zero_shot", protocol)
+        self.text_types = tuple(dict.fromkeys(text_types))
+        self.sets = _sets(template)
         self.styles = [
-            PromptStyle(text_type, template, missing_ranks, sentences) for text_type in dict.fromkeys(text_types)
+            PromptStyle(text_type, one, missing_ranks, sentences)
+            for one in self.sets.values()
+            for text_type in self.text_types
         ]
+        if protocol != OWN:
+            self.text_types = published_types(self.text_types, protocol)
         self.splits = None if splits is None else tuple(splits)
-        self.candidates = candidates
-        self.permutations = permutations
-        self.bootstrap = bootstrap
-        self.seed = seed
+        self.candidates, self.ensemble, self.protocol = candidates, ensemble, protocol
+        self.ranks, self.scale = tuple(dict.fromkeys(ranks)), scale
+        self.missing_ranks = missing_ranks
+        self.figures = ZeroShotFigures(self.task, permutations, bootstrap, seed)
 
     def run(self, data: SplitData, encode_text: EncodeText) -> Result:
         """Classify the images of one split with every text type."""
-        details = [detail for style in self.styles for detail in self._details(data, style, encode_text)]
-        figures = [figure for detail in details for figure in self._figures(detail)]
-        answers = [_single(detail, k) for detail in details for k in (1, TOP)]
+        if not len(data.images):
+            logger.warning("%s: split %s has no images", self.task, data.split)
+            return Result()
+        if self.protocol != OWN:
+            return self._published(data, encode_text)
+        details = [detail for variant in self._variants(data, encode_text) for detail in variant]
+        figures = [figure for detail in details for figure in self.figures.of(detail)]
+        answers = [self.figures.answers(detail, k) for detail in details for k in (1, TOP)]
         for split in dict.fromkeys(detail.split for detail in details):
-            found = [detail for detail in details if detail.split == split]
-            figures.append(self._mean(found))
-            answers.append(replace(_single(found[0], 1), variant="mean", value_N=_share(found)))
+            single = [one for one in details if one.split == split and not one.text_type.startswith(ENSEMBLE)]
+            figure, answer = self.figures.mean(single)
+            figures.append(figure)
+            answers.append(answer)
         return Result(flatten(figures), tuple(details), tuple(answers))
 
-    def _lists(self, data: SplitData) -> dict[str, Candidates]:
-        lists = {} if self.candidates == "all" else {data.split: data.classes}
-        if self.candidates != "split" and data.wider is not None:
-            lists[f"{data.split}@all"] = data.wider
-        if self.candidates != "split" and data.wider is None:
-            logger.warning("zero_shot: the classes of the whole table are not known, no %s@all", data.split)
-        return lists
-
-    def _details(self, data: SplitData, style: PromptStyle, encode_text: EncodeText) -> Iterator[ZeroShotDetail]:
-        lists = self._lists(data)
-        if not lists or not len(data.images):
-            if not len(data.images):
-                logger.warning("zero_shot: split %s has no images", data.split)
+    def _variants(self, data: SplitData, encode_text: EncodeText) -> Iterator[list[ZeroShotDetail]]:
+        """Yield the answers with each text type, prompt set by prompt set, on each list of classes."""
+        widest, lists = class_lists(data, self.candidates)
+        lists = [one for one in lists if len(one.row_N)]
+        if not lists:
             return
-        # The wider list holds the classes of the split with the same texts: each text is encoded once.
-        widest = max(lists.values(), key=len)
-        texts = class_texts(widest, style)
-        prototypes = class_prototypes(texts, encode_text)
-        for split, candidates in lists.items():
-            rows = widest.positions(candidates)
-            target_N = candidates.positions(data.classes)[data.images.class_N]
-            yield ZeroShotDetail(
-                split=split,
-                text_type=style.text_type,
-                candidates=candidates,
-                ids=data.images.ids,
-                class_N=target_N,
-                fallbacks=int(texts.fallback_C[rows].sum()),
-                **_answers(data.images.vectors_ND, target_N, prototypes[rows]),
+        for place, name in enumerate(self.sets):
+            styles = self.styles[place * len(self.text_types) :][: len(self.text_types)]
+            suffix = f"@{name}" if len(self.sets) > 1 else ""
+            together: ClassVectors | None = None
+            for style in styles:
+                # The wider list holds the classes of the split with the same texts: each text is encoded once.
+                vectors = class_vectors(widest, style, encode_text)
+                yield [self._detail(data, one, style.text_type + suffix, widest, vectors) for one in lists]
+                if self.ensemble:
+                    together = vectors if together is None else _added(together, vectors)
+            if together is not None:
+                mean = ClassVectors(functional.normalize(together.prototypes_CD, dim=-1), together.fallback_C)
+                yield [self._detail(data, one, ENSEMBLE + suffix, widest, mean) for one in lists]
+
+    def _detail(
+        self, data: SplitData, classes: ClassList, variant: str, widest: Candidates, vectors: ClassVectors
+    ) -> ZeroShotDetail:
+        prototypes_CD, fallback_C = vectors
+        if classes.candidates is not widest:
+            row_C = widest.positions(classes.candidates)
+            prototypes_CD, fallback_C = prototypes_CD[row_C], fallback_C[row_C]
+        images_ND = data.images.vectors_ND
+        if classes.outside:
+            images_ND = images_ND[classes.row_N]
+        found = judged(images_ND, classes.class_N, prototypes_CD)
+        candidates, class_N = classes.candidates, classes.class_N
+        at_rank = {
+            rank: answers_at(rank, found, candidates, images_ND, class_N, prototypes_CD, self.scale)
+            for rank in self.ranks
+        }
+        return ZeroShotDetail(
+            split=classes.split,
+            text_type=variant,
+            candidates=candidates,
+            ids=tuple(data.images.ids[row] for row in classes.row_N.tolist()),
+            class_N=class_N,
+            fallbacks=int(fallback_C.sum()),
+            outside=classes.outside,
+            at_rank={rank: answers for rank, answers in at_rank.items() if answers is not None},
+            **found,
+        )
+
+    def _published(self, data: SplitData, encode_text: EncodeText) -> Result:
+        figures: list[Figure] = []
+        answers: list[Answers] = []
+        for text_type in self.text_types:
+            found = published_answers(
+                data, text_type, encode_text, protocol=self.protocol, missing_ranks=self.missing_ranks
             )
+            path, place_N = (self.task, data.split, text_type), found.place_N.numpy()
+            for k in TOPS:
+                chance = min(k, found.num_classes) / found.num_classes
+                figures.append(self.figures.share(path, f"top{k}", place_N < k, chance=chance))
+            if found.mislabelled is not None:
+                figures.append(Figure(*path, "mislabelled", found.mislabelled))
+            right_N = (found.place_N == 0).double().numpy()
+            answers.append(Answers(*path, "top1", data.images.ids, right_N, found.names))
+        return Result(flatten(figures), (), tuple(answers))
 
-    def _figures(self, detail: ZeroShotDetail) -> Iterator[Figure]:
-        """Yield the figures of one split and text type."""
-        path = ("zero_shot", detail.split, detail.text_type)
-        classes = len(detail.candidates)
-        class_N, rank_N = detail.class_N.numpy(), detail.rank_N.numpy()
-        for k in (1, TOP):
-            correct, metric = rank_N < k, f"top{k}"
-            value, chance = float(correct.mean()), min(k, classes) / classes
-            interval = self._interval(correct, *path, metric)
-            yield Figure.measured(path, metric, value=value, interval=interval, n=len(correct), chance=chance)
-        macro, num_present = macro_mean(rank_N == 0, class_N), len(np.unique(class_N))
-        interval = self._interval(rank_N == 0, *path, "macro_top1", class_N=class_N)
-        yield Figure.measured(path, "macro_top1", value=macro, interval=interval, n=num_present, chance=1 / classes)
-        yield Figure(*path, "fallbacks", detail.fallbacks)
-        if self.permutations:
-            yield from self._control(detail)
 
-    def _control(self, detail: ZeroShotDetail) -> Iterator[Figure]:
-        """Yield the accuracy with the texts permuted among the classes."""
-        path = ("zero_shot", detail.split, f"{detail.text_type}_permuted")
-        accuracies = permuted_accuracy(
-            detail.predicted_N.numpy(),
-            detail.class_N.numpy(),
-            num_classes=len(detail.candidates),
-            permutations=self.permutations,
-            seed=derive_seed("permutations", *path, self.seed),
-        )
-        value, interval = float(accuracies.mean()), percentiles(accuracies)
-        chance = 1 / len(detail.candidates)
-        yield Figure.measured(path, "top1", value=value, interval=interval, n=len(detail.ids), chance=chance)
-        yield Figure(*path, "permutations", self.permutations)
+def _sets(template: str | Sequence[str]) -> dict[str, str | Sequence[str]]:
+    """Return the prompt sets to compare by name: several only where a list names sets instead of templates."""
+    if not isinstance(template, str) and template and all("{}" not in str(one) for one in template):
+        return {str(one): str(one) for one in template}
+    return {"": template}
 
-    def _mean(self, details: list[ZeroShotDetail]) -> Figure:
-        """Return the mean over text types."""
-        path = ("zero_shot", details[0].split, "mean")
-        share_N = _share(details)
-        interval = self._interval(share_N, *path, "top1")
-        chance = 1 / len(details[0].candidates)
-        return Figure.measured(
-            path, "top1", value=float(share_N.mean()), interval=interval, n=len(share_N), chance=chance
-        )
 
-    def _interval(
-        self, values_N: NDArray[Any], *path: str, class_N: NDArray[np.int64] | None = None
-    ) -> Interval | None:
-        """Return the interval of a mean, or of a macro mean where classes are given; None if intervals are off."""
-        if not self.bootstrap:
-            return None
-        seed = derive_seed("bootstrap", *path, self.seed)
-        if class_N is None:
-            return bootstrap_interval(values_N, seed=seed, resamples=self.bootstrap)
-        return stratified_interval(values_N, class_N, seed=seed, resamples=self.bootstrap)
+def _added(left: ClassVectors, right: ClassVectors) -> ClassVectors:
+    return ClassVectors(left.prototypes_CD + right.prototypes_CD, left.fallback_C | right.fallback_C)
