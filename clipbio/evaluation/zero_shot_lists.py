@@ -76,7 +76,7 @@ def _joined(name: str, candidates: Candidates, data: SplitData) -> ClassList:
 @cache
 def _read(path: Path) -> Candidates:
     """Return the taxa of a table, read once: a validation asks for them again and again."""
-    from clipbio.labels.taxa import read_taxa  # late: that room is built on this one
+    from clipbio.data.sources.taxa import read_taxa  # late: it brings every format of tables along
 
     try:
         listed = Candidates.from_named(read_taxa(path))
