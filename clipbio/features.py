@@ -66,29 +66,32 @@ class FeatureStore:
     def __len__(self) -> int:
         """Count the distinct keys stored."""
         self.refresh()
-        return len(self._index().first_K)
+        self._index_new()
+        while len(self._indices) > 1:
+            later = self._indices.pop()
+            self._indices.append(self._indices.pop().joined(later))
+        return sum(map(len, self._indices))
 
     def __contains__(self, key: bytes) -> bool:
         """Tell whether a key has a row, as far as is known: a look at the folder is left to `refresh`."""
-        return bool(self._index().find(_halves([key]))[0] >= 0)
+        return bool(self._find([key])[0] >= 0)
 
     def missing(self, keys: Sequence[bytes]) -> list[bytes]:
         """Return those keys that have no row yet, each once, in their order."""
         self.refresh()
         if not keys:
             return []
-        found_B = self._index().find(_halves(keys)) >= 0
+        found_B = self._find(keys) >= 0
         return list(dict.fromkeys(key for key, found in zip(keys, found_B.tolist(), strict=True) if not found))
 
     def get(self, keys: Sequence[bytes]) -> Array:
         """Return the rows of the keys, in their order; a key that is not stored is an error."""
         if not keys:
             return np.empty((0, self.width), dtype=self.dtype)
-        halves_B2 = _halves(keys)
-        places_B = self._index().find(halves_B2)
+        places_B = self._find(keys)
         if (places_B < 0).any():
             self.refresh()
-            places_B = self._index().find(halves_B2)
+            places_B = self._find(keys)
         absent = np.flatnonzero(places_B < 0)
         if len(absent):
             raise ClipbioError(
@@ -124,7 +127,9 @@ class FeatureStore:
         self._known: set[str] = set()
         self._keys: list[Array] = []
         self._rows: list[Array] = []
-        self._built: _Index | None = None
+        self._indices: list[_Index] = []
+        self._indexed = 0
+        self._ends: Array = np.empty(0, np.int64)
 
     def _write(self, name: str, array: Array) -> None:
         temporary = self.folder / f".{name}.{os.getpid()}.tmp"
@@ -152,13 +157,30 @@ class FeatureStore:
             return
         self._keys.append(keys_N2)
         self._rows.append(rows_NF)
-        self._built = None
 
-    def _index(self) -> _Index:
-        if self._built is None:
-            self._built = _Index(self._keys)
-            self._ends = np.cumsum([len(rows) for rows in self._rows])
-        return self._built
+    def _find(self, keys: Sequence[bytes]) -> Array:
+        """Return the place of each key among all rows, -1 where it is not."""
+        self._index_new()
+        halves_B2 = _halves(keys)
+        place_B = np.full(len(keys), -1, dtype=np.int64)
+        for index in self._indices:
+            open_B = np.flatnonzero(place_B < 0)
+            place_B[open_B] = index.find(halves_B2[open_B])
+        return place_B
+
+    def _index_new(self) -> None:
+        """Index the segments that came since; indices of like size become one, so that each key is sorted few times."""
+        new = self._keys[self._indexed :]
+        if not new:
+            return
+        start = int(self._ends[-1]) if len(self._ends) else 0
+        keys_K2 = np.concatenate(new)
+        self._indices.append(_Index(keys_K2, start + np.arange(len(keys_K2))))
+        self._indexed = len(self._keys)
+        self._ends = np.cumsum([len(rows) for rows in self._rows])
+        while len(self._indices) > 1 and len(self._indices[-2]) < 2 * len(self._indices[-1]):
+            later = self._indices.pop()
+            self._indices.append(self._indices.pop().joined(later))
 
     def _gather(self, places_B: Array) -> Array:
         out_BF = np.empty((len(places_B), self.width), dtype=self.dtype)
@@ -171,18 +193,25 @@ class FeatureStore:
 
 
 class _Index:
-    """Find the place of a key among all rows by bisection: compact, and quick for whole batches."""
+    """Find the place of a key among rows by bisection: compact, and quick for whole batches."""
 
-    def __init__(self, keys: Sequence[Array]) -> None:
-        all_K2 = np.concatenate(keys) if keys else np.empty((0, 2), dtype=np.uint64)
+    def __init__(self, keys_K2: Array, place_K: Array) -> None:
         # The sort is stable, so that of two equal keys the one written first stays.
-        order_K = np.lexsort((all_K2[:, 1], all_K2[:, 0]))
-        all_K2 = all_K2[order_K]
-        distinct_K = np.ones(len(all_K2), dtype=bool)
-        distinct_K[1:] = (all_K2[1:] != all_K2[:-1]).any(axis=1)
-        self.place_K = order_K[distinct_K]
-        self.first_K = all_K2[distinct_K, 0].copy()
-        self.second_K = all_K2[distinct_K, 1].copy()
+        order_K = np.lexsort((keys_K2[:, 1], keys_K2[:, 0]))
+        keys_K2 = keys_K2[order_K]
+        distinct_K = np.ones(len(keys_K2), dtype=bool)
+        distinct_K[1:] = (keys_K2[1:] != keys_K2[:-1]).any(axis=1)
+        self.place_K = place_K[order_K[distinct_K]]
+        self.first_K = keys_K2[distinct_K, 0].copy()
+        self.second_K = keys_K2[distinct_K, 1].copy()
+
+    def __len__(self) -> int:
+        return len(self.place_K)
+
+    def joined(self, later: _Index) -> _Index:
+        """Return this index with the keys of one that was written later."""
+        parts = [np.stack([one.first_K, one.second_K], axis=1) for one in (self, later)]
+        return _Index(np.concatenate(parts), np.concatenate([self.place_K, later.place_K]))
 
     def find(self, halves_B2: Array) -> Array:
         """Return the place of each key among all rows, -1 where it is not."""

@@ -28,7 +28,9 @@ from clipbio.evaluation.store import EmbeddingStore
 from clipbio.models import MultiTower
 from clipbio.progress import progress_bar
 from clipbio.tasks.asked import flag
+from clipbio.training.encoder import TextEncoder
 from clipbio.training.inputs import fill_features
+from clipbio.training.text_store import StoredTexts
 
 __all__ = ["EmbeddingCache", "Measured", "embed_splits", "embedding_cache", "identity_of", "measure"]
 
@@ -81,16 +83,17 @@ def measure(
     *,
     splits: Sequence[str],
     benchmarks: Mapping[str, AnyBenchmark],
-    encoder: EncodeText,
+    encoder: TextEncoder,
     device: torch.device,
     cache: EmbeddingCache = NOTHING_KEPT,
 ) -> Measured:
     """Embed splits, and those that benchmarks compare them with, and run the benchmarks."""
+    encode_text: EncodeText = encoder if cache.folder is None else StoredTexts(encoder, cache.folder)
     further = further_splits(benchmarks, splits, data.splits)
     found = embed_splits(model, data, [*splits, *further], device=device, cache=cache)
     judged = {name: found[name] for name in splits}
     compared = {name: found[name] for name in further}
-    result = run_benchmarks(benchmarks, judged.values(), encoder, further=compared.values())
+    result = run_benchmarks(benchmarks, judged.values(), encode_text, further=compared.values())
     return Measured(judged, compared, result)
 
 

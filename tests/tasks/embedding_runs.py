@@ -15,21 +15,31 @@ from clipbio.distributed import World
 from clipbio.models import MultiTower
 from clipbio.tasks.embeddings import EmbeddingCache, embed_splits
 from clipbio.tasks.parts import build_cache, build_data, build_model
+from clipbio.training.encoder import TextEncoder
 from clipbio.training.inputs import connect
+from clipbio.training.text_store import StoredTexts
 
 CPU = torch.device("cpu")
 
 
+TEXTS = [f"a photo of plant {number}." for number in range(5)]
+
+
 def ready(garden: Path, *more: str, world: World | None = None) -> tuple[MultiTower, SpecimenData]:
     """Return a tiny model and the garden's data, connected; batches have 4 rows."""
+    return connected(garden, *more, world=world)[:2]
+
+
+def connected(garden: Path, *more: str, world: World | None = None) -> tuple[MultiTower, SpecimenData, TextEncoder]:
+    """Return a tiny model and the garden's data, and what encodes texts."""
     config = plain(compose("evaluate", [
         "model=tiny", "data=table", f"data.root={garden}", f"cache_dir={garden.parent / 'cache'}",
         "data.num_workers=0", "data.evaluation_batch_size=4", "data.max_skipped_share=0.5", *more,
     ]))  # fmt: skip
     world = world or World()
     data, model = build_data(config, world), build_model(config, load_weights=True)
-    connect(model, data, cache=build_cache(config), augmentation=None, splits=(), world=world, device=CPU)
-    return model, data
+    encoder = connect(model, data, cache=build_cache(config), augmentation=None, splits=(), world=world, device=CPU)
+    return model, data, encoder
 
 
 def count(model: MultiTower, told: Path | None = None, *, die_at: int = 0, modality: str = "image") -> list[int]:
@@ -60,12 +70,14 @@ def embed_test(garden: Path, out: Path, rank: int, size: int, die_at: int) -> No
         prepare_world()
         meeting = f"file://{out}.{die_at}.meeting"
         torch.distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=size)
-    model, data = ready(garden, world=World(rank, size, rank, size))
+    model, data, encoder = connected(garden, world=World(rank, size, rank, size))
     count(model, Path(f"{out}.{rank}.calls"), die_at=die_at)
+    count(model, Path(f"{out}.{rank}.texts"), modality="text")
     cache = EmbeddingCache(garden.parent / "embeddings", part_rows=4)
     found = embed_splits(model, data, ["test"], device=CPU, cache=cache)["test"]
+    texts = StoredTexts(encoder, garden.parent / "embeddings")(TEXTS)
     if rank == 0:
-        torch.save({"ids": found.images.ids, "vectors": found.images.vectors_ND}, out)
+        torch.save({"ids": found.images.ids, "vectors": found.images.vectors_ND, "texts": texts}, out)
     if size > 1:
         from clipbio.distributed import leave_world
 

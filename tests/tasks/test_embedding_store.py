@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from embedding_runs import CPU, count, embed_test, ready
+from embedding_runs import CPU, TEXTS, connected, count, embed_test, ready
 from forks import CONTEXT
 from gardens import picture
 from safetensors.torch import save_file
 
 from clipbio.errors import ClipbioError
 from clipbio.tasks.embeddings import EmbeddingCache, embed_splits
+from clipbio.training.text_store import StoredTexts
 
 ROWS = 24
 
@@ -62,9 +63,14 @@ def test_a_killed_run_goes_on_where_it_stopped(first: int, then: int, garden: Pa
 def test_two_processes_give_what_one_gives_and_a_third_run_encodes_nothing(garden: Path, tmp_path: Path) -> None:
     assert sorted(in_processes(garden, tmp_path / "both.pt", 2)) == [4] * 6
     assert all((tmp_path / f"both.pt.{rank}.calls").exists() for rank in range(2))
+    shares = [(tmp_path / f"both.pt.{rank}.texts").read_text() for rank in range(2)]
+    assert sorted(shares) == ["2\n", "3\n"]
     found = torch.load(tmp_path / "both.pt")
-    model, data = ready(garden)
-    rows = count(model)
+    model, data, encoder = connected(garden)
+    rows, texts = count(model), count(model, modality="text")
+    assert torch.equal(StoredTexts(encoder, tmp_path / "embeddings")(TEXTS), found["texts"])
+    assert texts == []
+    torch.testing.assert_close(encoder(TEXTS), found["texts"], atol=1e-6, rtol=0)
     cache = EmbeddingCache(tmp_path / "embeddings")
     again = embed_splits(model, data, ["test"], device=CPU, cache=cache)["test"].images
     assert rows == []
@@ -123,6 +129,25 @@ def test_a_changed_transform_or_picture_is_encoded_anew(changed: str, garden: Pa
     rows = count(model)
     embed_splits(model, data, ["test"], device=CPU, cache=cache)
     assert sum(rows) == ROWS
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_a_text_is_encoded_once_by_the_same_tower(frozen: bool, garden: Path, tmp_path: Path) -> None:
+    more = ("model.text.unlocked=0",) if frozen else ("cache_features=off",)
+    model, _, encoder = connected(garden, *more)
+    texts = count(model, modality="text")
+    asked = [*TEXTS, TEXTS[0]]
+    first = StoredTexts(encoder, tmp_path / "texts")(asked)
+    assert texts == [5]
+    torch.testing.assert_close(first, encoder(asked), atol=1e-6, rtol=0)
+    del texts[:]
+    assert torch.equal(StoredTexts(encoder, tmp_path / "texts")([TEXTS[3], TEXTS[1]]), first[[3, 1]])
+    assert texts == []
+    with torch.no_grad():
+        next(model.tower("text").projections.parameters()).add_(1)
+    other = StoredTexts(encoder, tmp_path / "texts")(asked)
+    torch.testing.assert_close(other, encoder(asked), atol=1e-6, rtol=0)
+    assert not torch.allclose(other, first)
 
 
 def test_text_weights_play_no_part_in_pictures(garden: Path, cache: EmbeddingCache) -> None:
