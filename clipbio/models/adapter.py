@@ -39,6 +39,7 @@ __all__ = [
     "TimmModel",
     "VisionTransformer",
     "load",
+    "stock",
 ]
 
 _log = logging.getLogger(__name__)
@@ -109,6 +110,21 @@ def load(
         hint = f"; model.pretrained is not set, its tags are {', '.join(tags)}" if tags else ""
         _log.log(logging.WARNING if tags else logging.INFO, "%s starts from random weights%s", name, hint)
     return _unpack(model, config, tokenizer)
+
+
+def stock(folder: Path) -> tuple[Any, Any, Any]:
+    """Return model, evaluation transform and tokenizer as open_clip itself makes them of a folder.
+
+    Raises:
+        ClipbioError: It cannot.
+    """
+    name = f"{_FOLDER}{folder}"
+    try:
+        with _quiet():
+            model, _, preprocess = open_clip.create_model_and_transforms(name)
+            return model.eval(), preprocess, open_clip.get_tokenizer(name)
+    except Exception as error:  # what open_clip, timm, transformers and the hub raise here is not documented
+        raise ClipbioError(f"open_clip cannot load {folder}: {_condense(error)}") from error
 
 
 def _canonical(name: str) -> str:

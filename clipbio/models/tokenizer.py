@@ -39,6 +39,11 @@ class Tokenizer:
             return torch.empty(0, self.context_length, dtype=torch.long)
         return self._encode(list(texts), self.context_length).long()
 
+    @property
+    def library(self) -> object:
+        """Return the library's own callable."""
+        return self._encode
+
     @functools.cached_property
     def identity(self) -> str:
         """Tell tokenizers apart by what they do: a hash of the tokens they make of a few texts."""

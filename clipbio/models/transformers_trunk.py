@@ -123,11 +123,11 @@ class HuggingFaceEncode:
 
     def __init__(self, tokenizer: Any) -> None:
         tokenizer.padding_side = "right"
-        self._tokenizer = tokenizer
+        self.tokenizer = tokenizer
 
     def __call__(self, texts: Sequence[str], context_length: int) -> Tensor:
         """Return tokens_BL padded or cut to `context_length`."""
-        encoded = self._tokenizer(
+        encoded = self.tokenizer(
             list(texts), max_length=context_length, padding="max_length", truncation=True, return_tensors="pt"
         )
         tokens_BL: Tensor = encoded["input_ids"]

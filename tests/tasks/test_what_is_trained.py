@@ -4,11 +4,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import open_clip
 import pytest
 import torch
 from gardens import write_garden
+from PIL import Image
 from runs import SMALL, here, lines, losses
 
+from clipbio.data.transforms import ImageTransform
 from clipbio.models import MultiTower
 from clipbio.tasks.parts import build_model
 from clipbio.training.checkpoints import load_into, read_checkpoint
@@ -158,6 +161,39 @@ def test_an_export_is_evaluated_and_fine_tuned(tuned: Path, base: Path, tmp_path
     assert again[0] == 0
     uncached = json.loads((tmp_path / "again" / "metrics.json").read_text())
     assert {name: metrics[name] for name in uncached} == pytest.approx(uncached, abs=1e-6)
+
+
+def test_stock_open_clip_answers_as_the_run_does(tuned: Path, base: Path, tmp_path: Path, capsys: Capture) -> None:
+    out = tmp_path / "folder"
+    status, _, err = here(
+        capsys, "export", f"checkpoint={tuned}", f"out={out}", "format=open_clip", "licence=cc-by-4.0"
+    )
+    assert status == 0, err
+    stock, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{out}")
+    tokenizer = open_clip.get_tokenizer(f"local-dir:{out}")
+    names = [f"plant {number}" for number in range(4)]
+    classes_DC = open_clip.zero_shot_classifier.build_zero_shot_classifier(
+        stock.eval(), tokenizer, names, [lambda name: f"a photo of {name}."]
+    )
+    paths = sorted((base / "garden" / "images").glob("test-*.jpg"))
+    model = restored(tuned / "checkpoints" / "best.ckpt")
+    trunk = model.tower("text").trunk
+    transform = ImageTransform(model.tower("image").trunk.spec, decoder="pillow")
+    with torch.no_grad():
+        given = stock.encode_image(torch.stack([preprocess(Image.open(path)) for path in paths]), normalize=True)
+        images = model.tower("image")(torch.stack([transform(path.read_bytes()) for path in paths]))
+        texts = model.tower("text")(trunk.tokenizer([f"a photo of {name}." for name in names]))
+    torch.testing.assert_close(given @ classes_DC, images @ texts.T, atol=1e-5, rtol=0)
+    assert torch.equal((given @ classes_DC).argmax(dim=1), (images @ texts.T).argmax(dim=1))
+    scale = read_checkpoint(tuned / "checkpoints" / "best.ckpt")["averaged"]["weights"]["heads.default.logit_scale"]
+    assert float(stock.logit_scale.detach()) == pytest.approx(float(scale))
+    card = (out / "README.md").read_text()
+    assert card.startswith("---\nlicense: cc-by-4.0\nlibrary_name: open_clip\n")
+    for told in ("48 specimens", "common 100 %", "model.image.lora: {'rank': 2}", "zero shot, test", "weights=auto"):
+        assert told in card
+    status, _, err = here(capsys, "export", f"checkpoint={tuned}", f"out={out}", "format=open_clib")
+    assert status == 2
+    assert "did you mean 'open_clip'" in err
 
 
 def test_adapters_start_from_a_run_without_them_and_not_the_other_way(tuned: Path, base: Path, capsys: Capture) -> None:
