@@ -221,6 +221,8 @@ class Hierarchy:
             lucky=lucky,
             accuracy_C=np.bincount(class_N, weights=right_N, minlength=len(total_C)) / np.maximum(1, total_C),
             count_C=count_C,
+            many=self.many,
+            few=self.few,
             distances=distances,
             sample=sample,
             taxa=tuple(taxon.name for taxon in classes.taxa),

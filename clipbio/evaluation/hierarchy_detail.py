@@ -35,6 +35,8 @@ class HierarchyDetail:
     lucky: FloatArray
     accuracy_C: FloatArray
     count_C: NDArray[np.int64] | None
+    many: int
+    few: int
     distances: tuple[Distances, ...]
     sample: Sample
     taxa: tuple[str, ...]

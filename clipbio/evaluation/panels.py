@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from clipbio.evaluation.hierarchy_detail import HierarchyDetail
+from clipbio.evaluation.hierarchy_panel import hierarchy_panels
 from clipbio.evaluation.key_query import KeyQueryDetail
 from clipbio.evaluation.key_query_plot import error_plot
 from clipbio.evaluation.line_plots import Line, line_plot
 from clipbio.evaluation.open_set import OpenSetDetail
-from clipbio.evaluation.pictures import Album, Picture
+from clipbio.evaluation.panel import Panel
+from clipbio.evaluation.pictures import Album
 from clipbio.evaluation.rejection import rates
 from clipbio.evaluation.table import label
 from clipbio.evaluation.taxon_consistent import TaxonConsistentDetail
 from clipbio.taxonomy import RANKS
 
-__all__ = ["Panel", "panels"]
-
-
-@dataclass(frozen=True)
-class Panel:
-    """A heading, what to know to read the plots, and the plots with their captions; `wide` ones stand two in a row."""
-
-    title: str
-    note: str
-    plots: list[tuple[str, Picture]]
-    wide: bool = False
+__all__ = ["panels"]
 
 
 def panels(details: Sequence[object], album: Album) -> list[Panel]:
@@ -36,6 +28,7 @@ def panels(details: Sequence[object], album: Album) -> list[Panel]:
         *_key_query([one for one in details if isinstance(one, KeyQueryDetail)], album),
         *_open_set([one for one in details if isinstance(one, OpenSetDetail)], album),
         *_taxon_consistent([one for one in details if isinstance(one, TaxonConsistentDetail)], album),
+        *hierarchy_panels([one for one in details if isinstance(one, HierarchyDetail)], album),
     ]
 
 
