@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from clipbio.errors import ClipbioError
 from clipbio.evaluation.answers import Answers
 from clipbio.evaluation.benchmark import EncodeText, Result
+from clipbio.evaluation.choices import check_choices
 from clipbio.evaluation.embeddings import Candidates, SplitData
 from clipbio.evaluation.figures import Figure, flatten
 from clipbio.evaluation.metrics import (
     SCORE_TOLERANCE,
+    FloatArray,
     average_precision,
     bootstrap_interval,
     chance_average_precision,
@@ -25,6 +27,8 @@ from clipbio.evaluation.metrics import (
     first_hits,
 )
 from clipbio.evaluation.prompts import ClassTexts, PromptStyle, class_texts, encode_unit
+from clipbio.evaluation.protocols import OWN, task_name
+from clipbio.evaluation.retrieval_pairs import caption_pairs
 from clipbio.seeding import derive_seed
 from clipbio.text import MissingRanks
 
@@ -45,6 +49,15 @@ class Ranking:
     top_QK: Tensor
     top_score_QK: Tensor
     relevant_Q: Tensor
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The queries of one direction: ids (of a text query the text), and the class of each."""
+
+    split: str
+    ids: tuple[str, ...]
+    species: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -82,6 +95,11 @@ class Retrieval:
     ranking), with 95 % bootstrap intervals over queries. A text query is one single text of a class, not their mean.
     `chance` is the exact expectation for a random ranking. `fallbacks` counts classes that lack the text type.
 
+    With `protocol=bioclip_v2` it is the retrieval of BioCAP: each image has its own caption, the first description of
+    its record, and nothing else is relevant; the prompt is "a photo of" and the caption without a space. Text type,
+    template, missing ranks and sentences are not asked for. What scores the same still counts against the model.
+    `without_caption` counts images that are left out.
+
     Args:
         text_type: the text type of the queries.
         ks: the depths of recall.
@@ -90,8 +108,11 @@ class Retrieval:
         bootstrap: resamples of the intervals, 0 for none.
         missing_ranks: what taxonomic text does with a missing rank.
         sentences: take the sentences of a description as queries instead of whole descriptions.
+        protocol: `clipbio`, or `bioclip_v2` as published.
         seed: seed of the intervals.
     """
+
+    PROTOCOLS = ("bioclip_v2",)
 
     def __init__(
         self,
@@ -103,13 +124,17 @@ class Retrieval:
         bootstrap: int = 1000,
         missing_ranks: MissingRanks = "skip",
         sentences: bool = False,
+        protocol: Literal["clipbio", "bioclip_v2"] = "clipbio",
         seed: int = 0,
     ) -> None:
+        check_choices("retrieval", "protocol", [protocol], (OWN, *self.PROTOCOLS))
         if not ks or min(ks) < 1:
             raise ClipbioError(f"benchmark retrieval: ks={list(ks)}; give whole numbers from 1 up")
         self.style = PromptStyle(text_type, template, missing_ranks, sentences)
         self.ks = tuple(ks)
         self.splits = None if splits is None else tuple(splits)
+        self.task = task_name("retrieval", protocol)
+        self.published = protocol != OWN
         self.bootstrap = bootstrap
         self.seed = seed
 
@@ -119,51 +144,61 @@ class Retrieval:
         if not len(images):
             logger.warning("retrieval: split %s has no images", data.split)
             return Result()
+        if self.published:
+            return self._paired(data, encode_text)
         texts = class_texts(data.classes, self.style)
         texts_TD = encode_unit(texts.texts, encode_text).to(images.vectors_ND.device)
         class_T, class_N = texts.class_T.to(texts_TD.device), images.class_N.to(texts_TD.device)
         to_image = rank_items(texts_TD, images.vectors_ND, class_T, class_N)
         to_text = rank_items(images.vectors_ND, texts_TD, class_N, class_T)
-        figures = [
-            *self._figures(data.split, "text_to_image", to_image, len(images)),
-            *self._figures(data.split, "image_to_text", to_text, len(texts)),
-            Figure("retrieval", data.split, "text_to_image", "fallbacks", int(texts.fallback_C.sum())),
-        ]
+        names = data.classes.names
+        asked = Asked(data.split, texts.texts, tuple(names[one] for one in class_T.tolist()))
+        shown = Asked(data.split, images.ids, tuple(names[one] for one in class_N.tolist()))
         detail = RetrievalDetail(
             data.split, self.style.text_type, data.classes, texts, images.ids, images.class_N, _on_cpu(to_image)
         )
-        names = data.classes.names
-        answers = (
-            *self._answers(data.split, "text_to_image", to_image, texts.texts, [names[c] for c in class_T.tolist()]),
-            *self._answers(data.split, "image_to_text", to_text, images.ids, [names[c] for c in class_N.tolist()]),
+        fallbacks = Figure(self.task, data.split, "text_to_image", "fallbacks", int(texts.fallback_C.sum()))
+        return (
+            self._measured(asked, "text_to_image", to_image, len(images))
+            + self._measured(shown, "image_to_text", to_text, len(texts))
+            + Result(flatten([fallbacks]), (detail,))
         )
-        return Result(flatten(figures), (detail,), answers)
 
-    def _figures(self, split: str, direction: str, ranking: Ranking, num_items: int) -> Iterator[Figure]:
-        path = ("retrieval", split, direction)
+    def _paired(self, data: SplitData, encode_text: EncodeText) -> Result:
+        """Rank images and their own captions for each other."""
+        pairs = caption_pairs(data)
+        texts_ND = encode_unit(pairs.texts, encode_text)
+        number_N, count = torch.arange(len(pairs.ids)), len(pairs.ids)
+        asked = Asked(data.split, pairs.ids, pairs.species)
+        to_image = rank_items(texts_ND, pairs.vectors_ND, number_N, number_N)
+        to_text = rank_items(pairs.vectors_ND, texts_ND, number_N, number_N)
+        without = Figure(self.task, data.split, "text_to_image", "without_caption", pairs.without)
+        return (
+            self._measured(asked, "text_to_image", to_image, count)
+            + self._measured(asked, "image_to_text", to_text, count)
+            + Result(flatten([without]))
+        )
+
+    def _measured(self, asked: Asked, direction: str, ranking: Ranking, num_items: int) -> Result:
+        """Return the figures of one direction and what stands behind them."""
+        path = (self.task, asked.split, direction)
         relevant = ranking.relevant_Q.cpu().numpy()
-        chances = {f"recall@{k}": chance_recall(relevant, num_items, k) for k in self.ks}
-        chances["mAP"] = chance_average_precision(relevant, num_items)
-        for metric, values in self._columns(ranking).items():
-            interval = None
-            if self.bootstrap:
-                seed = derive_seed("bootstrap", *path, metric, self.seed)
-                interval = bootstrap_interval(values, seed=seed, resamples=self.bootstrap)
-            value, n = float(values.mean()), len(values)
-            yield Figure.measured(path, metric, value=value, interval=interval, n=n, chance=chances[metric])
-
-    def _answers(
-        self, split: str, direction: str, ranking: Ranking, queries: Sequence[str], species: Sequence[str]
-    ) -> Iterator[Answers]:
-        """Yield the score of each query; the id of a text query is the text."""
-        for metric, value_Q in self._columns(ranking).items():
-            yield Answers("retrieval", split, direction, metric, tuple(queries), value_Q, tuple(species))
-
-    def _columns(self, ranking: Ranking) -> dict[str, NDArray[np.float64]]:
-        """Return one score per query for each metric."""
         first = ranking.first_hit_Q.cpu().numpy()
-        columns = {f"recall@{k}": (first < k).astype(np.float64) for k in self.ks}
-        return columns | {"mAP": ranking.precision_Q.cpu().double().numpy()}
+        columns = {
+            f"recall@{k}": ((first < k).astype(np.float64), chance_recall(relevant, num_items, k)) for k in self.ks
+        }
+        columns["mAP"] = (ranking.precision_Q.cpu().double().numpy(), chance_average_precision(relevant, num_items))
+        figures = [self._figure(path, metric, *column) for metric, column in columns.items()]
+        answers = [Answers(*path, metric, asked.ids, values, asked.species) for metric, (values, _) in columns.items()]
+        return Result(flatten(figures), (), tuple(answers))
+
+    def _figure(self, path: tuple[str, str, str], metric: str, values: FloatArray, chance: float) -> Figure:
+        interval = None
+        if self.bootstrap:
+            seed = derive_seed("bootstrap", *path, metric, self.seed)
+            interval = bootstrap_interval(values, seed=seed, resamples=self.bootstrap)
+        value, n = float(values.mean()), len(values)
+        return Figure.measured(path, metric, value=value, interval=interval, n=n, chance=chance)
 
 
 def _on_cpu(ranking: Ranking) -> Ranking:

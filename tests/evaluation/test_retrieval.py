@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from annotated_worlds import Noted, noted_split
 
 from clipbio.errors import ClipbioError
 from clipbio.evaluation import retrieval
@@ -79,3 +80,48 @@ def test_empty_and_one_class_splits_do_not_fail(world, classes):
 def test_wrong_depth_is_refused():
     with pytest.raises(ClipbioError, match="ks="):
         Retrieval(ks=(0, 5))
+
+
+def test_answers_stand_behind_every_figure(world):
+    one = world()
+    result = Retrieval().run(one.split(torch.randn(18, 64)), one.encode)
+    assert len(result.answers) == 2 * 4
+    for found in result.answers:
+        assert found.value_N.mean() == pytest.approx(result.metrics[found.key])
+        assert len(set(found.ids)) == len(found.ids)
+    assert set(result.answers[0].species) == set(one.split().classes.names)
+
+
+def test_the_published_form_pairs_each_image_with_its_own_caption():
+    generator = torch.Generator().manual_seed(0)
+    vectors, captions = torch.randn(40, 5, generator=generator), torch.randn(40, 5, generator=generator) * 0.7
+    captions += vectors
+    named = [Noted(label="a bird", descriptions=(f"caption {row}", "another")) for row in range(40)] + [
+        Noted(label="a bird")
+    ]
+    asked = []
+
+    def encode(texts):
+        asked.extend(texts)
+        return captions[[int(text.rpartition(" ")[2]) for text in texts]]
+
+    data = noted_split("test", torch.cat([vectors, vectors[:1]]), named)
+    result = Retrieval(protocol="bioclip_v2", bootstrap=20).run(data, encode)
+    assert asked[0] == "a photo ofcaption 0"
+    images, texts = ((one / one.norm(dim=1, keepdim=True)).numpy() for one in (vectors, captions))
+    for direction, scores in (("image_to_text", images @ texts.T), ("text_to_image", texts @ images.T)):
+        order = np.argsort(-scores, axis=1)
+        for k in (1, 5, 10):
+            hits = [row in order[row, :k] for row in range(40)]
+            key = f"retrieval_bioclip_v2/test/{direction}/recall@{k}"
+            assert result.metrics[key] == pytest.approx(np.mean(hits))
+            assert result.metrics[f"{key}/n"] == 40
+    assert 0.2 < result.metrics["retrieval_bioclip_v2/test/image_to_text/recall@1"] < 0.9
+    assert result.metrics["retrieval_bioclip_v2/test/text_to_image/without_caption"] == 1
+
+
+def test_the_published_form_needs_captions(world):
+    with pytest.raises(ClipbioError, match="none of the 0 images of split 'test' has a description"):
+        Retrieval(protocol="bioclip_v2").run(world().split(), world.encode)
+    with pytest.raises(ClipbioError, match="protocol has no choice"):
+        Retrieval(protocol="clibd")
