@@ -169,10 +169,12 @@ class Clustering:
             drawn = np.random.RandomState(0).choice(len(old), int(self.labelled * len(old)), replace=False)
             known_N[old[drawn]] = images.class_N[old[drawn]]
             return known_N
-        order = sorted(range(len(known_N)), key=lambda row: derive_seed("clustering", self.seed, images.ids[row]))
-        for number in np.unique(images.class_N[images.is_old_N]):
-            members = [row for row in order if images.class_N[row] == number]
-            known_N[members[: max(1, round(self.labelled * len(members)))]] = number
+        members: dict[int, list[int]] = {}
+        for row in sorted(range(len(known_N)), key=lambda row: derive_seed("clustering", self.seed, images.ids[row])):
+            if images.is_old_N[row]:
+                members.setdefault(int(images.class_N[row]), []).append(row)
+        for number, rows in members.items():
+            known_N[rows[: max(1, round(self.labelled * len(rows)))]] = number
         return known_N
 
     def _runs(self, images: Images, known_N: IntArray) -> Iterator[IntArray]:

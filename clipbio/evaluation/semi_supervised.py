@@ -54,9 +54,10 @@ def _first_centres(vectors_ND: Tensor, known_N: Tensor, num_clusters: int, gener
         vectors_ND[known_N >= 0], known_N[known_N >= 0], vectors_ND.new_zeros(num_known, vectors_ND.shape[1])
     )
     free_MD = vectors_ND[known_N < 0]
+    length_M = (free_MD**2).sum(dim=1)
     nearest_M = torch.full((len(free_MD),), torch.inf)
-    for centre_D in centres_KD:
-        nearest_M = torch.minimum(nearest_M, _squares(free_MD, centre_D[None])[:, 0])
+    if num_known:
+        nearest_M = _squares(free_MD, centres_KD, length_M).amin(dim=1)
     drawn: list[Tensor] = []
     for _ in range(num_clusters - num_known):
         # Without known classes the first one is any image.
@@ -64,19 +65,20 @@ def _first_centres(vectors_ND: Tensor, known_N: Tensor, num_clusters: int, gener
         sums_M = (weight_M / weight_M.sum()).cumsum(0)
         place = min(int(torch.searchsorted(sums_M, generator.rand())), len(free_MD) - 1)
         drawn.append(free_MD[place])
-        nearest_M = torch.minimum(nearest_M, _squares(free_MD, drawn[-1][None])[:, 0])
+        nearest_M = torch.minimum(nearest_M, _squares(free_MD, drawn[-1][None], length_M)[:, 0])
     return torch.cat([centres_KD, *(one[None] for one in drawn)])
 
 
 def _rounds(vectors_ND: Tensor, known_N: Tensor, centres_KD: Tensor, iterations: int) -> tuple[float, Tensor]:
     """Return the sum of squared distances and the cluster of each image after the last round."""
     free_N = known_N < 0
+    free_MD, own_ND = vectors_ND[free_N], vectors_ND[~free_N]
+    length_M = (free_MD**2).sum(dim=1)
     cluster_N, total = known_N.clone(), 0.0
     for _ in range(iterations):
-        nearest_M, cluster_M = _squares(vectors_ND[free_N], centres_KD).min(dim=1)
+        nearest_M, cluster_M = _squares(free_MD, centres_KD, length_M).min(dim=1)
         cluster_N[free_N] = cluster_M
-        own_ND = vectors_ND[~free_N] - centres_KD[known_N[~free_N]]
-        total = float(nearest_M.double().sum() + (own_ND.double() ** 2).sum())
+        total = float(nearest_M.double().sum() + ((own_ND - centres_KD[known_N[~free_N]]) ** 2).double().sum())
         moved_KD = _means(vectors_ND, cluster_N, centres_KD)
         shift = float((moved_KD - centres_KD).norm(dim=1).sum())
         centres_KD = moved_KD
@@ -92,8 +94,9 @@ def _means(vectors_ND: Tensor, cluster_N: Tensor, centres_KD: Tensor) -> Tensor:
     return torch.where(count_K1 > 0, sums_KD / count_K1.clamp(min=1), centres_KD)
 
 
-def _squares(vectors_ND: Tensor, centres_KD: Tensor) -> Tensor:
-    lengths_NK = (vectors_ND**2).sum(dim=1)[:, None] + (centres_KD**2).sum(dim=1)
+def _squares(vectors_ND: Tensor, centres_KD: Tensor, length_N: Tensor) -> Tensor:
+    """Return squared distances, given the squared lengths of the vectors."""
+    lengths_NK = length_N[:, None] + (centres_KD**2).sum(dim=1)
     return torch.addmm(lengths_NK, vectors_ND, centres_KD.T, alpha=-2).clamp_(min=0)
 
 
