@@ -28,6 +28,7 @@ VERBS = {
         "say what splits share and should not, such as pictures and barcodes",
         "clipbio.tasks.audit:audit_splits",
     ),
+    "suites": ("list the published data sets, and which of them are here", "clipbio.tasks.list_suites:list_suites"),
     "lint": ("report truncated, colliding and constant texts of a regime", "clipbio.tasks.lint:lint_texts"),
 }
 USAGE_ERROR, INPUT_ERROR, INTERRUPTED = 2, 2, 130

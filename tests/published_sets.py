@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from bioscan_tables import row_1m, row_5m, write_1m, write_5m
 from tables import encoded
 
 RANKS = "kingdom,phylum,cls,order,family,genus,species"
@@ -181,6 +182,22 @@ def split_folders(root: Path, splits: Sequence[str], classes: Sequence[str]) -> 
     return picture(root, *(f"{split}/{name}/{i}.jpg" for split in splits for name in classes for i in range(3)))
 
 
+def bioscan_1m(root: Path) -> Path:
+    """Write BIOSCAN-1M with CLIBD's partitions of two specimens each."""
+    names = ("val_seen", "test_seen", "seen_keys", "val_unseen", "test_unseen", "val_unseen_keys", "test_unseen_keys")
+    members = {name: [f"{name}{place}" for place in range(2)] for name in names}
+    write_1m(root.parent, [row_1m(one) for ones in members.values() for one in ones], members)
+    return root
+
+
+def bioscan_5m(root: Path) -> Path:
+    """Write BIOSCAN-5M with two specimens per split."""
+    names = ("train", "val", "test", "key_unseen", "val_unseen", "test_unseen")
+    rows = [row_5m(f"{name}{place}", name, "0" if name == "train" else "") for name in names for place in range(2)]
+    write_5m(root.parent, rows)
+    return root
+
+
 INAT21 = (
     "00000_Animalia_Annelida_Clitellata_Haplotaxida_Lumbricidae_Lumbricus_terrestris",
     "03111_Animalia_Chordata_Aves_Passeriformes_Corvidae_Pica_hudsonia",
@@ -210,6 +227,8 @@ SETS: dict[str, Callable[[Path], Path]] = {
     "herbarium19": herbarium19,
     "inquire": inquire,
     "plantdoc": lambda root: split_folders(root, ("train", "test"), ("Apple Scab Leaf", "Corn rust leaf")),
+    "bioscan_1m": bioscan_1m,
+    "bioscan_5m": bioscan_5m,
     "inat21": lambda root: split_folders(root, ("val", "train_mini"), INAT21),
 }
-"""The writer of each data set of conf/benchmark/ but those of BIOSCAN."""
+"""The writer of each data set of conf/benchmark/."""

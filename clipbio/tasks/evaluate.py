@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ from clipbio.files import write_json
 from clipbio.losses import MaskedTokens, TaxonClassifier
 from clipbio.models import MultiTower
 from clipbio.tasks.barcodes import column_counts
-from clipbio.tasks.embeddings import embedding_cache, measure
+from clipbio.tasks.embeddings import Measured, embedding_cache, measure
+from clipbio.tasks.identity import data_hash
 from clipbio.tasks.parts import (
     build_benchmarks,
     build_cache,
@@ -33,6 +34,8 @@ from clipbio.tasks.parts import (
     head_benchmarks,
 )
 from clipbio.tasks.results import finish_run
+from clipbio.tasks.suite_runs import joined, open_suites, shown_as
+from clipbio.tasks.suites import without_suites
 from clipbio.training.checkpoints import checkpoint_path, load_into, read_checkpoint
 from clipbio.training.inputs import connect
 from clipbio.training.masked import join_tokens
@@ -75,36 +78,35 @@ def _open(folder: RunFolder, config: Config, world: World) -> None:
 def _evaluate(config: Config, folder: RunFolder, world: World, started: float) -> dict[str, float]:
     path = checkpoint_path(config["checkpoint"]) if config["checkpoint"] else None
     checkpoint = read_checkpoint(path) if path is not None else None
-    config = _complete(config, checkpoint["clipbio"]["config"] if checkpoint is not None else {})
+    own = without_suites(config)["benchmark"]
+    only_sets = not own and bool(config.get("benchmark"))
+    config = _complete(config, checkpoint["clipbio"]["config"] if checkpoint is not None else {}, only_sets)
     check_signatures({key: config.get(key) for key in ("model", "data", "benchmark")})
     device = device_of(str(config["trainer"]["accelerator"]), world)
-    data = build_data(config, world)
-    if config["splits"] is not None and not isinstance(config["splits"], list):
-        raise ClipbioError(f"splits={config['splits']} must be a list, such as [test,unseen]")
-    splits = list(config["splits"] or (name for name in ("val", "test", "unseen") if name in data.splits))
-    if not splits:
-        raise ClipbioError(f"nothing to evaluate: {data.folder.name} has only {', '.join(data.splits)}; give splits=")
-    for name in splits:
-        data.split(name)
+    data = None if only_sets else build_data(config, world)
+    splits = _splits(config, data)
+    suites = open_suites(config, world)
     _open(folder, config, world)
     model = build_model(config, load_weights=checkpoint is None)
     if checkpoint is not None and path is not None:
         load_into(checkpoint, {"model": model}, path, weights=str(config["weights"]))
-    benchmarks = build_benchmarks(config)
-    check_benchmarks(model, benchmarks)
+    benchmarks = build_benchmarks({**config, "benchmark": own})
+    for asked in (benchmarks, *(one.benchmarks for one in suites)):
+        check_benchmarks(model, asked)
     check_splits(benchmarks, splits)
-    if checkpoint is not None and path is not None:
+    if checkpoint is not None and path is not None and data is not None:
         benchmarks |= _trained_benchmarks(checkpoint, benchmarks, path, str(config["weights"]), model, data)
-    encoder = connect(model, data, cache=build_cache(config), augmentation=None, splits=(), world=world, device=device)
-    measured = measure(
-        model,
-        data,
-        splits=splits,
-        benchmarks=benchmarks,
-        encoder=encoder,
-        device=device,
-        cache=embedding_cache(config),
-    )
+
+    def measured_on(data: SpecimenData, splits: Sequence[str], asked: Mapping[str, AnyBenchmark]) -> Measured:
+        encoder = connect(
+            model, data, cache=build_cache(config), augmentation=None, splits=(), world=world, device=device
+        )
+        cache = embedding_cache(config)
+        return measure(model, data, splits=splits, benchmarks=asked, encoder=encoder, device=device, cache=cache)
+
+    parts = [] if data is None else [measured_on(data, splits, benchmarks)]
+    parts += [shown_as(measured_on(one.data, one.splits, one.benchmarks), one.shown) for one in suites]
+    measured = joined(parts)
     if world.is_main:
         facts = {"wall time": f"{time.time() - started:.0f} s", "processes": world.size}
         finish_run(
@@ -112,17 +114,34 @@ def _evaluate(config: Config, folder: RunFolder, world: World, started: float) -
             title=f"{config['name']}: evaluation",
             config=config,
             data=data,
+            suites=suites,
             model=model,
             validation=measured,
             checkpoint=path,
             facts=facts,
             console=Console(),
         )
-        values = provenance(data_manifest=data.folder.manifest.hash, checkpoint=str(path), exit_status=0)
+        values = provenance(data_manifest=data_hash(data, suites), checkpoint=str(path), exit_status=0)
         write_json(folder.path / "run.json", {**values, "seconds": round(time.time() - started, 1)})
         folder.write_status("finished")
     barrier()
     return measured.result.metrics
+
+
+def _splits(config: Config, data: SpecimenData | None) -> list[str]:
+    """Return the splits of the data that are judged."""
+    if config["splits"] is not None and not isinstance(config["splits"], list):
+        raise ClipbioError(f"splits={config['splits']} must be a list, such as [test,unseen]")
+    if data is None:
+        if config["splits"]:
+            raise ClipbioError("splits= is about data, and only data sets are asked for: set benchmark.NAME.splits=")
+        return []
+    splits = list(config["splits"] or (name for name in ("val", "test", "unseen") if name in data.splits))
+    if not splits:
+        raise ClipbioError(f"nothing to evaluate: {data.folder.name} has only {', '.join(data.splits)}; give splits=")
+    for name in splits:
+        data.split(name)
+    return splits
 
 
 def _trained_benchmarks(
@@ -148,8 +167,11 @@ def _trained_benchmarks(
     return head_benchmarks(nn.ModuleDict({"default": head}), model, data)
 
 
-def _complete(config: Config, trained: Config) -> dict[str, Any]:
-    """Fill what the command left open from the config that the checkpoint was trained with."""
+def _complete(config: Config, trained: Config, only_sets: bool) -> dict[str, Any]:
+    """Fill what the command left open from the config that the checkpoint was trained with.
+
+    Where `only_sets` are asked for, which bring their own data, none need be given.
+    """
     complete = dict(config)
     if config.get("model") is None:
         if not trained:
@@ -157,8 +179,10 @@ def _complete(config: Config, trained: Config) -> dict[str, Any]:
                 "nothing to evaluate: give checkpoint=RUN, or a model such as model=openclip model.pretrained=TAG"
             )
         complete["model"] = trained["model"]
-    if config.get("data") is None:
+    if config.get("data") is None and not only_sets:
         if not trained:
-            raise ClipbioError("no data to evaluate on: give data=table data.root=FOLDER")
+            raise ClipbioError(
+                "no data to evaluate on: give data=table data.root=FOLDER, or ask for sets alone, benchmark=[nabirds]"
+            )
         complete["data"] = trained["data"]
     return complete

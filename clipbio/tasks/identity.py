@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,12 @@ from clipbio.evaluation.protocols import OWN
 from clipbio.evaluation.split_facts import hash_lines
 from clipbio.models import MultiTower
 from clipbio.tasks.embeddings import Measured
+from clipbio.tasks.suite_runs import OpenSuite
+from clipbio.tasks.suites import is_suite
 from clipbio.text.template_sets import template_id, templates
 from clipbio.training.run import provenance
 
-__all__ = ["EVALUATION", "evaluation_identity", "hashes", "measured", "model_hash"]
+__all__ = ["EVALUATION", "data_hash", "evaluation_identity", "hashes", "measured", "model_hash"]
 
 EVALUATION = "evaluation.json"
 FORMAT = 1
@@ -27,10 +29,11 @@ FORMAT = 1
 def evaluation_identity(
     config: Mapping[str, Any],
     *,
-    data: SpecimenData,
+    data: SpecimenData | None,
     model: MultiTower,
     validation: Measured,
     checkpoint: Path | None,
+    suites: Sequence[OpenSuite] = (),
 ) -> dict[str, Any]:
     """Return the model, the data, the prompts and the settings of an evaluation, with hashes, as plain values."""
     about = provenance()
@@ -42,7 +45,8 @@ def evaluation_identity(
         "format": FORMAT,
         "name": config.get("name"),
         "model": _model(config, model, checkpoint),
-        "data": {"root": None if data.root is None else Path(data.root).name, "manifest": data.folder.manifest.hash},
+        "data": {"root": _root(data), "manifest": data_hash(data, suites)},
+        "suites": {one.name: one.about for one in suites},
         "splits": splits,
         "templates": _templates(config),
         "benchmarks": config.get("benchmark") or {},
@@ -52,6 +56,18 @@ def evaluation_identity(
         "device": next((one.device.type for one in model.parameters()), "cpu"),
         "versions": {"clipbio": about["clipbio"], "git": about["git"], "python": about["python"], **about["packages"]},
     }
+
+
+def data_hash(data: SpecimenData | None, suites: Sequence[OpenSuite] = ()) -> str:
+    """Return what stands for the content of all that was evaluated: that of the data alone, if they are all."""
+    found = [*([] if data is None else [data.folder.manifest.hash]), *(one.data.folder.manifest.hash for one in suites)]
+    return found[0] if len(found) == 1 else hash_lines(found)
+
+
+def _root(data: SpecimenData | None) -> str | None:
+    if data is None:
+        return "published"
+    return None if data.root is None else Path(data.root).name
 
 
 def _model(config: Mapping[str, Any], model: MultiTower, checkpoint: Path | None) -> dict[str, Any]:
@@ -86,9 +102,12 @@ def model_hash(model: MultiTower) -> str:
 
 
 def _settings(config: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """Return one setting of every benchmark that has it."""
-    benchmarks = config.get("benchmark") or {}
-    return {name: one[key] for name, one in benchmarks.items() if isinstance(one, Mapping) and key in one}
+    """Return one setting of every benchmark that has it, those of data sets as SET/TASK."""
+    benchmarks = {str(name): one for name, one in (config.get("benchmark") or {}).items() if isinstance(one, Mapping)}
+    for name, one in list(benchmarks.items()):
+        if is_suite(one):
+            benchmarks |= {f"{name}/{task}": settings for task, settings in one["tasks"].items()}
+    return {name: one[key] for name, one in benchmarks.items() if key in one}
 
 
 def _templates(config: Mapping[str, Any]) -> dict[str, dict[str, str]]:

@@ -69,8 +69,16 @@ def build_model(config: Config, *, load_weights: bool) -> MultiTower:
     return model
 
 
-def build_benchmarks(config: Config, names: Sequence[str] | None = None) -> dict[str, AnyBenchmark]:
-    """Return benchmarks by name, all or some."""
+def build_benchmarks(
+    config: Config, names: Sequence[str] | None = None, *, place: str = "benchmark"
+) -> dict[str, AnyBenchmark]:
+    """Return benchmarks by name, all or some.
+
+    Args:
+        config: Plain config with the parts `benchmark` and `protocol`.
+        names: Some of them; None is all.
+        place: Where they stand, for messages.
+    """
     configs: Mapping[str, Any] = config.get("benchmark") or {}
     for name in names or ():
         if name not in configs:
@@ -81,14 +89,16 @@ def build_benchmarks(config: Config, names: Sequence[str] | None = None) -> dict
     benchmarks: dict[str, AnyBenchmark] = {}
     for name in configs if names is None else names:
         if (resamples := configs[name].get("bootstrap", 0)) < 0:
-            raise ClipbioError(f"benchmark.{name}.bootstrap={resamples}; give a number of resamples, 0 for none")
-        benchmarks |= _in_forms(name, configs[name], asked)
+            raise ClipbioError(f"{place}.{name}.bootstrap={resamples}; give a number of resamples, 0 for none")
+        benchmarks |= _in_forms(name, configs[name], asked, place)
     return benchmarks
 
 
-def _in_forms(name: str, config: Config, asked: str | Sequence[str]) -> dict[str, AnyBenchmark]:
+def _in_forms(name: str, config: Config, asked: str | Sequence[str], place: str) -> dict[str, AnyBenchmark]:
     """Return a benchmark in its own form and in those of published protocols, as asked for."""
-    made = instantiate(config, f"benchmark.{name}")
+    made = instantiate(config, f"{place}.{name}")
+    if not hasattr(made, "splits"):
+        raise ClipbioError(f"{place}.{name} is a data set, not a benchmark: evaluate.py benchmark=[{name}] takes it")
     forms = getattr(made, "PROTOCOLS", ())
     if config.get("protocol", OWN) != OWN or not forms:
         chosen_protocols(asked, forms)
@@ -96,7 +106,7 @@ def _in_forms(name: str, config: Config, asked: str | Sequence[str]) -> dict[str
     return {
         task_name(name, protocol): made
         if protocol == OWN
-        else instantiate({**config, "protocol": protocol}, f"benchmark.{name}")
+        else instantiate({**config, "protocol": protocol}, f"{place}.{name}")
         for protocol in chosen_protocols(asked, forms)
     }
 

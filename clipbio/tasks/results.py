@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from clipbio.data.roots import shown
 from clipbio.evaluation.answer_files import ANSWERS, write_answers
 from clipbio.evaluation.clip_benchmark_results import FOLDER, clip_benchmark_results, write_clip_benchmark
 from clipbio.evaluation.console import console_table
+from clipbio.evaluation.pictures import Thumbnail
 from clipbio.evaluation.report import write_report
 from clipbio.evaluation.species_intervals import with_species_intervals
 from clipbio.files import write_json, write_text
@@ -21,6 +22,7 @@ from clipbio.tasks.asked import flag
 from clipbio.tasks.embeddings import Measured
 from clipbio.tasks.identity import EVALUATION, evaluation_identity, hashes, measured
 from clipbio.tasks.parts import describe_streams, thumbnails
+from clipbio.tasks.suite_runs import OpenSuite
 from clipbio.training.loggers import read_history
 from clipbio.training.run import RunFolder
 
@@ -32,16 +34,19 @@ def finish_run(
     *,
     title: str,
     config: Mapping[str, Any],
-    data: SpecimenData,
+    data: SpecimenData | None,
     model: MultiTower,
     validation: Measured,
     checkpoint: Path | None,
     facts: Mapping[str, object],
     console: Console,
+    suites: Sequence[OpenSuite] = (),
 ) -> None:
     """Write `metrics.json`, what stands behind it and the report; print the result table and the path of the page."""
     metrics = _metrics(config, validation)
-    identity = evaluation_identity(config, data=data, model=model, validation=validation, checkpoint=checkpoint)
+    identity = evaluation_identity(
+        config, data=data, model=model, validation=validation, checkpoint=checkpoint, suites=suites
+    )
     _write_numbers(folder.path, metrics, identity, validation)
     skipped = {f"skipped in {name}": len(ids) for name, ids in validation.skipped.items()}
     page = write_report(
@@ -50,15 +55,9 @@ def finish_run(
         summary={
             "Run": {"checkpoint": checkpoint.name if checkpoint else "none: the pretrained model", **facts},
             "Settings": _settings(config),
-            "Data": {
-                "folder": shown(data.root or "the virtual herbarium"),
-                **{f"specimens in {name}": len(split) for name, split in data.splits.items()},
-                **skipped,
-            },
-            "Streams": {
-                name: f"{share} rows, {specimens} specimens, {regime}; projection {projection}, {sampling} sampling"
-                for name, (share, specimens, regime, projection, sampling) in describe_streams(data).items()
-            },
+            "Data": {**_data(data), **skipped},
+            **{one.name: one.summary for one in suites},
+            "Streams": {} if data is None else _streams(data),
             "Model": {
                 f"{count.tower} tower": f"{count.total:,} parameters, {count.trainable:,} trained"
                 for count in model.summary()
@@ -68,13 +67,34 @@ def finish_run(
         metrics=metrics,
         history=read_history(folder.metrics_log),
         results=[validation.result],
-        thumbnail=thumbnails(data, list(validation.splits)),
+        thumbnail=_thumbnails(data, suites, validation),
     )
     console.print(console_table(metrics))
     for name, ids in validation.skipped.items():
         for id_, reason in list(ids.items())[:10]:
             console.print(f"skipped in {name}: {id_}: {reason}", markup=False)
     console.print(f"report: {page}", markup=False, soft_wrap=True)
+
+
+def _data(data: SpecimenData | None) -> dict[str, object]:
+    if data is None:
+        return {}
+    counts = {f"specimens in {name}": len(split) for name, split in data.splits.items()}
+    return {"folder": shown(data.root or "the virtual herbarium"), **counts}
+
+
+def _streams(data: SpecimenData) -> dict[str, str]:
+    return {
+        name: f"{share} rows, {specimens} specimens, {regime}; projection {projection}, {sampling} sampling"
+        for name, (share, specimens, regime, projection, sampling) in describe_streams(data).items()
+    }
+
+
+def _thumbnails(data: SpecimenData | None, suites: Sequence[OpenSuite], validation: Measured) -> Thumbnail:
+    """Return a function from a specimen's id to its image, whichever set it stands in."""
+    found = [] if data is None else [thumbnails(data, [name for name in validation.splits if name in data.splits])]
+    found += [thumbnails(one.data, one.splits) for one in suites]
+    return lambda id_: next(filter(None, (find(id_) for find in found)), None)
 
 
 def _metrics(config: Mapping[str, Any], validation: Measured) -> dict[str, float]:

@@ -7,14 +7,18 @@ from collections.abc import Sequence
 
 __all__ = ["spelled_out"]
 
+# Settings of a data set's source and tasks, of which its YAML names only those that differ from the shipped ones.
+_OF_SUITES = re.compile(r"benchmark\.[^.=]+\.(source|expected)\.[^=]+=")
 _LIST = re.compile(r"sources=\[([^\[\]{}]*)\]")
 
 
 def spelled_out(overrides: Sequence[str]) -> list[str]:
     """Return overrides with `sources=[a,b]` as a mapping, its settings after it, and without the choice `source`.
 
-    Settings of one source may be written with or without Hydra's `+`.
+    Settings of one source, and of that of a data set (`benchmark.NAME.source.split`), may be written with or without
+    Hydra's `+`.
     """
+    overrides = [f"++{one}" if _OF_SUITES.match(one) else one for one in overrides]
     if not any(one.lstrip("+").startswith(("sources=", "sources.")) for one in overrides):
         return list(overrides)
     whole = [_mapping(one) for one in overrides if one.startswith("sources=")]

@@ -16,7 +16,7 @@ def test_it_lives_under_its_name_its_constructor_is_the_schema_and_it_instantiat
     with initialize_config_dir(str(CONF), version_base=None):
         config = compose(overrides=[f"+benchmark=[{name}]"]).benchmark
     cls = get_class(config[name]["_target_"])
-    assert set(config[name]) - {"_target_"} == set(inspect.signature(cls).parameters)
+    assert {key for key in config[name] if not key.startswith("_")} == set(inspect.signature(cls).parameters)
     assert isinstance(instantiate(config[name]), cls)
 
 
