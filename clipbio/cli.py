@@ -18,6 +18,7 @@ __all__ = ["main", "run"]
 VERBS = {
     "train": ("train a model, evaluate it and write a report", "clipbio.tasks.train:train"),
     "evaluate": ("run benchmarks on a run, a checkpoint or a pretrained model", "clipbio.tasks.evaluate:evaluate"),
+    "embed": ("write the vectors of splits or of plain pictures as files", "clipbio.tasks.embed:embed_data"),
     "export": ("write the weights of a run as one file, adapters merged", "clipbio.tasks.export:export_weights"),
     "labels": ("write the vectors of a list of taxa as a label set", "clipbio.tasks.labels:write_labels"),
     "prepare": ("turn a specimen table into shards with a manifest", "clipbio.tasks.prepare:prepare_shards"),

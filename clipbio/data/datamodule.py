@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +21,7 @@ from clipbio.data.sampling import classes_of
 from clipbio.data.shards import ShardFolder, resolve, resolve_source
 from clipbio.data.sources import Source
 from clipbio.data.splits import IntArray, SplitRows, common_species, splits_of, whole_split, without_pictures
-from clipbio.data.stream import EvaluationStream, TrainStream, loader
+from clipbio.data.stream import EvaluationStream, TrainStream, loader, own_cores
 from clipbio.data.streams import (
     MAIN,
     PlannedStream,
@@ -395,4 +394,4 @@ class SpecimenData(pl.LightningDataModule):
             raise ClipbioError(f"data.num_workers='{self.requested_workers}' must be a number or 'auto'")
         if input_ is not None and input_.store is not None:
             return 0
-        return max(1, len(os.sched_getaffinity(0)) // self.world.local_size) if hasattr(os, "sched_getaffinity") else 2
+        return own_cores(self.world)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -20,7 +21,7 @@ from clipbio.data.shards import ShardIndex
 from clipbio.data.sharing import packed
 from clipbio.distributed import World
 
-__all__ = ["EvaluationStream", "TrainStream", "loader"]
+__all__ = ["EvaluationStream", "TrainStream", "loader", "own_cores"]
 
 # What a worker may hold in finished batches.
 _AHEAD_BYTES = 2**28
@@ -169,6 +170,11 @@ def _stacked(rows: list[Tensor | None], by: ImageInput | BarcodeInput) -> Tensor
 def _worker() -> tuple[int, int]:
     info = get_worker_info()
     return (0, 1) if info is None else (info.id, info.num_workers)
+
+
+def own_cores(world: World) -> int:
+    """Return the number of cores that are this process's share."""
+    return max(1, len(os.sched_getaffinity(0)) // world.local_size) if hasattr(os, "sched_getaffinity") else 2
 
 
 def loader(

@@ -15,7 +15,7 @@ from clipbio.data.batch import EvaluationBatch, Skipped
 from clipbio.distributed import gather_objects
 from clipbio.errors import ClipbioError
 
-__all__ = ["Collector", "Encode", "Gathered", "Part", "SkippedRows", "embed", "encode_batch", "part_of"]
+__all__ = ["Collector", "Encode", "Gathered", "Part", "SkippedRows", "embed", "encode_batch", "merged", "part_of"]
 
 Encode = Callable[[Tensor], Tensor]
 """Turn the inputs of one modality into unit vectors_BD."""
@@ -93,18 +93,13 @@ class Collector:
         if not parts:
             why = f"; the first one {skipped[0][1].id}: {skipped[0][1].reason}" if skipped else ""
             raise ClipbioError(f"split '{self.name}': none of its {len(self.expected)} specimens could be read{why}")
-        rows_N = np.concatenate([part.rows_B for part in parts])
-        self._check(rows_N, skipped)
-        place_N = np.empty(len(rows_N), np.int64)
-        place_N[np.argsort(rows_N)] = np.arange(len(rows_N))
-        vectors, present = {}, {}
-        for name in dict.fromkeys(name for part in parts for name in part.vectors):
-            mask_N, whole_ND = _joined(parts, name, place_N)
-            vectors[name], present[name] = torch.from_numpy(whole_ND), torch.from_numpy(mask_N)
-        self._check_finite(vectors)
-        return Gathered(np.sort(rows_N), vectors, present, {item.id: item.reason for _, item in skipped})
+        self.check(np.concatenate([part.rows_B for part in parts]), skipped)
+        found = merged(parts, skipped)
+        self.check_finite(found.vectors)
+        return found
 
-    def _check(self, rows_N: Array, skipped: SkippedRows) -> None:
+    def check(self, rows_N: Array, skipped: SkippedRows) -> None:
+        """Refuse rows that are not those expected, or too many that cannot be read."""
         read = set(rows_N.tolist())
         # A row whose image alone is broken was evaluated all the same.
         lost = np.array([row for row, _ in skipped if row not in read], dtype=np.int64)
@@ -120,7 +115,8 @@ class Collector:
                 f"data.max_skipped_share={self.max_skipped_share}; the first one {first.id}: {first.reason}"
             )
 
-    def _check_finite(self, vectors: Mapping[str, Tensor]) -> None:
+    def check_finite(self, vectors: Mapping[str, Tensor]) -> None:
+        """Refuse vectors (N, D) that are not finite numbers."""
         broken = {name: int((~one.isfinite().all(dim=1)).sum()) for name, one in vectors.items()}
         told = [f"{count} specimens ({name})" for name, count in broken.items() if count]
         if told:
@@ -128,6 +124,18 @@ class Collector:
                 f"split '{self.name}': the vectors of {' and '.join(told)} of {len(self.expected)} are not finite "
                 "numbers: the model has diverged; take an earlier checkpoint, or train again with a lower learning rate"
             )
+
+
+def merged(parts: Sequence[Part], skipped: SkippedRows) -> Gathered:
+    """Return the rows of parts in their order, unchecked."""
+    rows_N = np.concatenate([np.empty(0, np.int64), *(part.rows_B for part in parts)])
+    place_N = np.empty(len(rows_N), np.int64)
+    place_N[np.argsort(rows_N)] = np.arange(len(rows_N))
+    vectors, present = {}, {}
+    for name in dict.fromkeys(name for part in parts for name in part.vectors):
+        mask_N, whole_ND = _joined(parts, name, place_N)
+        vectors[name], present[name] = torch.from_numpy(whole_ND), torch.from_numpy(mask_N)
+    return Gathered(np.sort(rows_N), vectors, present, {item.id: item.reason for _, item in skipped})
 
 
 def _joined(parts: Sequence[Part], name: str, place_N: Array) -> tuple[Array, Array]:

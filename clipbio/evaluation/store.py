@@ -18,7 +18,7 @@ import os
 import time
 import uuid
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -31,7 +31,7 @@ from torch import Tensor
 
 from clipbio.data.batch import EvaluationBatch, Skipped
 from clipbio.errors import ClipbioError
-from clipbio.evaluation.embed import Part, SkippedRows, part_of
+from clipbio.evaluation.embed import Gathered, Part, SkippedRows, merged, part_of
 from clipbio.files import write_json
 
 __all__ = ["EmbeddingStore", "Identity", "hash_of"]
@@ -125,9 +125,15 @@ class EmbeddingStore:
     def read_rows(self, rows: Array) -> tuple[list[Part], SkippedRows]:
         """Return those of the finished rows that are asked for; a store may hold more of the same data."""
         parts, skipped = self.read()
-        chosen = [_only(part, np.isin(part.rows_B, rows)) for part in parts]
         wanted = set(rows.tolist())
-        return chosen, [(row, item) for row, item in skipped if row in wanted]
+        return _of_rows(parts, rows), [(row, item) for row, item in skipped if row in wanted]
+
+    def chunks(self, rows: Array, size: int) -> Iterator[Gathered]:
+        """Yield rows that are finished, in the order of their numbers, some at a time; those skipped are left out."""
+        parts, _ = self.read()
+        rows = np.sort(rows)
+        for start in range(0, len(rows), size):
+            yield merged(_of_rows(parts, rows[start : start + size]), [])
 
     def _known(self, path: Path) -> tuple[Part, SkippedRows] | None:
         """Return a part, read and checked once; parts never change."""
@@ -176,6 +182,14 @@ def _each_once(parts: list[Part]) -> list[Part]:
     new_N[np.unique(rows_N, return_index=True)[1]] = True
     ends = np.cumsum([len(part.rows_B) for part in parts])[:-1]
     return [_only(part, kept_N) for part, kept_N in zip(parts, np.split(new_N, ends), strict=True)]
+
+
+def _of_rows(parts: list[Part], rows: Array) -> list[Part]:
+    if not len(rows):
+        return []
+    first, last = rows.min(), rows.max()
+    near = [part for part in parts if len(part.rows_B) and part.rows_B.max() >= first and part.rows_B.min() <= last]
+    return [_only(part, np.isin(part.rows_B, rows)) for part in near]
 
 
 def _only(part: Part, kept_N: Array) -> Part:

@@ -112,11 +112,19 @@ class Tower(nn.Module):
 
     def project(self, features_BF: Tensor, projection: str = "default") -> Tensor:
         """Return unit vectors_BD of trunk features."""
-        head = self._projection(projection)
-        parameter = next(head.parameters(), None)
-        vectors_BD = head(features_BF if parameter is None else features_BF.to(parameter.dtype))
+        vectors_BD = self._projected(features_BF, projection)
         # A norm taken in half precision is off by more than the differences that matter between near neighbours.
         return functional.normalize(vectors_BD if vectors_BD.dtype == torch.float64 else vectors_BD.float(), dim=-1)
+
+    def unnormalised(self, inputs: Tensor, projection: str = "default") -> Tensor:
+        """Return vectors_BD as the projection gives them, of whatever length."""
+        return self._projected(self.features(inputs), projection)
+
+    def _projected(self, features_BF: Tensor, projection: str) -> Tensor:
+        head = self._projection(projection)
+        parameter = next(head.parameters(), None)
+        vectors_BD: Tensor = head(features_BF if parameter is None else features_BF.to(parameter.dtype))
+        return vectors_BD
 
     def forward(self, inputs: Tensor, projection: str = "default") -> Tensor:
         """Return unit vectors_BD of uint8 pixels, integer tokens or floating point cached features."""

@@ -37,23 +37,24 @@ def report_folder(value: Any, key: str = "out") -> Path | None:
     return folder
 
 
-def new_folder(value: Any, *, overwrite: bool, mark: str) -> Path:
+def new_folder(value: Any, *, overwrite: bool, mark: str, key: str = "out") -> Path:
     """Return the folder that is to be written as a whole.
 
     Args:
         value: What was given as `out`.
         overwrite: Whether one that is there may be replaced.
         mark: A file that must be in such a one, so that no other folder is lost by a slip of the pen.
+        key: What it is called in errors.
 
     Raises:
         ClipbioError: Something is there already.
     """
-    folder = report_folder(value)
+    folder = report_folder(value, key)
     if folder is None:
-        raise ClipbioError("out is missing: name the folder to write")
+        raise ClipbioError(f"{key} is missing: name the folder to write")
     if folder.exists() and any(folder.iterdir()):
         if not overwrite:
-            raise ClipbioError(f"out={folder} exists: give another folder, or overwrite=true")
+            raise ClipbioError(f"{key}={folder} exists: give another folder, or overwrite=true")
         if not (folder / mark).is_file():
-            raise ClipbioError(f"out={folder} holds other things (no {mark} in it) and is not replaced: give another")
+            raise ClipbioError(f"{key}={folder} holds other things (no {mark} in it) and is not replaced: give another")
     return folder

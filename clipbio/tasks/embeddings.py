@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,14 +17,14 @@ from clipbio.data.batch import EvaluationBatch
 from clipbio.data.datamodule import SpecimenData
 from clipbio.data.shards import ShardIndex
 from clipbio.data.splits import IntArray, SplitRows
-from clipbio.distributed import barrier, broadcast
+from clipbio.distributed import World, barrier, broadcast
 from clipbio.errors import ClipbioError
 from clipbio.evaluation.benchmark import AnyBenchmark, EncodeText, Result, further_splits, run_benchmarks
 from clipbio.evaluation.embed import Collector, Encode, Gathered, embed, encode_batch
 from clipbio.evaluation.embeddings import SplitData
 from clipbio.evaluation.joining import Joiner
 from clipbio.evaluation.split_facts import SplitFacts, split_facts
-from clipbio.evaluation.store import EmbeddingStore
+from clipbio.evaluation.store import EmbeddingStore, Identity
 from clipbio.models import MultiTower
 from clipbio.progress import progress_bar
 from clipbio.tasks.asked import flag
@@ -32,7 +32,16 @@ from clipbio.training.encoder import TextEncoder
 from clipbio.training.inputs import fill_features
 from clipbio.training.text_store import StoredTexts
 
-__all__ = ["EmbeddingCache", "Measured", "embed_splits", "embedding_cache", "identity_of", "measure"]
+__all__ = [
+    "EmbeddingCache",
+    "Measured",
+    "embed_splits",
+    "embedding_cache",
+    "fill_split",
+    "fill_store",
+    "identity_of",
+    "measure",
+]
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +62,12 @@ class EmbeddingCache:
     folder: Path | None = None
     part_rows: int = 8192
     part_seconds: float = 60.0
+
+    def store(self, identity: Identity) -> EmbeddingStore:
+        """Return the store of an identity."""
+        if self.folder is None:
+            raise ValueError("this cache has no folder")
+        return EmbeddingStore(self.folder, identity, part_rows=self.part_rows, part_seconds=self.part_seconds)
 
 
 NOTHING_KEPT = EmbeddingCache()
@@ -129,7 +144,7 @@ def embed_splits(
     return {name: join(data.evaluated(name), _gathered(model, data, name, device, cache)) for name in names}
 
 
-def identity_of(model: MultiTower, data: SpecimenData, split: SplitRows) -> dict[str, Any]:
+def identity_of(model: MultiTower, data: SpecimenData, split: SplitRows, *, normalised: bool = True) -> dict[str, Any]:
     """Return all that decides the vectors of a split, in plain JSON values; text plays no part in them."""
     inputs = {"image": data.evaluation_image, "dna": data.evaluation_dna}
     stores = {name: one.store for name, one in inputs.items() if one is not None}
@@ -139,6 +154,7 @@ def identity_of(model: MultiTower, data: SpecimenData, split: SplitRows) -> dict
         "features": {name: str(store.dtype) for name, store in stores.items() if store is not None},
         "transform": None if data.evaluation_image is None else data.evaluation_image.transform.identity,
         "precision": torch.get_float32_matmul_precision(),
+        "normalised": normalised,
         "data": data.folder.manifest.hash,
         # A split that was carved out of another one has rows of the same index, and shares its vectors.
         "split": split.index.split,
@@ -164,35 +180,76 @@ def _gathered(
     encoders = {modality: model.tower(modality) for modality in model.modalities}
     if cache.folder is None:
         fill_features(model, data, [split], world=data.world, device=device)
-        embed(encoders, _shown(data, name, split.rows, data.evaluation_loader(name)), collector, device=device)
+        embed(encoders, _shown(data.evaluation_loader(name), name, len(split), data.world), collector, device=device)
         return collector.gather()
-    store = EmbeddingStore(
-        cache.folder, identity_of(model, data, split), part_rows=cache.part_rows, part_seconds=cache.part_seconds
-    )
-    due = _due(store, split, data)
-    if len(due):
-        fill_features(model, data, [SplitRows(name, split.index, due)], world=data.world, device=device)
-        _encode(encoders, _shown(data, name, due, data.evaluation_loader(name, due)), store, device)
-    barrier()
+    store = cache.store(identity_of(model, data, split))
+    fill_split(store, model, data, name, encoders=encoders, device=device)
     return _read(store, collector)
 
 
-def _due(store: EmbeddingStore, split: SplitRows, data: SpecimenData) -> IntArray:
-    """Return the rows that are not finished: the same on all processes, though another run may be writing."""
-    due: IntArray = np.setdiff1d(split.rows, store.finished()) if data.world.is_main else np.empty(0, np.int64)
-    due = broadcast(due)
-    if data.world.is_main:
-        known = len(split) - len(due)
-        log.info("%s: %d of %d specimens are embedded already in %s", split.name, known, len(split), store.folder)
-    return due
+def fill_split(
+    store: EmbeddingStore,
+    model: MultiTower,
+    data: SpecimenData,
+    name: str,
+    *,
+    encoders: Mapping[str, Encode],
+    device: torch.device,
+) -> None:
+    """Encode what a store lacks of a split.
+
+    Args:
+        store: Where vectors go.
+        model: Towers, on `device`.
+        data: What holds the split, connected with the model.
+        name: The split.
+        encoders: What turns the inputs of each modality into vectors.
+        device: Where towers run.
+    """
+    split = data.evaluated(name)
+
+    def batches(due: IntArray) -> Iterable[EvaluationBatch]:
+        fill_features(model, data, [SplitRows(name, split.index, due)], world=data.world, device=device)
+        return data.evaluation_loader(name, due)
+
+    fill_store(store, split.rows, batches, name=name, encoders=encoders, world=data.world, device=device)
 
 
-def _shown(
-    data: SpecimenData, name: str, rows: IntArray, batches: Iterable[EvaluationBatch]
-) -> Iterable[EvaluationBatch]:
+def fill_store(
+    store: EmbeddingStore,
+    rows: IntArray,
+    batches: Callable[[IntArray], Iterable[EvaluationBatch]],
+    *,
+    name: str,
+    encoders: Mapping[str, Encode],
+    world: World,
+    device: torch.device,
+) -> None:
+    """Encode those rows that a store lacks; every process calls it, and then all rows are finished.
+
+    Args:
+        store: Where vectors go.
+        rows: Rows that are wanted.
+        batches: Gives this process's share of the batches of some rows.
+        name: What the rows are called.
+        encoders: What turns the inputs of each modality into vectors.
+        world: This process.
+        device: Where encoders run.
+    """
+    # The same for all processes, though another run may be writing.
+    due: IntArray = broadcast(np.setdiff1d(rows, store.finished()) if world.is_main else np.empty(0, np.int64))
+    if world.is_main:
+        log.info("%s: %d of %d are embedded already, in %s", name, len(rows) - len(due), len(rows), store.folder)
+    if len(due):
+        with store:
+            _encode(encoders, _shown(batches(due), name, len(due), world), store, device)
+    barrier()
+
+
+def _shown(batches: Iterable[EvaluationBatch], name: str, rows: int, world: World) -> Iterable[EvaluationBatch]:
     """Hand batches on, and show how far this process is."""
-    with progress_bar(enabled=data.world.is_main) as bar:
-        task = bar.add_task(f"embed {name}", total=-(-len(rows) // data.world.size))
+    with progress_bar(enabled=world.is_main) as bar:
+        task = bar.add_task(f"embed {name}", total=-(-rows // world.size))
         for batch in batches:
             yield batch
             bar.advance(task, len(batch["rows_B"]))
@@ -202,9 +259,8 @@ def _shown(
 def _encode(
     encoders: Mapping[str, Encode], batches: Iterable[EvaluationBatch], store: EmbeddingStore, device: torch.device
 ) -> None:
-    with store:
-        for batch in batches:
-            store.add(batch, encode_batch(encoders, batch, device))
+    for batch in batches:
+        store.add(batch, encode_batch(encoders, batch, device))
 
 
 def _read(store: EmbeddingStore, collector: Collector) -> Gathered:

@@ -1,0 +1,158 @@
+"""`python -m clipbio embed`: vectors of splits or of plain pictures, as files that other programs read."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clipbio.distributed import World, barrier, broadcast, join_world, leave_world
+from clipbio.errors import ClipbioError, nearest
+from clipbio.evaluation.embed import Collector, Encode, Gathered
+from clipbio.evaluation.embedding_files import ABOUT, FORMATS, About, clear, unfinished, vector_writer
+from clipbio.evaluation.store import EmbeddingStore
+from clipbio.models import MultiTower
+from clipbio.tasks.asked import flag, new_folder, report_folder
+from clipbio.tasks.embed_sources import Encoding, Wanted, pictures_wanted, splits_wanted
+from clipbio.tasks.embeddings import EmbeddingCache, embedding_cache
+from clipbio.tasks.loading import load_model
+from clipbio.tasks.parts import device_of
+from clipbio.tasks.picture_files import find_pictures
+
+__all__ = ["embed_data", "embedding_folder"]
+
+log = logging.getLogger(__name__)
+
+Config = Mapping[str, Any]
+_ROWS_AT_ONCE = 8192
+
+
+def embed_data(config: Config) -> None:
+    """Write vectors and `embeddings.json` into a folder.
+
+    Args:
+        config: Plain resolved config of `conf/embed.yaml`.
+    """
+    world = join_world(str(config["trainer"]["accelerator"]))
+    try:
+        _embed(config, world)
+    finally:
+        leave_world()
+
+
+def _embed(config: Config, world: World) -> None:
+    out = _folder(config, world)
+    normalise = flag(config["normalise"], "normalise")
+    paths = _pictures(config)
+    loaded = load_model(config)
+    model, device = loaded.model, device_of(str(config["trainer"]["accelerator"]), world)
+    names = _modalities(model, config["modalities"], pictures=paths is not None)
+    encoders = {name: _encoder(model, name, normalise) for name in names}
+    model.to(device).eval()
+    encoding = Encoding(loaded, encoders, normalise, world, device)
+    wanted = splits_wanted(config, encoding) if paths is None else [pictures_wanted(config, paths, encoding)]
+    about = About(dims={name: model.tower(name).dim() for name in names}, normalised=normalise, model=loaded.name)
+    if world.is_main:
+        clear(out)
+        about.write(out)
+    with _cache(config, out, world) as cache:
+        for one in wanted:
+            store = cache.store(one.identity)
+            one.fill(store)
+            if world.is_main:
+                _write(one, store, out, str(config["format"]), about)
+            barrier()
+    if world.is_main:
+        about.finished = True
+        about.write(out)
+
+
+def embedding_folder(given: Any, *, overwrite: bool, key: str = "out") -> Path:
+    """Return the folder that vectors are to be written to; one that was begun and not finished is gone on with."""
+    folder = report_folder(given, key)
+    again = overwrite or (folder is not None and unfinished(folder))
+    return new_folder(given, overwrite=again, mark=ABOUT, key=key)
+
+
+def _folder(config: Config, world: World) -> Path:
+    """Return the folder to write, refused by all processes alike."""
+    if config["format"] not in FORMATS:
+        raise ClipbioError(f"format={config['format']} is unknown{nearest(str(config['format']), FORMATS)}")
+    error: ClipbioError | None = None
+    out = Path()
+    if world.is_main:
+        try:
+            out = embedding_folder(config["out"], overwrite=flag(config["overwrite"], "overwrite"))
+        except ClipbioError as caught:
+            error = caught
+    out, error = broadcast((out, error))
+    if error is not None:
+        raise error
+    return out
+
+
+def _pictures(config: Config) -> list[str] | None:
+    given = config["images"]
+    if given is None:
+        return None
+    if config.get("data") is not None or config["splits"] is not None:
+        raise ClipbioError("give images= or data=, not both: images are read as they are, without a table")
+    return find_pictures([given] if isinstance(given, str) else given)
+
+
+def _modalities(model: MultiTower, given: Any, *, pictures: bool) -> list[str]:
+    known = [name for name in ["image", "dna"] if name in model.modalities and not (pictures and name == "dna")]
+    chosen: list[str] = known if given is None else [given] if isinstance(given, str) else list(given)
+    for name in chosen:
+        if name not in known:
+            raise ClipbioError(f"modalities: '{name}' cannot be encoded here{nearest(str(name), known)}")
+    if not chosen:
+        raise ClipbioError(f"nothing to encode: the model encodes {', '.join(model.modalities)}")
+    return chosen
+
+
+def _encoder(model: MultiTower, name: str, normalise: bool) -> Encode:
+    tower = model.tower(name)
+    return tower if normalise else tower.unnormalised
+
+
+@contextlib.contextmanager
+def _cache(config: Config, out: Path, world: World) -> Iterator[EmbeddingCache]:
+    """Give the cache of the user, or one that is gone afterwards."""
+    cache = embedding_cache(config)
+    if cache.folder is not None:
+        yield cache
+        return
+    parts = out / ".parts"
+    try:
+        yield EmbeddingCache(parts)
+    finally:
+        if world.is_main:
+            shutil.rmtree(parts, ignore_errors=True)
+
+
+def _write(wanted: Wanted, store: EmbeddingStore, out: Path, format: str, about: About) -> None:
+    """Write the vectors of a store in the order of their rows, some thousands at a time."""
+    parts, skipped = store.read_rows(wanted.rows)
+    collector = Collector(wanted.name, wanted.rows, wanted.max_skipped_share)
+    collector.check(np.concatenate([np.empty(0, np.int64), *(part.rows_B for part in parts)]), skipped)
+    if not parts and skipped:
+        first = skipped[0][1]
+        raise ClipbioError(f"{wanted.name}: none of {len(wanted.rows)} could be read; {first.id}: {first.reason}")
+    with vector_writer(out, wanted.name, widths=about.dims, format=format) as writer:
+        for found in store.chunks(wanted.rows, _ROWS_AT_ONCE):
+            collector.check_finite(found.vectors)
+            writer.add([wanted.id_of(int(row)) for row in found.rows_N], _arrays(found))
+    about.add(wanted.name, writer, identity=wanted.identity, skipped={item.id: item.reason for _, item in skipped})
+    told = "".join(f"; {item.id}: {item.reason}" for _, item in skipped[:3])
+    log.info("%s: %d vectors in %s, of %d something could not be read%s", wanted.name, writer.rows, writer.path,
+             len(skipped), told)  # fmt: skip
+
+
+def _arrays(found: Gathered) -> dict[str, tuple[Any, Any]]:
+    return {name: (found.present[name].numpy(), one.numpy()) for name, one in found.vectors.items()}
