@@ -19,6 +19,7 @@ VERBS = {
     "train": ("train a model, evaluate it and write a report", "clipbio.tasks.train:train"),
     "evaluate": ("run benchmarks on a run, a checkpoint or a pretrained model", "clipbio.tasks.evaluate:evaluate"),
     "embed": ("write the vectors of splits or of plain pictures as files", "clipbio.tasks.embed:embed_data"),
+    "compare": ("put runs side by side: figures, differences, tests, a leaderboard", "clipbio.tasks.compare:compare"),
     "export": ("write the weights of a run as one file, adapters merged", "clipbio.tasks.export:export_weights"),
     "labels": ("write the vectors of a list of taxa as a label set", "clipbio.tasks.labels:write_labels"),
     "prepare": ("turn a specimen table into shards with a manifest", "clipbio.tasks.prepare:prepare_shards"),
@@ -70,9 +71,10 @@ def _run(verb: str, overrides: list[str]) -> int:
     from hydra._internal.utils import get_args_parser
 
     from clipbio.config import check_overrides, config_dir
+    from clipbio.tasks.positional import with_keys
     from clipbio.tasks.source_overrides import spelled_out
 
-    overrides = spelled_out(overrides)
+    overrides = spelled_out(with_keys(verb, overrides))
     if {"--help", "-h"} & set(overrides):
         sys.stdout.write(_verb_help(verb))
         return 0

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from clipbio.evaluation.figures import Figure
 from clipbio.evaluation.table import label, percent
 
-__all__ = ["accuracy_plot", "confusion_plot", "curve_plot", "new_axes", "png", "variant_plot"]
+__all__ = ["accuracy_plot", "confusion_plot", "curve_plot", "name_ticks", "new_axes", "png", "variant_plot"]
 
 INK, MUTED, GRID = "#22302a", "#7b8780", "#e3e7e4"
 COLOURS = ("#2f6f4f", "#c4781a", "#3b6ea8", "#9a4f7d", "#6b7f1f", "#7b8780")
@@ -45,6 +45,11 @@ def png(canvas: Canvas) -> bytes:
 def _short(name: str) -> str:
     clean = " ".join("".join(letter if letter.isprintable() else " " for letter in name).split())
     return clean if len(clean) <= _LONGEST_NAME else clean[: _LONGEST_NAME - 1] + "…"
+
+
+def name_ticks(axes: Axes, names: Sequence[str]) -> None:
+    """Set names as labels of the rows of a plot."""
+    _ticks(axes, "y", names)
 
 
 def _ticks(axes: Axes, side: str, names: Sequence[str], *, size: float = 8, rotation: float = 0) -> None:

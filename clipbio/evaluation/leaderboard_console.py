@@ -1,0 +1,85 @@
+"""A leaderboard for the console: one table per figure, runs from best to worst, at most 80 columns wide."""
+
+from __future__ import annotations
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from clipbio.evaluation.expected import Published
+from clipbio.evaluation.leaderboard import Leaderboard, Pair, lower_is_better
+from clipbio.evaluation.table import percent, span
+
+__all__ = ["interval_text", "leaderboard_table", "p_text", "points", "published_text", "ranked"]
+
+_NAME = 26
+
+
+def leaderboard_table(board: Leaderboard) -> Group:
+    """Return the figures with their intervals, the difference to the reference and what was published."""
+    return Group(*(_table(board, key) for key in board.keys), _legend(board))
+
+
+def ranked(board: Leaderboard, key: str) -> list[str]:
+    """Return the runs that have a figure, the best first, those with other data last."""
+    values = {run.name: run.figures[key].value or 0.0 for run in board.runs if key in run.figures}
+    sign = 1 if lower_is_better(key) else -1
+    return sorted(values, key=lambda name: ((key, name) in board.odd, sign * values[name]))
+
+
+def _table(board: Leaderboard, key: str) -> Table:
+    table = Table(title=escape(key), title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    shown = ranked(board, key)
+    with_published = any(board.published.get((key, name)) for name in shown)
+    table.add_column("run", max_width=_NAME if with_published else _NAME + 10, overflow="ellipsis", no_wrap=True)
+    heads = ["%", "95 %", "n", "difference", "p", *(["published"] if with_published else [])]
+    for name in heads:
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in shown:
+        figure, pair = board.figure(key, name), board.pair(key, name)
+        assert figure is not None
+        odd, best = (key, name) in board.odd, name == board.best(key)
+        ends = [published_text(board.published.get((key, name), ()), figure.value)] if with_published else []
+        cells = [
+            percent(figure.value) + ("*" if odd else ""),
+            "" if figure.low is None else span(figure),
+            str(figure.n),
+            "reference" if name == board.reference(key) else "" if pair is None else points(pair.difference),
+            "" if pair is None else p_text(board.p_value(pair)) + (" =" if board.is_tied(key, name) else ""),
+            *ends,
+        ]
+        table.add_row(Text(name, style="bold" if best else ""), *map(escape, cells))
+    return table
+
+
+def _legend(board: Leaderboard) -> Text:
+    compared = f"the baseline {board.baseline}" if board.baseline else "the best run"
+    text = f"difference: to {compared}, in points. p: over {board.unit}, corrected for all pairs (Holm); "
+    text += f"'=': not significant at {board.alpha:g}."
+    return Text(text + (" *: measured on other data." if board.odd else ""))
+
+
+def points(difference: float) -> str:
+    """Return a difference in percentage points with its sign."""
+    return f"{100 * difference:+.1f}".replace("-", "−")
+
+
+def p_text(p: float) -> str:
+    """Return a p-value as papers print it."""
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def published_text(values: tuple[Published, ...], ours: float | None) -> str:
+    """Return published figures in percent, and whether ours agrees with one of them."""
+    if not values:
+        return ""
+    agrees = ours is not None and any(one.agrees(ours) for one in values)
+    return f"{' / '.join(percent(one.value) for one in values)} {'✓' if agrees else '✗'}"
+
+
+def interval_text(pair: Pair, *, species: bool = False) -> str:
+    """Return an interval of a difference in percentage points."""
+    interval = pair.species_interval if species else pair.interval
+    return "" if interval is None else f"{points(interval.low)} to {points(interval.high)}"

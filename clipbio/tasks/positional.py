@@ -1,0 +1,32 @@
+"""Arguments without a key: `compare RUN RUN` is `compare runs=[RUN,RUN]`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+__all__ = ["with_keys"]
+
+# Verb: the key that takes what has none.
+_KEYS = {"compare": "runs"}
+
+
+def with_keys(verb: str, arguments: Sequence[str]) -> list[str]:
+    """Return arguments as overrides of Hydra: those without a key, and existing folders, become one quoted list."""
+    key = _KEYS.get(verb)
+    plain = [one for one in arguments if key and _is_plain(one)]
+    if not plain:
+        return list(arguments)
+    quoted = ",".join(f"'{_escaped(one)}'" for one in plain)
+    return [*(one for one in arguments if one not in plain), f"{key}=[{quoted}]"]
+
+
+def _is_plain(argument: str) -> bool:
+    """Tell whether an argument is a path: a folder of a sweep may be called lr=0.1."""
+    if argument.startswith(("-", "+", "~")):
+        return False
+    return "=" not in argument or Path(argument).expanduser().is_dir()
+
+
+def _escaped(path: str) -> str:
+    return path.replace("\\", "\\\\").replace("'", "\\'")
