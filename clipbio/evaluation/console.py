@@ -13,11 +13,11 @@ from rich.table import Table
 from clipbio.evaluation.key_query_table import deepest_metric, is_key_query
 from clipbio.evaluation.table import ResultTable, amount, cell, label, percent, result_tables
 
-__all__ = ["console_table"]
+__all__ = ["CONSOLE_WIDTH", "console_table", "table_width"]
 
 _CONSOLE_COLUMNS = 6
 _FEWEST = 3
-_WIDTH = 80
+CONSOLE_WIDTH = 80
 _CHOSEN = {
     "open_set": ("auroc", "fpr95", "balanced"),
     "taxon_consistent": ("top1", "consistent", "right"),
@@ -52,10 +52,11 @@ def _headline(task: str, groups: Sequence[ResultTable]) -> Table:
     where it has room.
     """
     table = _headline_table(task, groups, with_chance=True)
-    return table if _width(table) <= _WIDTH else _headline_table(task, groups, with_chance=False)
+    return table if table_width(table) <= CONSOLE_WIDTH else _headline_table(task, groups, with_chance=False)
 
 
-def _width(table: Table) -> int:
+def table_width(table: Table) -> int:
+    """Return how many columns of a terminal a table takes if nothing in it is cut."""
     console = Console(width=1000)
     return Measurement.get(console, console.options, table).maximum
 
@@ -104,7 +105,7 @@ def _task_table(task: str, groups: Sequence[ResultTable]) -> Table:
         for names, interval, last in _layouts(_names(task, groups))
     )
     for table in tables:
-        if _width(table) <= _WIDTH:
+        if table_width(table) <= CONSOLE_WIDTH:
             break
     return table
 

@@ -8,13 +8,21 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from clipbio.evaluation.console import CONSOLE_WIDTH, table_width
 from clipbio.evaluation.expected import Published
 from clipbio.evaluation.leaderboard import Leaderboard, Pair, lower_is_better
 from clipbio.evaluation.table import percent, span
 
 __all__ = ["interval_text", "leaderboard_table", "p_text", "points", "published_text", "ranked"]
 
-_NAME = 26
+# How wide the names may be and what is left out, from wide to narrow.
+_LAYOUTS: tuple[tuple[int, set[str]], ...] = (
+    (36, set()),
+    (24, set()),
+    (24, {"n"}),
+    (24, {"n", "95 %"}),
+    (16, {"n", "95 %"}),
+)
 
 
 def leaderboard_table(board: Leaderboard) -> Group:
@@ -30,28 +38,36 @@ def ranked(board: Leaderboard, key: str) -> list[str]:
 
 
 def _table(board: Leaderboard, key: str) -> Table:
-    table = Table(title=escape(key), title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    shown = ranked(board, key)
-    with_published = any(board.published.get((key, name)) for name in shown)
-    table.add_column("run", max_width=_NAME if with_published else _NAME + 10, overflow="ellipsis", no_wrap=True)
-    heads = ["%", "95 %", "n", "difference", "p", *(["published"] if with_published else [])]
-    for name in heads:
-        table.add_column(name, justify="right", no_wrap=True)
-    for name in shown:
-        figure, pair = board.figure(key, name), board.pair(key, name)
-        assert figure is not None
-        odd, best = (key, name) in board.odd, name == board.best(key)
-        ends = [published_text(board.published.get((key, name), ()), figure.value)] if with_published else []
-        cells = [
-            percent(figure.value) + ("*" if odd else ""),
-            "" if figure.low is None else span(figure),
-            str(figure.n),
-            "reference" if name == board.reference(key) else "" if pair is None else points(pair.difference),
-            "" if pair is None else p_text(board.p_value(pair)) + (" =" if board.is_tied(key, name) else ""),
-            *ends,
-        ]
-        table.add_row(Text(name, style="bold" if best else ""), *map(escape, cells))
+    """Return the widest table that fits, the narrowest if none does; long names are folded, numbers never cut."""
+    names = ranked(board, key)
+    heads = ("%", "95 %", "n", "difference", "p", "published")
+    lacking = set() if any(board.published.get((key, name)) for name in names) else {"published"}
+    for width, left_out in _LAYOUTS:
+        table = Table(title=escape(key), title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+        table.add_column("run", max_width=width, overflow="fold")
+        shown = [head for head in heads if head not in lacking | left_out]
+        for head in shown:
+            table.add_column(head, justify="right", no_wrap=True)
+        for name in names:
+            cells = _cells(board, key, name)
+            style = "bold" if name == board.best(key) else ""
+            table.add_row(Text(name, style=style), *(escape(cells[head]) for head in shown))
+        if table_width(table) <= CONSOLE_WIDTH:
+            break
     return table
+
+
+def _cells(board: Leaderboard, key: str, name: str) -> dict[str, str]:
+    figure, pair = board.figure(key, name), board.pair(key, name)
+    assert figure is not None
+    return {
+        "%": percent(figure.value) + ("*" if (key, name) in board.odd else ""),
+        "95 %": "" if figure.low is None else span(figure),
+        "n": str(figure.n),
+        "difference": "reference" if name == board.reference(key) else "" if pair is None else points(pair.difference),
+        "p": "" if pair is None else p_text(board.p_value(pair)) + (" =" if board.is_tied(key, name) else ""),
+        "published": published_text(board.published.get((key, name), ()), figure.value),
+    }
 
 
 def _legend(board: Leaderboard) -> Text:
@@ -63,7 +79,8 @@ def _legend(board: Leaderboard) -> Text:
 
 def points(difference: float) -> str:
     """Return a difference in percentage points with its sign."""
-    return f"{100 * difference:+.1f}".replace("-", "−")
+    text = f"{100 * difference:+.1f}".replace("-", "−")
+    return "0.0" if text in ("+0.0", "−0.0") else text
 
 
 def p_text(p: float) -> str:
@@ -76,7 +93,8 @@ def published_text(values: tuple[Published, ...], ours: float | None) -> str:
     if not values:
         return ""
     agrees = ours is not None and any(one.agrees(ours) for one in values)
-    return f"{' / '.join(percent(one.value) for one in values)} {'✓' if agrees else '✗'}"
+    distinct = dict.fromkeys(percent(one.value) for one in values)
+    return f"{' / '.join(distinct)} {'✓' if agrees else '✗'}"
 
 
 def interval_text(pair: Pair, *, species: bool = False) -> str:

@@ -61,7 +61,7 @@ def write_page(folder: Path, board: Leaderboard, *, title: str, thumbnail: Thumb
         "title": title,
         "board": board,
         "heads": [_head(key) for key in board.keys],
-        "figures": {key: [_row(board, key, name) for name in ranked(board, key)] for key in board.keys},
+        "figures": {key: {name: _row(board, key, name) for name in ranked(board, key)} for key in board.keys},
         "plots": {key: _plot(board, key, album) for key in board.keys[:_PLOTS]},
         "without_plots": len(board.keys[_PLOTS:]),
         "sides": disagreements(board, album, limit=pictures),

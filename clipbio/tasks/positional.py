@@ -17,8 +17,14 @@ def with_keys(verb: str, arguments: Sequence[str]) -> list[str]:
     plain = [one for one in arguments if key and _is_plain(one)]
     if not plain:
         return list(arguments)
-    quoted = ",".join(f"'{_escaped(one)}'" for one in plain)
-    return [*(one for one in arguments if one not in plain), f"{key}=[{quoted}]"]
+    others = [_whole(one) for one in arguments if one not in plain]
+    return [*others, f"{key}=[{','.join(map(_quoted, plain))}]"]
+
+
+def _whole(override: str) -> str:
+    """Return an override whose value holds a second equals sign, as the folder of a sweep does, with it in quotes."""
+    key, _, value = override.partition("=")
+    return f"{key}={_quoted(value)}" if "=" in value and value[0] not in "'\"[{" else override
 
 
 def _is_plain(argument: str) -> bool:
@@ -28,5 +34,6 @@ def _is_plain(argument: str) -> bool:
     return "=" not in argument or Path(argument).expanduser().is_dir()
 
 
-def _escaped(path: str) -> str:
-    return path.replace("\\", "\\\\").replace("'", "\\'")
+def _quoted(path: str) -> str:
+    escaped = path.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
