@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -14,6 +15,8 @@ from clipbio.evaluation.run_results import RunResults
 __all__ = ["Leaderboard", "Pair", "Unit", "lower_is_better"]
 
 Unit = Literal["specimens", "species"]
+# Words in the names of metrics of which a small value is a good one.
+_LOW = {"fpr", "ece", "brier", "nll", "distance", "wrong", "error"}
 
 
 @dataclass(frozen=True)
@@ -87,5 +90,4 @@ class Leaderboard:
 
 def lower_is_better(key: str) -> bool:
     """Tell whether a small figure is a good one: errors, distances, false positives."""
-    metric = key.split("/")[-1]
-    return any(word in metric for word in ("fpr", "ece", "mce", "brier", "error", "distance", "rank_mean"))
+    return bool(_LOW & {*re.split(r"[^a-z]+", key.split("/")[-1])})

@@ -10,8 +10,9 @@ from rich.text import Text
 
 from clipbio.evaluation.console import CONSOLE_WIDTH, table_width
 from clipbio.evaluation.expected import Published
+from clipbio.evaluation.figures import Figure
 from clipbio.evaluation.leaderboard import Leaderboard, Pair, lower_is_better
-from clipbio.evaluation.table import percent, span
+from clipbio.evaluation.table import amount, is_share, percent, span
 
 __all__ = ["interval_text", "leaderboard_table", "p_text", "points", "published_text", "ranked"]
 
@@ -40,7 +41,7 @@ def ranked(board: Leaderboard, key: str) -> list[str]:
 def _table(board: Leaderboard, key: str) -> Table:
     """Return the widest table that fits, the narrowest if none does; long names are folded, numbers never cut."""
     names = ranked(board, key)
-    heads = ("%", "95 %", "n", "difference", "p", "published")
+    heads = ("figure", "95 %", "n", "difference", "p", "published")
     lacking = set() if any(board.published.get((key, name)) for name in names) else {"published"}
     for width, left_out in _LAYOUTS:
         table = Table(title=escape(key), title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
@@ -61,10 +62,14 @@ def _cells(board: Leaderboard, key: str, name: str) -> dict[str, str]:
     figure, pair = board.figure(key, name), board.pair(key, name)
     assert figure is not None
     return {
-        "%": percent(figure.value) + ("*" if (key, name) in board.odd else ""),
+        "figure": amount(figure, figure.value) + ("*" if (key, name) in board.odd else ""),
         "95 %": "" if figure.low is None else span(figure),
         "n": str(figure.n),
-        "difference": "reference" if name == board.reference(key) else "" if pair is None else points(pair.difference),
+        "difference": "reference"
+        if name == board.reference(key)
+        else ""
+        if pair is None
+        else points(figure, pair.difference),
         "p": "" if pair is None else p_text(board.p_value(pair)) + (" =" if board.is_tied(key, name) else ""),
         "published": published_text(board.published.get((key, name), ()), figure.value),
     }
@@ -72,15 +77,15 @@ def _cells(board: Leaderboard, key: str, name: str) -> dict[str, str]:
 
 def _legend(board: Leaderboard) -> Text:
     compared = f"the baseline {board.baseline}" if board.baseline else "the best run"
-    text = f"difference: to {compared}, in points. p: over {board.unit}, corrected for all pairs (Holm); "
+    text = f"difference: to {compared}, in points of percent. p: over {board.unit}, corrected for all pairs (Holm); "
     text += f"'=': not significant at {board.alpha:g}."
     return Text(text + (" *: measured on other data." if board.odd else ""))
 
 
-def points(difference: float) -> str:
-    """Return a difference in percentage points with its sign."""
-    text = f"{100 * difference:+.1f}".replace("-", "−")
-    return "0.0" if text in ("+0.0", "−0.0") else text
+def points(figure: Figure, difference: float) -> str:
+    """Return a difference in percentage points, or as it is of what is no share, with its sign."""
+    text = f"{100 * difference:+.1f}" if is_share(figure) else f"{difference:+.2f}"
+    return text.replace("-", "−") if float(text) else text[1:]
 
 
 def p_text(p: float) -> str:
@@ -97,7 +102,7 @@ def published_text(values: tuple[Published, ...], ours: float | None) -> str:
     return f"{' / '.join(distinct)} {'✓' if agrees else '✗'}"
 
 
-def interval_text(pair: Pair, *, species: bool = False) -> str:
+def interval_text(figure: Figure, pair: Pair, *, species: bool = False) -> str:
     """Return an interval of a difference in percentage points."""
     interval = pair.species_interval if species else pair.interval
-    return "" if interval is None else f"{points(interval.low)} to {points(interval.high)}"
+    return "" if interval is None else f"{points(figure, interval.low)} to {points(figure, interval.high)}"

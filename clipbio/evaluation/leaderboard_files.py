@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from clipbio.evaluation.leaderboard import Leaderboard, Pair
-from clipbio.evaluation.table import label, percent
+from clipbio.evaluation.table import amount, label
 from clipbio.files import write_json, write_text
 
 __all__ = ["latex", "write_files"]
@@ -101,7 +101,7 @@ def _cell(board: Leaderboard, key: str, run: str) -> str:
     figure = board.figure(key, run)
     if figure is None:
         return "--"
-    number = percent(figure.value)
+    number = amount(figure, figure.value)
     text = rf"\textbf{{{number}}}" if board.best(key) == run else number
     marks = ("*" if (key, run) in board.odd else "") + (r"\dagger" if board.is_tied(key, run) else "")
     return f"{text}$^{{{marks}}}$" if marks else text

@@ -13,7 +13,7 @@ from clipbio.evaluation.leaderboard import Leaderboard
 from clipbio.evaluation.leaderboard_console import interval_text, p_text, points, published_text, ranked
 from clipbio.evaluation.leaderboard_plot import dot_plot
 from clipbio.evaluation.pictures import Album, Picture, Thumbnail
-from clipbio.evaluation.table import escape_markdown, label, percent, span, species_span
+from clipbio.evaluation.table import amount, escape_markdown, label, percent, span, species_span
 from clipbio.files import write_text
 from clipbio.templates import template_environment
 
@@ -95,13 +95,17 @@ def _row(board: Leaderboard, key: str, name: str) -> Row:
         run=name,
         best=name == board.best(key),
         odd=board.odd.get((key, name), ""),
-        value=percent(figure.value),
+        value=amount(figure, figure.value),
         interval="" if figure.low is None else span(figure),
         species=species_span(figure),
         n=figure.n,
-        difference="reference" if name == board.reference(key) else "" if pair is None else points(pair.difference),
-        difference_interval="" if pair is None else interval_text(pair),
-        difference_species="" if pair is None else interval_text(pair, species=True),
+        difference="reference"
+        if name == board.reference(key)
+        else ""
+        if pair is None
+        else points(figure, pair.difference),
+        difference_interval="" if pair is None else interval_text(figure, pair),
+        difference_species="" if pair is None else interval_text(figure, pair, species=True),
         p="" if pair is None else p_text(pair.p),
         p_species="" if pair is None else p_text(pair.p_species),
         tied=board.is_tied(key, name),

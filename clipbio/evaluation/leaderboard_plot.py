@@ -8,6 +8,7 @@ from clipbio.evaluation.figures import Figure
 from clipbio.evaluation.leaderboard import Leaderboard
 from clipbio.evaluation.leaderboard_console import ranked
 from clipbio.evaluation.plots import COLOURS, GRID, INK, MUTED, name_ticks, new_axes, png
+from clipbio.evaluation.table import amount, is_share
 
 __all__ = ["dot_plot"]
 
@@ -31,25 +32,36 @@ def dot_plot(board: Leaderboard, key: str) -> bytes:
     name_ticks(axes, names)
     axes.set_ylim(max(len(names), 1) - 0.4, -0.6)
     axes.grid(axis="x", color=GRID, linewidth=0.7)
-    axes.set_xlabel("%", fontsize=8, color=MUTED)
+    shares = all(is_share(run.figures[key]) for run in board.runs if key in run.figures)
+    axes.set_xlabel("%" if shares else "", fontsize=8, color=MUTED)
     return png(canvas)
 
 
 def _dot(axes: Axes, figure: Figure, place: int, colour: str) -> None:
-    value = 100 * (figure.value or 0.0)
+    scale = 100 if is_share(figure) else 1
+    value = scale * (figure.value or 0.0)
     for low, high, width in ((figure.low_species, figure.high_species, 1.0), (figure.low, figure.high, 3.0)):
         if low is not None and high is not None:
-            axes.plot([100 * low, 100 * high], [place, place], color=colour, linewidth=width, solid_capstyle="butt")
+            axes.plot([scale * low, scale * high], [place, place], color=colour, linewidth=width, solid_capstyle="butt")
     axes.plot(value, place, "o", color=colour, markersize=6, markeredgecolor="white", markeredgewidth=0.8)
     axes.annotate(
-        f"{value:.1f}", (value, place), xytext=(0, 6), textcoords="offset points", ha="center", fontsize=7, color=INK
+        amount(figure, figure.value),
+        (value, place),
+        xytext=(0, 6),
+        textcoords="offset points",
+        ha="center",
+        fontsize=7,
+        color=INK,
     )
 
 
 def _chance(axes: Axes, figures: list[Figure | None]) -> None:
-    chances = {one.chance for one in figures if one is not None and one.chance is not None}
+    shown = [one for one in figures if one is not None]
+    chances = {one.chance for one in shown if one.chance is not None}
     if len(chances) == 1:
-        axes.axvline(100 * chances.pop(), color=MUTED, linewidth=1, linestyle="--", label="chance")
+        axes.axvline(
+            chances.pop() * (100 if is_share(shown[0]) else 1), color=MUTED, linewidth=1, linestyle="--", label="chance"
+        )
 
 
 def _legend(axes: Axes, board: Leaderboard, key: str) -> None:

@@ -14,6 +14,7 @@ __all__ = [
     "amount",
     "cell",
     "escape_markdown",
+    "is_share",
     "label",
     "percent",
     "result_tables",
@@ -109,9 +110,14 @@ def _range(figure: Figure, low: float | None, high: float | None) -> str:
     return f"{amount(figure, low)}{dash}{amount(figure, high)}"
 
 
+def is_share(figure: Figure) -> bool:
+    """Tell whether a figure is shown in percent."""
+    return figure.metric not in _NOT_SHARES
+
+
 def amount(figure: Figure, value: float | None) -> str:
     """Return a value of a figure as percent, or as it is where it is no share."""
-    if figure.metric in _NOT_SHARES:
+    if not is_share(figure):
         return "–" if value is None else f"{value:.2f}"
     return percent(value)
 
