@@ -37,7 +37,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sides import alone, chosen, line
+from sides import alone, chosen, line, resident, start_peak
 
 DIM, RANKS, SEED = 512, 7, 0
 BIAS = -10.0
@@ -187,19 +187,11 @@ def _start(device: str) -> int:
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
         return torch.cuda.memory_allocated()
-    # 5 resets the peak (man 5 proc).
-    Path("/proc/self/clear_refs").write_text("5")
-    return _status("VmRSS")
+    return start_peak()
 
 
 def _peak(device: str) -> int:
-    return torch.cuda.max_memory_allocated() if device == "cuda" else _status("VmHWM")
-
-
-def _status(key: str) -> int:
-    found = re.search(rf"^{key}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
-    assert found, f"/proc/self/status has no {key}"
-    return int(found.group(1)) * 1024
+    return torch.cuda.max_memory_allocated() if device == "cuda" else resident()
 
 
 # -- time --------------------------------------------------------------------------------------------------------------
