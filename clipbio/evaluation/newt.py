@@ -49,12 +49,13 @@ Judged = tuple[Task, FloatArray]
 
 @dataclass(frozen=True)
 class NewtDetail:
-    """The share of right answers of every task of a split, for the report."""
+    """The share of right answers of every task of a split and what guessing reaches, for the report."""
 
     task: str
     split: str
     tasks: tuple[Task, ...]
     accuracy_T: FloatArray
+    chance_T: FloatArray
 
 
 class Newt:
@@ -136,7 +137,7 @@ class Newt:
             figures.append(Figure(*everything, "std", float(np.std(per_run))))
         figures.append(Figure(*everything, "unlabelled", test.left_out))
         accuracy_T = np.array([right_N.mean() for _, right_N in judged])
-        detail = NewtDetail(self.task, test.split, tuple(tasks), accuracy_T)
+        detail = NewtDetail(self.task, test.split, tuple(tasks), accuracy_T, _chances(tasks))
         return Result(flatten(figures), (detail,), tuple(answers))
 
     def _right(self, task: Task, train: Annotated, test: Annotated, run: int) -> NDArray[np.float64]:
@@ -151,7 +152,7 @@ class Newt:
     def _figures(self, path: tuple[str, str, str], judged: Sequence[Judged]) -> Iterator[Figure]:
         """Yield the accuracy over images and over tasks."""
         right_N = np.concatenate([one for _, one in judged])
-        chance_T = np.array([1 / len(np.unique(task.label_M)) for task, _ in judged])
+        chance_T = _chances([task for task, _ in judged])
         sizes_T = np.array([len(one) for _, one in judged])
         interval = macro_interval = None
         if self.bootstrap:
@@ -172,6 +173,10 @@ class Newt:
             for task, one in judged
         ]
         return percentiles(np.mean(means, axis=0))
+
+
+def _chances(tasks: Sequence[Task]) -> FloatArray:
+    return np.array([1 / len(np.unique(task.label_M)) for task in tasks])
 
 
 def _tasks(train: Annotated, test: Annotated) -> list[Task]:

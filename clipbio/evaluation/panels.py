@@ -11,12 +11,15 @@ from clipbio.evaluation.hierarchy_panel import hierarchy_panels
 from clipbio.evaluation.key_query import KeyQueryDetail
 from clipbio.evaluation.key_query_plot import error_plot
 from clipbio.evaluation.line_plots import Line, line_plot
+from clipbio.evaluation.newt import NewtDetail
 from clipbio.evaluation.open_set import OpenSetDetail
 from clipbio.evaluation.panel import Panel
 from clipbio.evaluation.pictures import Album
 from clipbio.evaluation.rejection import rates
 from clipbio.evaluation.table import label
 from clipbio.evaluation.taxon_consistent import TaxonConsistentDetail
+from clipbio.evaluation.traits import TraitsDetail
+from clipbio.evaluation.traits_panel import newt_panels, traits_panels
 from clipbio.taxonomy import RANKS
 
 __all__ = ["panels"]
@@ -29,6 +32,8 @@ def panels(details: Sequence[object], album: Album) -> list[Panel]:
         *_open_set([one for one in details if isinstance(one, OpenSetDetail)], album),
         *_taxon_consistent([one for one in details if isinstance(one, TaxonConsistentDetail)], album),
         *hierarchy_panels([one for one in details if isinstance(one, HierarchyDetail)], album),
+        *newt_panels([one for one in details if isinstance(one, NewtDetail)], album),
+        *traits_panels([one for one in details if isinstance(one, TraitsDetail)], album),
     ]
 
 

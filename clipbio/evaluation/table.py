@@ -26,6 +26,8 @@ _LABELS = {
     "top1": "top-1",
     "top5": "top-5",
     "macro_top1": "macro top-1",
+    "macro_f1": "macro F1",
+    "micro_f1": "micro F1",
     "mean": "mean",
     "text_to_image": "text to image",
     "image_to_text": "image to text",
