@@ -23,9 +23,9 @@ def traits_panels(details: Sequence[TraitsDetail], album: Album) -> list[Panel]:
     """Return one plot per split of how well each trait is read."""
     plots = []
     for one in details:
-        caption = f"{one.split}: average precision of each trait"
+        caption = f"{label(one.task)}, {one.split}: average precision of each trait"
         content = ranked_plot(one.names, one.precision_L, one.share_L, x_label="average precision, %")
-        plots.append((caption, album.plot(f"{one.task}-{one.split}", content, f"{label(one.task)}, {caption}")))
+        plots.append((caption, album.plot(f"{one.task}-{one.split}", content, caption)))
     note = "Diamond: the share of images with the trait, about the average precision of a random order."
     return [Panel("Traits", note, plots)] if plots else []
 
@@ -40,14 +40,14 @@ def newt_panels(details: Sequence[NewtDetail], album: Album) -> list[Panel]:
         weakest = np.argsort(one.accuracy_T, kind="stable")[:_WEAKEST]
         named = tuple(one.tasks[place].name for place in weakest)
         drawn = {
-            f"{one.split}: every task by cluster": spread_plot(groups, x_label="images answered right, %"),
-            f"{one.split}: the weakest tasks": ranked_plot(
+            "every task by cluster": spread_plot(groups, x_label="images answered right, %"),
+            "the weakest tasks": ranked_plot(
                 named, one.accuracy_T[weakest], one.chance_T[weakest], x_label="images answered right, %"
             ),
         }
-        for number, (caption, content) in enumerate(drawn.items()):
-            alt = f"{label(one.task)}, {caption}"
-            plots.append((caption, album.plot(f"{one.task}-{one.split}-{number}", content, alt)))
+        for number, (shown, content) in enumerate(drawn.items()):
+            caption = f"{label(one.task)}, {one.split}: {shown}"
+            plots.append((caption, album.plot(f"{one.task}-{one.split}-{number}", content, caption)))
     note = "A dot is a task, a bar across the mean of its cluster. Diamond: what guessing reaches; dashes: half."
     return [Panel("Small tasks", note, plots)] if plots else []
 
