@@ -14,19 +14,19 @@ from clipbio.evaluation.key_query_table import grids, is_key_query
 from clipbio.evaluation.panels import panels
 from clipbio.evaluation.pictures import Album, Picture, Thumbnail
 from clipbio.evaluation.plots import variant_plot
+from clipbio.evaluation.published_table import published_rows
 from clipbio.evaluation.retrieval import RetrievalDetail
 from clipbio.evaluation.sections import TypeSection, curves, query_section, shown_details, type_section
 from clipbio.evaluation.table import (
     ResultTable,
-    amount,
     cell,
     escape_markdown,
     label,
     percent,
     result_tables,
     span,
-    species_span,
 )
+from clipbio.evaluation.table_blocks import blocks
 from clipbio.files import write_text
 from clipbio.templates import template_environment
 
@@ -56,6 +56,7 @@ def write_report(
     history: Sequence[Mapping[str, object]] = (),
     results: Sequence[Result] = (),
     thumbnail: Thumbnail | None = None,
+    expected: str | None = None,
 ) -> Path:
     """Write `report.html`, `report.md` and `report_files/` into the run folder and return the path of the page.
 
@@ -67,6 +68,7 @@ def write_report(
         history: the lines of metrics.jsonl, each with `step`.
         results: what the benchmarks returned; their details give plots and examples.
         thumbnail: image bytes by specimen id, for the examples.
+        expected: name under which figures of the model were published, see `expected.expected_name`.
     """
     album = Album(thumbnail)
     tables = result_tables(metrics)
@@ -77,6 +79,7 @@ def write_report(
         "tasks": _by_task([table for table in tables if not is_key_query(table)]),
         "over_species": any(key.endswith("/low_species") for key in metrics),
         "with_texts": any(table.task in ("zero_shot", "retrieval") for table in tables),
+        "published": published_rows(metrics, expected),
         "grids": grids(tables),
         "curves": curves(history, album),
         "sections": _split_sections(details, tables, album),
@@ -97,7 +100,7 @@ def write_report(
 def _environment(*, autoescape: bool) -> Environment:
     environment = template_environment(_TEMPLATES, autoescape=autoescape)
     environment.filters |= {"percent": percent, "label": label, "cell": cell, "span": span, "value": _value}
-    environment.filters |= {"md": escape_markdown, "species_span": species_span, "amount": amount}
+    environment.filters |= {"md": escape_markdown, "blocks": blocks}
     return environment
 
 

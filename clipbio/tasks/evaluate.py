@@ -16,6 +16,7 @@ from clipbio.data.datamodule import SpecimenData
 from clipbio.distributed import World, barrier, broadcast, join_world, leave_world
 from clipbio.errors import ClipbioError
 from clipbio.evaluation.benchmark import AnyBenchmark
+from clipbio.evaluation.expected import expected_name
 from clipbio.files import write_json
 from clipbio.losses import MaskedTokens, TaxonClassifier
 from clipbio.models import MultiTower
@@ -81,6 +82,8 @@ def _evaluate(config: Config, folder: RunFolder, world: World, started: float) -
     own = without_suites(config)["benchmark"]
     only_sets = not own and bool(config.get("benchmark"))
     config = _complete(config, checkpoint["clipbio"]["config"] if checkpoint is not None else {}, only_sets)
+    # A name that is unknown is told before anything is encoded.
+    expected_name({}, config["expected"])
     check_signatures({key: config.get(key) for key in ("model", "data", "benchmark")})
     device = device_of(str(config["trainer"]["accelerator"]), world)
     data = None if only_sets else build_data(config, world)

@@ -13,6 +13,7 @@ from clipbio.data.roots import shown
 from clipbio.evaluation.answer_files import ANSWERS, write_answers
 from clipbio.evaluation.clip_benchmark_results import FOLDER, clip_benchmark_results, write_clip_benchmark
 from clipbio.evaluation.console import console_table
+from clipbio.evaluation.expected import expected_name
 from clipbio.evaluation.pictures import Thumbnail
 from clipbio.evaluation.report import write_report
 from clipbio.evaluation.species_intervals import with_species_intervals
@@ -68,6 +69,7 @@ def finish_run(
         history=read_history(folder.metrics_log),
         results=[validation.result],
         thumbnail=_thumbnails(data, suites, validation),
+        expected=expected_name(identity["model"], config.get("expected")),
     )
     console.print(console_table(metrics))
     for name, ids in validation.skipped.items():
