@@ -11,7 +11,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from clipbio.evaluation.key_query_table import deepest_metric, is_key_query
-from clipbio.evaluation.table import ResultTable, amount, cell, label, percent, result_tables
+from clipbio.evaluation.table import ResultTable, amount, cell, label, percent, result_tables, side_by_side
 
 __all__ = ["CONSOLE_WIDTH", "console_table", "table_width"]
 
@@ -35,7 +35,7 @@ def console_table(metrics: Mapping[str, float]) -> Group:
     metrics of the others has its own first one, and a variant of which nothing is measured has no line.
     """
     tasks: dict[str, list[ResultTable]] = {}
-    for group in result_tables(metrics):
+    for group in side_by_side(result_tables(metrics)):
         tasks.setdefault(group.task, []).append(group)
     return Group(
         *(

@@ -17,6 +17,7 @@ from clipbio.evaluation.figures import Figure, flatten
 from clipbio.evaluation.key_query_figures import Measure, Measured, harmonic_figures, rank_figures
 from clipbio.evaluation.key_query_forms import FORMS, Protocol, Texts, Wording, join
 from clipbio.evaluation.key_query_pairs import ALL_KEYS, PROTOTYPES, KeyPool, Matched, Queries
+from clipbio.evaluation.protocols import OWN, task_name
 from clipbio.evaluation.specimens import Specimens
 from clipbio.taxonomy import RANKS
 from clipbio.text import TEXT_TYPES, MissingRanks
@@ -29,7 +30,6 @@ SEEN_OF = {"val_unseen": "val", "unseen": "test"}
 """The seen queries that stand beside unseen ones in a harmonic mean."""
 
 _KEYS = (*FORMS, *ALL_KEYS, *PROTOTYPES)
-_PROTOCOLS = ("clipbio", "clibd")
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class KeyQuery:
         distinct: also count the K nearest distinct taxa instead of records, as variants `..._distinct`.
         unseen_keys: where unseen queries have no split `key_unseen`: auto takes the other specimens of their split as
             keys too, none leaves them without.
-        protocol: clipbio, or clibd: names compared as strings, a missing one too.
+        protocol: clipbio, or clibd: names compared as strings, a missing one too; it has no prototypes among the keys.
         text_type: the text of a record.
         template: one template with `{}` for the name.
         missing_ranks: what taxonomic text does with a missing rank.
@@ -68,6 +68,8 @@ class KeyQuery:
         bootstrap: resamples of the intervals, 0 for none.
         seed: seed of the intervals.
     """
+
+    PROTOCOLS = ("clibd",)
 
     def __init__(
         self,
@@ -90,11 +92,11 @@ class KeyQuery:
         check_choices("key_query", "keys", keys, _KEYS)
         check_choices("key_query", "ranks", ranks, RANKS)
         check_choices("key_query", "unseen_keys", [unseen_keys], ("auto", "none"))
-        check_choices("key_query", "protocol", [protocol], _PROTOCOLS)
+        check_choices("key_query", "protocol", [protocol], (OWN, *self.PROTOCOLS))
         if not ks or min(ks) < 1:
             raise ClipbioError(f"benchmark key_query: ks={list(ks)}; give whole numbers from 1 up")
-        if protocol == "clibd" and (odd := [key for key in keys if key in PROTOTYPES]):
-            raise ClipbioError(f"benchmark key_query: protocol=clibd has no {', '.join(odd)}; leave them out of keys")
+        if protocol == "clibd":
+            keys = _without_prototypes(keys)
         self.queries, self.keys, self.ranks = tuple(queries), tuple(keys), tuple(ranks)
         self.distinct, self.unseen_keys, self.protocol = distinct, unseen_keys, protocol
         check_choices("key_query", "text_type", [text_type], TEXT_TYPES)
@@ -105,7 +107,7 @@ class KeyQuery:
         self.wording = Wording(text_type, template, missing_ranks, protocol)
         self.splits = None if splits is None else tuple(splits)
         self.measure = Measure(tuple(ks), bootstrap, seed)
-        self.task = "key_query" if protocol == "clipbio" else f"key_query_{protocol}"
+        self.task = task_name("key_query", protocol)
 
     def needed(self, evaluated: Sequence[str], available: Collection[str]) -> tuple[str, ...]:
         """Name the splits that hold keys for these queries."""
@@ -195,6 +197,16 @@ class KeyQuery:
         yield Figure(*path, "queries", len(label_QR))
         yield Figure(*path, f"without_{query}", len(specimens) - len(label_QR))
         yield Figure(*path, "keys", matched.num_keys)
+
+
+def _without_prototypes(keys: Sequence[str]) -> tuple[str, ...]:
+    """Return the keys that the published protocol has: the usual list serves for both forms."""
+    kept = tuple(key for key in keys if key not in PROTOTYPES)
+    if not kept:
+        raise ClipbioError(f"benchmark key_query: protocol=clibd has no {', '.join(keys)}; give other keys")
+    if len(kept) < len(keys):
+        logger.info("key_query: protocol=clibd has no prototypes: %s", ", ".join(kept))
+    return kept
 
 
 def _all_specimens(data: Mapping[str, SplitData], names: Sequence[str]) -> list[Specimens]:

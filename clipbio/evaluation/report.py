@@ -24,6 +24,7 @@ from clipbio.evaluation.table import (
     label,
     percent,
     result_tables,
+    side_by_side,
     span,
 )
 from clipbio.evaluation.table_blocks import blocks
@@ -71,7 +72,7 @@ def write_report(
         expected: name under which figures of the model were published, see `expected.expected_name`.
     """
     album = Album(thumbnail)
-    tables = result_tables(metrics)
+    tables = side_by_side(result_tables(metrics))
     details = [detail for result in results for detail in result.details]
     context = {
         "title": title,

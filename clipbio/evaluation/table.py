@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from clipbio.evaluation.figures import Figure, parse
+from clipbio.evaluation.protocols import PROTOCOLS
 from clipbio.taxonomy import RANKS
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "label",
     "percent",
     "result_tables",
+    "side_by_side",
     "span",
     "species_span",
 ]
@@ -42,6 +44,9 @@ _LABELS = {
 }
 # Numbers that are not shares; depths and distances are counted in ranks.
 _NOT_SHARES = ("brier", "depth", "distance", "distance_wrong", "fisher", "nll")
+
+
+_AS = ", as "
 
 
 @dataclass
@@ -146,6 +151,26 @@ def result_tables(metrics: Mapping[str, float]) -> list[ResultTable]:
 def _place(variant: str) -> int:
     """Return where a row stands: ranks from the species up, then others in their order, then the mean."""
     return RANKS[::-1].index(variant) if variant in RANKS else len(RANKS) + (variant == "mean")
+
+
+def side_by_side(tables: Sequence[ResultTable]) -> list[ResultTable]:
+    """Put the published forms of a task into the table of our own form: a row `VARIANT, as PROTOCOL` below each."""
+    found = {(table.task, table.split): table for table in tables}
+    for table in tables:
+        protocol = next((one for one in PROTOCOLS if table.task.endswith(f"_{one}")), "")
+        own = found.get((table.task.removesuffix(f"_{protocol}"), table.split))
+        if protocol and own is not None and own is not table:
+            del found[table.task, table.split]
+            rows: dict[str, dict[str, dict[str, Figure]]] = {}
+            for name, row in (
+                *own.rows.items(),
+                *((f"{name}{_AS}{protocol}", row) for name, row in table.rows.items()),
+            ):
+                rows.setdefault(name.split(_AS)[0], {})[name] = row
+            ordered = sorted(rows.items(), key=lambda group: group[0] == "mean")
+            joined = {name: row for _, group in ordered for name, row in group.items()}
+            found[own.task, own.split] = ResultTable(own.task, own.split, joined)
+    return list(found.values())
 
 
 def _fold_controls(table: ResultTable) -> None:

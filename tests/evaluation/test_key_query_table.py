@@ -191,7 +191,7 @@ def test_the_published_form_takes_a_missing_name_for_a_name():
         ({"queries": ["imag"]}, "queries has no choice 'imag'; did you mean 'image'"),
         ({"keys": ["text_prototypes"]}, "did you mean 'text_prototype'"),
         ({"ks": (0,)}, "ks="),
-        ({"protocol": "clibd"}, "protocol=clibd has no text_prototype"),
+        ({"protocol": "clibd", "keys": ["text_prototype"]}, "protocol=clibd has no text_prototype; give other keys"),
         ({"unseen_keys": "all"}, "unseen_keys has no choice 'all'"),
         ({"unseen_keys": "some"}, "has no choice 'some'; valid are: auto, none$"),
         ({"text_type": "taxonomy"}, "text_type has no choice 'taxonomy'; did you mean 'taxonomic'"),

@@ -6,7 +6,7 @@ from rich.console import Console
 from clipbio.evaluation.console import console_table
 from clipbio.evaluation.figures import Figure, flatten
 from clipbio.evaluation.matrix import write_matrix
-from clipbio.evaluation.table import cell, escape_markdown, result_tables
+from clipbio.evaluation.table import cell, escape_markdown, result_tables, side_by_side
 
 
 def metrics_of(top1: float, *, split: str = "unseen") -> dict[str, float]:
@@ -173,3 +173,34 @@ def test_the_console_shows_the_first_answer_of_each_rank_the_deepest_first():
     console.print(console_table(metrics))
     heading = next(line for line in console.export_text().splitlines() if "species" in line)
     assert " ".join(heading.split()) == "split species micro@1 genus micro@1 family micro@1 n"
+
+
+def test_published_forms_stand_below_our_own():
+    figures = [
+        Figure(task, "test", variant, metric, value, 0.1, 0.9, 40, 0.1)
+        for task, variant, metric, value in [
+            ("zero_shot", "common", "top1", 0.5),
+            ("zero_shot", "taxonomic", "top1", 0.6),
+            ("zero_shot", "mean", "top1", 0.55),
+            ("zero_shot_bioclip_v1", "common", "top1", 0.45),
+            ("zero_shot_bioclip_v1", "common", "top3", 0.75),
+            ("zero_shot_bioclip_v1", "label", "top1", 0.35),
+            ("zero_shot_bioclip_v2", "common", "top1", 0.44),
+            ("few_shot_bioclip_v2", "5_shot", "mean", 0.4),
+        ]
+    ]
+    metrics = flatten(figures)
+    alone, both = side_by_side(result_tables(metrics))
+    assert (alone.task, list(alone.rows)) == ("few_shot_bioclip_v2", ["5_shot"])
+    assert list(both.rows) == [
+        "common",
+        "common, as bioclip_v1",
+        "common, as bioclip_v2",
+        "taxonomic",
+        "label, as bioclip_v1",
+        "mean",
+    ]
+    assert both.rows["common, as bioclip_v1"]["top3"].value == 0.75
+    lines = shown(figures)
+    assert not any("Zero shot bioclip" in line for line in lines)
+    assert any("as bioclip v1" in line and "45.0" in line for line in lines)
