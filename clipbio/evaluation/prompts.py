@@ -24,6 +24,7 @@ __all__ = [
     "class_texts",
     "class_vectors",
     "encode_unit",
+    "prompt_sets",
 ]
 
 _PROMPTS_AT_ONCE = 4096
@@ -51,6 +52,13 @@ class PromptStyle:
         if self.text_type not in TEXT_TYPES:
             raise ClipbioError(f"unknown text type '{self.text_type}'{nearest(self.text_type, TEXT_TYPES)}")
         templates(self.template)
+
+
+def prompt_sets(template: str | Sequence[str]) -> dict[str, str | Sequence[str]]:
+    """Return the prompt sets to compare by name: several only where a list names sets instead of templates."""
+    if not isinstance(template, str) and template and all("{}" not in str(one) for one in template):
+        return {str(one): str(one) for one in template}
+    return {"": template}
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from clipbio.evaluation.benchmark import EncodeText, Result
 from clipbio.evaluation.choices import check_choices
 from clipbio.evaluation.embeddings import Candidates, SplitData
 from clipbio.evaluation.figures import Figure, flatten
-from clipbio.evaluation.prompts import ClassVectors, PromptStyle, class_vectors
+from clipbio.evaluation.prompts import ClassVectors, PromptStyle, class_vectors, prompt_sets
 from clipbio.evaluation.protocols import OWN, task_name
 from clipbio.evaluation.zero_shot_answers import TOP, ZeroShotDetail, ZeroShotFigures, answers_at, judged
 from clipbio.evaluation.zero_shot_bioclip import TOPS, published_answers, published_types
@@ -94,7 +94,7 @@ class ZeroShot:
             raise ClipbioError(f"benchmark zero_shot: scale={scale}; give a number above 0, such as 100")
         self.task = task_name("zero_shot", protocol)
         self.text_types = tuple(dict.fromkeys(text_types))
-        self.sets = _sets(template)
+        self.sets = prompt_sets(template)
         self.styles = [
             PromptStyle(text_type, one, missing_ranks, sentences)
             for one in self.sets.values()
@@ -189,13 +189,6 @@ class ZeroShot:
             right_N = (found.place_N == 0).double().numpy()
             answers.append(Answers(*path, "top1", data.images.ids, right_N, found.names))
         return Result(flatten(figures), (), tuple(answers))
-
-
-def _sets(template: str | Sequence[str]) -> dict[str, str | Sequence[str]]:
-    """Return the prompt sets to compare by name: several only where a list names sets instead of templates."""
-    if not isinstance(template, str) and template and all("{}" not in str(one) for one in template):
-        return {str(one): str(one) for one in template}
-    return {"": template}
 
 
 def _added(left: ClassVectors, right: ClassVectors) -> ClassVectors:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from clipbio.data.datamodule import SpecimenData
+from clipbio.evaluation.prompts import prompt_sets
 from clipbio.evaluation.protocols import OWN
 from clipbio.evaluation.split_facts import hash_lines
 from clipbio.models import MultiTower
@@ -111,8 +112,13 @@ def _settings(config: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 
 def _templates(config: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """Return name and hash of the prompt templates of every benchmark that has any."""
-    found = {name: one for name, one in _settings(config, "template").items() if one}
+    """Return name and hash of the prompt templates of every benchmark that has any, of several sets `NAME@SET`."""
+    asked = {name: one for name, one in _settings(config, "template").items() if one}
+    found = {
+        f"{name}@{key}" if key else name: one
+        for name, template in asked.items()
+        for key, one in prompt_sets(template).items()
+    }
     return {name: {"id": template_id(one), "hash": hash_lines(templates(one))} for name, one in found.items()}
 
 
