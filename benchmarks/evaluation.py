@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
+from evaluation_zero_shot import zero_shot
+
 from evaluation_probe import probe
 from evaluation_simpleshot import simpleshot
 from sides import chosen
@@ -16,6 +18,7 @@ from sides import chosen
 CASES: dict[str, Callable[[float], str]] = {
     "evaluation/simpleshot_nabirds": simpleshot,
     "evaluation/probe_nabirds": probe,
+    "evaluation/zero_shot_500k_taxa": zero_shot,
 }
 
 

@@ -2,7 +2,7 @@
 
 Ours streams over the class vectors, a memory-mapped float32 file; the peer is one matrix product with `torch.topk` over
 all scores (4 GB), on the same vectors in memory. Both give the five best classes of each image; `with_ranks` adds the
-rank of the target. The sides run in turn in one process; a process of its own per side measures the peak of its memory
+rank of the target. The sides run in turn in one process; another process per side measures the peak of its memory
 (VmHWM), inputs, libraries and all. `cpu` holds the CPU seconds of the fastest run: steadier where others work.
 
 Shape suffixes: N images, C classes, D dimensions.
@@ -23,6 +23,9 @@ from torch import Tensor
 
 from sides import alone, line
 
+__all__ = ["zero_shot"]
+
+NAME = "evaluation/zero_shot_500k_taxa"
 CLASSES, IMAGES, DIM, K = 500_000, 2_000, 768, 5
 SEED, RUNS = 0, 3
 _PART = 50_000
@@ -30,17 +33,16 @@ _PART = 50_000
 Side = Callable[[Tensor, Any, Tensor, bool], tuple[Tensor, ...]]
 
 
-def zero_shot_500k_taxa(*, classes: int = CLASSES, images: int = IMAGES, runs: int = RUNS) -> str:
+def zero_shot(scale: float) -> str:
     """Return the line of the case."""
+    classes = round(CLASSES * scale)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "taxa.npy"
         write_taxa(path, classes)
-        peaks = {side: alone(peak_gib, side, str(path), images) for side in ("ours", "peer")}
-        measured = compare(path, images, runs)
-    return line(
-        "evaluation/zero_shot_500k_taxa", peer_name=f"torch {torch.__version__}: whole product and topk", unit="s",
-        less_is_better=True, classes=classes, images=images, peak_gib=[peaks["ours"], peaks["peer"]], **measured,
-    )  # fmt: skip
+        peaks = [alone(peak_gib, side, str(path)) for side in ("ours", "peer")]
+        measured = alone(compare, path)
+    peer_name = f"torch {torch.__version__}: whole product and topk"
+    return line(NAME, peer_name=peer_name, unit="s", less_is_better=True, classes=classes, peak_gib=peaks, **measured)
 
 
 def write_taxa(path: Path, classes: int) -> None:
@@ -53,12 +55,12 @@ def write_taxa(path: Path, classes: int) -> None:
     file.flush()
 
 
-def made_images(prototypes: Any, images: int) -> tuple[Tensor, Tensor]:
+def made_images(prototypes: Any) -> tuple[Tensor, Tensor]:
     """Return unit vectors that lean to their class, a cosine of about 0.17, and these classes."""
     generator = torch.Generator().manual_seed(SEED)
-    target_N = torch.randint(0, len(prototypes), (images,), generator=generator)
+    target_N = torch.randint(0, len(prototypes), (IMAGES,), generator=generator)
     own_ND = torch.from_numpy(np.array(prototypes[target_N.numpy()]))
-    noise_ND = torch.nn.functional.normalize(torch.randn(images, DIM, generator=generator), dim=1)
+    noise_ND = torch.nn.functional.normalize(torch.randn(IMAGES, DIM, generator=generator), dim=1)
     return torch.nn.functional.normalize(0.17 * own_ND + noise_ND, dim=1), target_N
 
 
@@ -79,10 +81,10 @@ def peer(images_ND: Tensor, prototypes: Any, target_N: Tensor, ranks: bool) -> t
     return (top_NK, *([target_ranks(scores_NC, target_N, tolerance=SCORE_TOLERANCE)] if ranks else []))
 
 
-def peak_gib(side: str, path: str, images: int) -> float:
+def peak_gib(side: str, path: str) -> float:
     """Return the peak of the memory of this process, once a side has run."""
     prototypes: Any = np.load(path, mmap_mode="r" if side == "ours" else None)
-    images_ND, target_N = made_images(prototypes, images)
+    images_ND, target_N = made_images(prototypes)
     if side == "ours":
         ours(images_ND, prototypes, target_N, ranks=True)
     else:
@@ -91,16 +93,16 @@ def peak_gib(side: str, path: str, images: int) -> float:
     return int(status.split("VmHWM:")[1].split()[0]) / 2**20
 
 
-def compare(path: Path, images: int, runs: int) -> dict[str, Any]:
+def compare(path: Path) -> dict[str, Any]:
     """Return median seconds of both sides, without and with ranks, and whether the answers are the same."""
     mapped = np.load(path, mmap_mode="r")
     prototypes_CD = torch.from_numpy(np.load(path))
-    images_ND, target_N = made_images(mapped, images)
+    images_ND, target_N = made_images(mapped)
     sides: dict[str, tuple[Side, Any]] = {"ours": (ours, mapped), "peer": (peer, prototypes_CD)}
     seconds: dict[tuple[str, bool], list[float]] = {}
     cpu: dict[str, float] = {}
     answers: dict[str, tuple[Tensor, ...]] = {}
-    for number in range(runs + 1):
+    for number in range(RUNS + 1):
         for ranks in (False, True):
             for name, (side, given) in sides.items():
                 start, began = time.perf_counter(), time.process_time()
@@ -121,7 +123,3 @@ def compare(path: Path, images: int, runs: int) -> dict[str, Any]:
         "same_ranks": float((answers["ours"][1] == answers["peer"][1]).float().mean()),
         "top1": float((answers["ours"][1] == 0).float().mean()),
     }
-
-
-if __name__ == "__main__":
-    print(zero_shot_500k_taxa())

@@ -46,10 +46,11 @@ def test_an_evaluation_says_what_was_measured(
         tmp_path / "two",
         garden,
         "model.seed=1",
-        "benchmark.zero_shot.template=plain",
+        "benchmark.zero_shot.template=[photo,plain]",
         "species_intervals=false",
     )
     assert second["model"]["weights"] != first["model"]["weights"]
-    assert second["templates"]["zero_shot"]["hash"] != first["templates"]["zero_shot"]["hash"]
+    assert second["templates"]["zero_shot@plain"]["hash"] != first["templates"]["zero_shot"]["hash"]
+    assert second["templates"]["zero_shot@photo"] == first["templates"]["zero_shot"]
     assert (second["data"], second["splits"]) == (first["data"], first["splits"])
     assert not any(key.endswith("_species") for key in json.loads((tmp_path / "two" / "metrics.json").read_text()))
