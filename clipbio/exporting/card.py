@@ -48,6 +48,7 @@ class RunFacts:
     evaluated: str = ""
     licence: str = _UNKNOWN
     barcodes: bool = False
+    library: str = "open_clip"
 
 
 def model_card(
@@ -71,7 +72,7 @@ def model_card(
 def _front_matter(facts: RunFacts) -> str:
     values = {
         "license": facts.licence,
-        "library_name": "open_clip",
+        "library_name": facts.library,
         "pipeline_tag": "zero-shot-image-classification",
         "tags": ["clip", "biology", "taxonomy", "clipbio", *(["dna"] if facts.barcodes else [])],
     }

@@ -38,7 +38,7 @@ class BertDnaTrunk(DnaTrunk):
 
     def encode(self, tokens_BL: Tensor, mask_BL: Tensor) -> Tensor:
         """Return states_BLF of known tokens."""
-        if not len(tokens_BL):  # which transformers cannot reshape
+        if tokens_BL.shape[0] == 0:  # which transformers cannot reshape; `len` would bind a traced graph to this batch
             return torch.zeros(*tokens_BL.shape, self.width, device=tokens_BL.device)
         # A row without any token attends to its first place: over nothing, attention is not a number.
         attended_BL = mask_BL.clone()

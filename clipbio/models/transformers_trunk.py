@@ -50,8 +50,12 @@ class TransformersTrunk(TextTrunk):
         # Columns that are padding in every row cost time and change nothing.
         if self.pooling != "mean_all":
             length = int(mask_BL.any(dim=0).sum().clamp(min=1)) if mask_BL.numel() else 1
-            mask_BL, tokens_BL = mask_BL[:, :length], tokens_BL[:, :length]
-        mask_BL, tokens_BL = mask_BL.long(), tokens_BL.long()
+            tokens_BL = tokens_BL[:, :length]
+        return self.untrimmed(tokens_BL)
+
+    def untrimmed(self, tokens_BL: Tensor) -> Tensor:
+        """Return pooled features_BF of all columns, the same to rounding."""
+        mask_BL, tokens_BL = (tokens_BL != self.tokenizer.pad_id).long(), tokens_BL.long()
         states_BLF: Tensor = self.encoder(input_ids=tokens_BL, attention_mask=mask_BL).last_hidden_state
         if self.pooling == "first":
             return states_BLF[:, 0]

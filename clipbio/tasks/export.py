@@ -10,6 +10,7 @@ from typing import Any
 
 from clipbio.errors import ClipbioError, nearest
 from clipbio.exporting.card import RunFacts, model_card, read_run
+from clipbio.exporting.onnx_folder import write_onnx
 from clipbio.exporting.openclip_folder import CONFIG, WEIGHTS, write_openclip
 from clipbio.files import whole_folder, write_json, write_text
 from clipbio.models import ImageTrunk
@@ -30,6 +31,13 @@ import open_clip
 model, _, preprocess = open_clip.create_model_and_transforms("local-dir:FOLDER")  # or hf-hub:ORG/NAME
 tokenizer = open_clip.get_tokenizer("local-dir:FOLDER")
 model.eval()
+```"""
+_ONNX_USAGE = """```python
+import onnxruntime
+
+session = onnxruntime.InferenceSession("FOLDER/image.onnx")
+(vectors,) = session.run(["vectors"], {"pixels": pixels})  # text.onnx: {"tokens": tokens}
+transform = session.get_modelmeta().custom_metadata_map["clipbio"]
 ```"""
 
 
@@ -96,6 +104,17 @@ def _export_openclip(config: Config) -> None:
     log.info("%s written: open_clip loads %s as local-dir:%s", out, WEIGHTS, out)
 
 
+def _export_onnx(config: Config) -> None:
+    """Write a folder with each tower as an ONNX file."""
+    out = new_folder(config["out"], overwrite=flag(config["overwrite"], "overwrite"), mark=_FACTS)
+    loaded = load_model(config)
+    with whole_folder(out) as work:
+        exported = write_onnx(work, loaded.model, projection=str(config["projection"]))
+        _write_facts(work, config, loaded, exported.notes, exported.checks, _ONNX_USAGE)
+    told = ", ".join(f"{name.removesuffix('_cosine')} {value:.7f}" for name, value in exported.checks.items())
+    log.info("%s written: lowest cosine to the model %s", out, told)
+
+
 def _write_facts(
     folder: Path, config: Config, loaded: LoadedModel, notes: list[str], checks: Mapping[str, Any], usage: str
 ) -> None:
@@ -115,6 +134,7 @@ def _write_facts(
         evaluated="the run's own evaluation of its best checkpoint",
         licence=str(config["licence"]),
         barcodes="dna" in towers,
+        library=str(config["format"]),
     )
     preprocess: dict[str, Any] = {"dim": model.dim, "size": None}
     if "image" in model.modalities:
@@ -136,4 +156,5 @@ def _without_adapters(config: Any) -> Any:
 _FORMS: Mapping[str, Callable[[Config], None]] = {
     "checkpoint": _export_checkpoint,
     "open_clip": _export_openclip,
+    "onnx": _export_onnx,
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -22,7 +21,7 @@ from clipbio.tasks.parts import build_data, device_of
 from clipbio.text import Named
 from clipbio.training.encoder import TextEncoder
 
-__all__ = ["tower_identity", "write_labels"]
+__all__ = ["write_labels"]
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +48,7 @@ def write_labels(config: Config) -> None:
         style=style,
         made={
             "model": loaded.name,
-            "text_tower": tower_identity(tower, projection),
+            "text_tower": tower.vector_fingerprint(projection),
             "projection": projection,
             "source": source,
         },
@@ -58,15 +57,6 @@ def write_labels(config: Config) -> None:
     )
     left_out = "".join(f"; {count:,} {why}" for why, count in labels.facts["left_out"].items())
     log.info("%s written: %s taxa in %s dimensions%s", out, f"{len(labels):,}", labels.dim, left_out)
-
-
-def tower_identity(tower: Tower, projection: str = "default") -> str:
-    """Return a hash of what decides the vectors of a tower: trunk, tokenizer or transform, and projection."""
-    head = tower.projections[projection if projection in tower.projections else "default"]
-    digest = hashlib.sha256(f"{tower.fingerprint()}|{head}".encode())
-    for name, tensor in sorted(head.state_dict().items()):
-        digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _text_tower(loaded: LoadedModel, projection: str) -> Tower:
