@@ -22,6 +22,7 @@ VERBS = {
     "compare": ("put runs side by side: figures, differences, tests, a leaderboard", "clipbio.tasks.compare:compare"),
     "export": ("write the weights of a run as one file, adapters merged", "clipbio.tasks.export:export_weights"),
     "labels": ("write the vectors of a list of taxa as a label set", "clipbio.tasks.labels:write_labels"),
+    "predict": ("say what is on pictures: taxa, own labels or bins", "clipbio.tasks.predict:predict"),
     "prepare": ("turn a specimen table into shards with a manifest", "clipbio.tasks.prepare:prepare_shards"),
     "convert": ("write shards in another project's layout", "clipbio.tasks.convert:convert_shards"),
     "split": ("write which specimen stands in which split as a table", "clipbio.tasks.split:split_source"),

@@ -238,7 +238,10 @@ def test_the_layers_of_the_design_hold() -> None:
             "distributed",
             "templates",
             "progress",
+            "features",
         },
+        "labels": {"data", "errors", "evaluation", "files", "progress", "taxonomy", "text"},
+        "prediction": {"errors", "evaluation", "labels", "taxonomy", "text"},
         "data": {
             "taxonomy",
             "names",

@@ -71,4 +71,5 @@ def _mapped(path: Path, start: int, entry: dict[str, Any]) -> Array:
     shape, kind = tuple(entry["shape"]), _KINDS[entry["dtype"]]
     if end - begin != int(np.prod(shape)) * kind.itemsize or start + end > path.stat().st_size:
         raise ValueError("it is cut off")
-    return np.memmap(path, kind, "r", offset=start + begin, shape=shape)
+    # A private copy on write, which nobody writes to: torch takes it without copying.
+    return np.memmap(path, kind, "c", offset=start + begin, shape=shape)

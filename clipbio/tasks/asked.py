@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from clipbio.data.roots import local_folder
+from clipbio.data.stream import own_cores
+from clipbio.distributed import World
 from clipbio.errors import ClipbioError
 
-__all__ = ["flag", "new_folder", "report_folder", "whole_number"]
+__all__ = ["flag", "new_folder", "report_folder", "whole_number", "worker_count"]
 
 
 def flag(value: Any, key: str) -> bool:
@@ -23,6 +25,15 @@ def whole_number(value: Any, key: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise ClipbioError(f"{key}={value} must be a whole number")
     return value
+
+
+def worker_count(value: Any, key: str, world: World) -> int:
+    """Return a number of reading processes; `auto` is that of the cores of this process."""
+    if value == "auto":
+        return own_cores(world)
+    if (count := whole_number(value, key)) < 0:
+        raise ClipbioError(f"{key}={value} must be 0 or more, or auto")
+    return count
 
 
 def report_folder(value: Any, key: str = "out") -> Path | None:

@@ -13,7 +13,7 @@ import torch
 from clipbio.data.batch import EvaluationBatch
 from clipbio.data.datamodule import SpecimenData
 from clipbio.data.splits import IntArray
-from clipbio.data.stream import loader, own_cores
+from clipbio.data.stream import loader
 from clipbio.data.transforms import ImageTransform
 from clipbio.distributed import World
 from clipbio.errors import ClipbioError
@@ -21,7 +21,7 @@ from clipbio.evaluation.embed import Encode
 from clipbio.evaluation.store import EmbeddingStore
 from clipbio.files import file_state
 from clipbio.models import ImageTrunk
-from clipbio.tasks.asked import whole_number
+from clipbio.tasks.asked import whole_number, worker_count
 from clipbio.tasks.embeddings import fill_split, fill_store, identity_of
 from clipbio.tasks.loading import LoadedModel
 from clipbio.tasks.parts import build_cache, build_data
@@ -111,7 +111,10 @@ def pictures_wanted(config: Config, paths: Sequence[str], encoding: Encoding) ->
         raise ClipbioError("the tower 'image' of the model does not encode images")
     transform = ImageTransform(tower.trunk.spec, decoder=str(config["decoder"]))
     world, rows = encoding.world, np.arange(len(paths), dtype=np.int64)
-    size, workers = whole_number(config["batch_size"], "batch_size"), _workers(config, world)
+    size, workers = (
+        whole_number(config["batch_size"], "batch_size"),
+        worker_count(config["num_workers"], "num_workers", world),
+    )
     if size < 1:
         raise ClipbioError(f"batch_size={size} must be 1 or more")
 
@@ -129,11 +132,6 @@ def pictures_wanted(config: Config, paths: Sequence[str], encoding: Encoding) ->
         "content": _state_of(paths),
     }
     return Wanted(PICTURES, rows, lambda row: picture_id(paths[row]), identity, fill)
-
-
-def _workers(config: Config, world: World) -> int:
-    given = config["num_workers"]
-    return own_cores(world) if given == "auto" else whole_number(given, "num_workers")
 
 
 def _state_of(paths: Sequence[str]) -> str:

@@ -21,7 +21,7 @@ from clipbio.tasks.parts import build_data, device_of
 from clipbio.text import Named
 from clipbio.training.encoder import TextEncoder
 
-__all__ = ["write_labels"]
+__all__ = ["taxa_of", "text_encoder", "write_labels"]
 
 log = logging.getLogger(__name__)
 
@@ -39,12 +39,12 @@ def write_labels(config: Config) -> None:
     loaded = load_model(config)
     projection = str(config["projection"])
     tower = _text_tower(loaded, projection)
-    things, source = _taxa(config, loaded)
+    things, source = taxa_of(config, loaded)
     tower.to(device_of(str(config["trainer"]["accelerator"]), World()))
     labels = write_label_set(
         out,
         things,
-        _encoder(tower, projection),
+        text_encoder(tower, projection),
         style=style,
         made={
             "model": loaded.name,
@@ -69,12 +69,13 @@ def _text_tower(loaded: LoadedModel, projection: str) -> Tower:
     return loaded.model.tower("text")
 
 
-def _encoder(tower: Tower, projection: str) -> TextEncoder:
+def text_encoder(tower: Tower, projection: str) -> TextEncoder:
+    """Return what encodes texts with a text tower."""
     assert isinstance(tower.trunk, TextTrunk)
     return TextEncoder(tower, TextInput(tower.trunk.tokenizer), None, World(), projection=projection)
 
 
-def _taxa(config: Config, loaded: LoadedModel) -> tuple[Iterable[Named], dict[str, Any]]:
+def taxa_of(config: Config, loaded: LoadedModel) -> tuple[Iterable[Named], dict[str, Any]]:
     """Return the taxa, and where they come from."""
     if config["taxa"] is not None:
         if config.get("data") is not None or config["splits"] is not None:

@@ -8,7 +8,7 @@ from pathlib import Path
 __all__ = ["with_keys"]
 
 # Verb: the key that takes what has none.
-_KEYS = {"compare": "runs"}
+_KEYS = {"compare": "runs", "embed": "images", "predict": "images"}
 
 
 def with_keys(verb: str, arguments: Sequence[str]) -> list[str]:

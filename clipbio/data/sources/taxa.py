@@ -19,21 +19,22 @@ __all__ = ["read_taxa"]
 _NAMES = (*RANKS, "scientific_name", "common_name", "description", "label")
 
 
-def read_taxa(path: Path) -> Iterator[Specimen]:
+def read_taxa(path: Path, *, key: str = "taxa") -> Iterator[Specimen]:
     """Yield the taxa of a table, one row at a time.
 
     Columns are known by their usual names: the ranks, `scientific_name`, `common_name`, `label`, `description`.
 
     Args:
         path: A .csv, .csv.gz, .tsv, .tsv.gz or .parquet.
+        key: The setting that named it, for errors.
 
     Raises:
         ClipbioError: The file is not there, is damaged, or none of its columns names a taxon.
     """
     if not path.is_file():
-        raise ClipbioError(f"taxa={path}: there is no such file")
+        raise ClipbioError(f"{key}={path}: there is no such file")
     if not path.name.endswith(SUFFIXES):
-        raise ClipbioError(f"taxa={path}: a table is one of {', '.join(SUFFIXES)}")
+        raise ClipbioError(f"{key}={path}: a table is one of {', '.join(SUFFIXES)}")
     table = TabularFile(path)
     columns = {field: name for field, name in columns_of(table.columns, where=path.name).items() if field in _NAMES}
     if not columns:
