@@ -129,7 +129,13 @@ def linear_probe(
 
 
 def logistic_regression(
-    vectors_MD: FloatArray, class_M: IntArray, strength: float, seed: int = 0, start: Any = None
+    vectors_MD: FloatArray,
+    class_M: IntArray,
+    strength: float,
+    seed: int = 0,
+    start: Any = None,
+    *,
+    tolerance: float = 1e-6,
 ) -> Any:
     """Return scikit-learn's multinomial logistic regression, fitted.
 
@@ -139,10 +145,11 @@ def logistic_regression(
         strength: Inverse of the L2 penalty.
         seed: Seed of the solver.
         start: A model of the same classes to start from; it is changed and returned.
+        tolerance: Largest component of the gradient, which is a mean over examples, at which the solver ends.
     """
     from sklearn.linear_model import LogisticRegression
 
     # The gradient is a mean over examples: with hundreds of classes it lies below the usual tolerance from the start,
     # and the solver would end where it begins.
-    new = LogisticRegression(max_iter=1000, tol=1e-6, random_state=seed, warm_start=True)
+    new = LogisticRegression(max_iter=1000, tol=tolerance, random_state=seed, warm_start=True)
     return (new if start is None else start).set_params(C=strength).fit(vectors_MD, class_M)

@@ -49,7 +49,7 @@ def one_vs_rest(train_MD: Vectors, trait_ML: BoolArray, held_M: BoolArray, test_
             probability_NL[:, place] = trait_M[0]
             continue
         strength = _chosen_strength(moved_MD, trait_M, held_M)
-        probability_NL[:, place] = logistic_regression(moved_MD, trait_M, strength).predict_proba(moved_ND)[:, 1]
+        probability_NL[:, place] = _fitted(moved_MD, trait_M, strength).predict_proba(moved_ND)[:, 1]
     return probability_NL
 
 
@@ -58,14 +58,20 @@ def _chosen_strength(vectors_MD: Vectors, trait_M: NDArray[np.int64], held_M: Bo
     if not held_M.any() or held_M.all() or _is_constant(trait_M[~held_M]):
         return _DEFAULT
     best, best_loss = _DEFAULT, np.inf
+    model = None
     for strength in STRENGTHS:
-        model = logistic_regression(vectors_MD[~held_M], trait_M[~held_M], strength)
+        model = _fitted(vectors_MD[~held_M], trait_M[~held_M], strength, model)
         logit_M = model.decision_function(vectors_MD[held_M])
         loss = float((np.logaddexp(0, logit_M) - logit_M * trait_M[held_M]).mean())
         if loss >= best_loss:
             break
         best, best_loss = strength, loss
     return best
+
+
+def _fitted(vectors_MD: Vectors, trait_M: NDArray[np.int64], strength: float, start: Any = None) -> Any:
+    # Two classes need no more; with 1e-6 a trait takes several times as long, and AwA2 has 85.
+    return logistic_regression(vectors_MD, trait_M, strength, start=start, tolerance=1e-4)
 
 
 def _is_constant(trait_M: NDArray[np.int64]) -> bool:
@@ -83,7 +89,7 @@ def published_head(train_MD: Tensor, trait_ML: Tensor, test_ND: Tensor, *, lr: f
         head = nn.Sequential(
             nn.Linear(train_MD.shape[1], _HIDDEN), nn.Dropout(0.5), nn.Linear(_HIDDEN, trait_ML.shape[1])
         )
-        optimizer = torch.optim.Adam(head.parameters(), lr=lr)
+        optimizer = torch.optim.Adam(head.parameters(), lr=lr, fused=True)
         schedule = torch.optim.lr_scheduler.StepLR(optimizer, step_size=_HALVED_EVERY, gamma=0.5)
         loss_of = nn.BCEWithLogitsLoss()
         with torch.enable_grad():

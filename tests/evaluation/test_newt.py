@@ -90,8 +90,8 @@ def test_answers_and_details_stand_behind_the_figures(world):
 
 
 def test_the_published_search_is_that_of_scikit_learn(world, monkeypatch):
-    monkeypatch.setattr(newt_probes, "DRAWS", 25)
-    for task, seed in (("age", 0), ("age", 1), ("snow", 2)):
+    monkeypatch.setattr(newt_probes, "DRAWS", 12)
+    for task, seed in (("age", 0), ("snow", 1)):
         train, label, test, _ = arrays(world, task)
         centred, asked = train - train.mean(axis=0), test - train.mean(axis=0)
         centred, asked = (one / np.linalg.norm(one, axis=1, keepdims=True) for one in (centred, asked))
@@ -101,7 +101,7 @@ def test_the_published_search_is_that_of_scikit_learn(world, monkeypatch):
             "svc__gamma": scipy.stats.loguniform(1e-4, 1e-3),
         }
         pipeline = make_pipeline(StandardScaler(), SVC())
-        search = RandomizedSearchCV(pipeline, settings, n_iter=25, random_state=seed).fit(centred, label)
+        search = RandomizedSearchCV(pipeline, settings, n_iter=12, random_state=seed).fit(centred, label)
         assert svm_search(train, label, test, seed=seed).tolist() == search.predict(asked).tolist()
 
 

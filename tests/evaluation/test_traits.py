@@ -47,11 +47,11 @@ def by_hand(world):
     columns = []
     for one in trait.T:
         fitted = {
-            C: LogisticRegression(C=C, tol=1e-6, max_iter=1000).fit(train[~held], one[~held])
+            C: LogisticRegression(C=C, tol=1e-4, max_iter=1000).fit(train[~held], one[~held])
             for C in (0.1, 1, 10, 100, 1000)
         }
         losses = {C: log_loss(one[held], model.predict_proba(train[held])[:, 1]) for C, model in fitted.items()}
-        best = LogisticRegression(C=min(losses, key=losses.get), tol=1e-6, max_iter=1000).fit(train, one)
+        best = LogisticRegression(C=min(losses, key=losses.get), tol=1e-4, max_iter=1000).fit(train, one)
         columns.append(best.predict_proba(test)[:, 1])
     return np.stack(columns, axis=1)
 
