@@ -43,10 +43,11 @@ class VectorWriter:
     Args:
         path: The file.
         widths: Dimensions of each modality.
+        key: What the column of ids is called.
     """
 
-    def __init__(self, path: Path, widths: Mapping[str, int]) -> None:
-        self.path, self.widths = path, dict(widths)
+    def __init__(self, path: Path, widths: Mapping[str, int], key: str = "id") -> None:
+        self.path, self.widths, self.key = path, dict(widths), key
         self.rows = 0
         self._partial = path.with_name(f".{path.name}.partial")
 
@@ -83,10 +84,10 @@ class VectorWriter:
 
 
 class _ParquetWriter(VectorWriter):
-    def __init__(self, path: Path, widths: Mapping[str, int]) -> None:
-        super().__init__(path, widths)
+    def __init__(self, path: Path, widths: Mapping[str, int], key: str = "id") -> None:
+        super().__init__(path, widths, key)
         columns = [pa.field(name, pa.list_(pa.float32(), width)) for name, width in widths.items()]
-        self._schema = pa.schema([pa.field("id", pa.string(), nullable=False), *columns])
+        self._schema = pa.schema([pa.field(key, pa.string(), nullable=False), *columns])
         # Floats hardly compress, and dictionaries of them help nobody.
         self._file = pq.ParquetWriter(self._partial, self._schema, compression="zstd", use_dictionary=False)
 
@@ -101,8 +102,8 @@ class _ParquetWriter(VectorWriter):
 class _SafetensorsWriter(VectorWriter):
     """The header of safetensors tells all sizes, so tensors are kept in files of their own until they are known."""
 
-    def __init__(self, path: Path, widths: Mapping[str, int]) -> None:
-        super().__init__(path, widths)
+    def __init__(self, path: Path, widths: Mapping[str, int], key: str = "id") -> None:
+        super().__init__(path, widths, key)
         self._pieces: dict[str, BinaryIO] = {}
         for name in ("ids", *(f"{name}.{kind}" for name in widths for kind in ("mask", "vectors"))):
             self._pieces[name] = self._piece(name).open("w+b")
@@ -146,7 +147,9 @@ class _SafetensorsWriter(VectorWriter):
         return {"dtype": "U8", "shape": [size if name == "ids" else self.rows]}
 
 
-def vector_writer(folder: Path, name: str, *, widths: Mapping[str, int], format: str = "parquet") -> VectorWriter:
+def vector_writer(
+    folder: Path, name: str, *, widths: Mapping[str, int], format: str = "parquet", key: str = "id"
+) -> VectorWriter:
     """Return the writer of the table `name` in a folder.
 
     Raises:
@@ -156,7 +159,7 @@ def vector_writer(folder: Path, name: str, *, widths: Mapping[str, int], format:
         raise ClipbioError(f"format={format} is unknown{nearest(str(format), FORMATS)}")
     folder.mkdir(parents=True, exist_ok=True)
     kind = _ParquetWriter if format == "parquet" else _SafetensorsWriter
-    return kind(folder / f"{name}.{format}", widths)
+    return kind(folder / f"{name}.{format}", widths, key)
 
 
 def list_column(mask_N: Array, whole_ND: Array) -> pa.Array:

@@ -5,6 +5,7 @@ Shape suffixes: N rows of a file, n those that have a modality, D dimensions, T 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -24,7 +25,6 @@ from clipbio.data.splits import SplitRows
 from clipbio.errors import ClipbioError, nearest
 from clipbio.evaluation.embed import Collector, Gathered, Part
 from clipbio.evaluation.embedding_files import ABOUT, FORMATS, TEXTS
-from clipbio.features import key_of
 from clipbio.files import read_json
 
 __all__ = ["GivenEmbeddings"]
@@ -61,6 +61,7 @@ class GivenEmbeddings:
             raise ClipbioError(f"{folder / ABOUT} must hold an object, with 'normalised' and what else is known")
         self.about = about
         self.normalised = about.get("normalised") is True
+        self._dims: dict[int, str] = {}
 
     @property
     def has_texts(self) -> bool:
@@ -73,32 +74,53 @@ class GivenEmbeddings:
         known = {name for path in self._files() for name in _columns(path)}
         return tuple(name for name in _MODALITIES if name in known)
 
-    def gathered(self, split: SplitRows, *, encodable: Sequence[int], max_skipped_share: float) -> Gathered:
+    @property
+    def name(self) -> str:
+        """Say what made the vectors, as far as is known."""
+        return str(self.about.get("model") or self.folder.name)
+
+    @cached_property
+    def hash(self) -> str:
+        """Return a hash of all files."""
+        digest = hashlib.sha256()
+        for path in (*self._files(), self.folder / TEXTS):
+            if path.exists():
+                with path.open("rb") as file:
+                    digest.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
+        return digest.hexdigest()[:24]
+
+    def gathered(self, split: SplitRows, name: str, *, encodable: Array, max_skipped_share: float) -> Gathered:
         """Return the vectors of a split in the order of its rows.
 
         Args:
             split: The split as the data have it.
+            name: What its file is called.
             encodable: Rows that must be given, as they have something that is encoded, or be named under `skipped`.
             max_skipped_share: Share of them that may be skipped.
 
         Raises:
             ClipbioError: Ids are missing, unknown or given twice, or vectors cannot become unit vectors.
         """
-        path = self._file(split.name)
+        path = self._file(name)
         table = _read(path)
         row_of = {split.index.ids[int(row)]: int(row) for row in split.rows}
         _check_ids(table.ids, row_of, path, split.name)
         rows_N = np.array([row_of[id_] for id_ in table.ids], np.int64)
-        told = dict((self.about.get("skipped") or {}).get(split.name) or {})
+        told = dict((self.about.get("skipped") or {}).get(name) or {})
         skipped = [(row_of[id_], Skipped(id_, str(why))) for id_, why in told.items() if id_ in row_of]
-        lost = sorted({*map(int, encodable)} - {*rows_N.tolist()} - {row for row, _ in skipped})
+        lost = sorted({*encodable.tolist()} - {*rows_N.tolist()} - {row for row, _ in skipped})
         if lost:
             raise ClipbioError(
                 f"{path}: {len(lost)} of {len(encodable)} specimens of split '{split.name}' have no vector (the first "
-                f"one: '{split.index.ids[lost[0]]}'); name them with a reason under skipped.{split.name} in {ABOUT} "
+                f"one: '{split.index.ids[lost[0]]}'); name them with a reason under skipped.{name} in {ABOUT} "
                 "if they cannot be encoded"
             )
-        vectors = {name: (mask_N, self._unit(one_nD, path, name)) for name, (mask_N, one_nD) in table.vectors.items()}
+        vectors = {
+            key: (mask_N, self._unit(one_nD, path, key))
+            for key, (mask_N, one_nD) in table.vectors.items()
+            if mask_N.any()
+        }
+        self._check_dims({key: one_nD.shape[1] for key, (_, one_nD) in vectors.items()}, path)
         due = np.union1d(rows_N, np.array([row for row, _ in skipped], np.int64))
         return Collector(split.name, due, max_skipped_share).join([Part(rows_N, vectors)], skipped)
 
@@ -114,23 +136,34 @@ class GivenEmbeddings:
                 "compare with texts, or give the model"
             )
         places, vectors_TD = self._texts
-        absent = [text for text in texts if key_of(text) not in places]
+        absent = [text for text in texts if text not in places]
         if absent:
             raise ClipbioError(
                 f"{self.folder / TEXTS} lacks {len(absent)} of {len(texts)} texts that are asked for, such as "
                 f"'{absent[0][:80]}'"
             )
-        return torch.from_numpy(vectors_TD[[places[key_of(text)] for text in texts]])
+        return torch.from_numpy(vectors_TD[[places[text] for text in texts]])
 
     @cached_property
-    def _texts(self) -> tuple[dict[bytes, int], Array]:
+    def _texts(self) -> tuple[dict[str, int], Array]:
         path = self.folder / TEXTS
         table = _read_parquet(path, key="text", columns=("vector",))
         if "vector" not in table.vectors or not table.vectors["vector"][0].all():
             raise ClipbioError(f"{path} needs a column 'vector' with a list of numbers in each row")
-        return {key_of(text): row for row, text in enumerate(table.ids)}, self._unit(
-            table.vectors["vector"][1], path, "vector"
-        )
+        vectors_TD = self._unit(table.vectors["vector"][1], path, "vector")
+        self._check_dims({"vector": vectors_TD.shape[1]}, path)
+        return {text: row for row, text in enumerate(table.ids)}, vectors_TD
+
+    def _check_dims(self, dims: Mapping[str, int], path: Path) -> None:
+        """Refuse vectors of other lengths than all others: they are to be compared."""
+        for name, dim in dims.items():
+            self._dims.setdefault(dim, f"{path.name}, {name}")
+            if len(self._dims) > 1:
+                (one, first), (other, second), *_ = self._dims.items()
+                raise ClipbioError(
+                    f"embeddings={self.folder}: vectors of {one} dimensions ({first}) cannot be compared with those of "
+                    f"{other} ({second})"
+                )
 
     def _files(self) -> list[Path]:
         found = [path for path in sorted(self.folder.glob("*")) if path.suffix[1:] in FORMATS and path.name != TEXTS]

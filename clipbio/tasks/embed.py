@@ -14,17 +14,18 @@ import numpy as np
 from clipbio.distributed import World, barrier, broadcast, join_world, leave_world
 from clipbio.errors import ClipbioError, nearest
 from clipbio.evaluation.embed import Collector, Encode, Gathered
-from clipbio.evaluation.embedding_files import ABOUT, FORMATS, About, clear, unfinished, vector_writer
+from clipbio.evaluation.embedding_files import FORMATS, About, clear, vector_writer
 from clipbio.evaluation.store import EmbeddingStore
 from clipbio.models import MultiTower
-from clipbio.tasks.asked import flag, new_folder, report_folder
+from clipbio.tasks.asked import flag
 from clipbio.tasks.embed_sources import Encoding, Wanted, pictures_wanted, splits_wanted
 from clipbio.tasks.embeddings import EmbeddingCache, embedding_cache
+from clipbio.tasks.exchange import embedding_folder
 from clipbio.tasks.loading import load_model
 from clipbio.tasks.parts import device_of
 from clipbio.tasks.picture_files import find_pictures
 
-__all__ = ["embed_data", "embedding_folder"]
+__all__ = ["embed_data"]
 
 log = logging.getLogger(__name__)
 
@@ -70,13 +71,6 @@ def _embed(config: Config, world: World) -> None:
     if world.is_main:
         about.finished = True
         about.write(out)
-
-
-def embedding_folder(given: Any, *, overwrite: bool, key: str = "out") -> Path:
-    """Return the folder that vectors are to be written to; one that was begun and not finished is gone on with."""
-    folder = report_folder(given, key)
-    again = overwrite or (folder is not None and unfinished(folder))
-    return new_folder(given, overwrite=again, mark=ABOUT, key=key)
 
 
 def _folder(config: Config, world: World) -> Path:

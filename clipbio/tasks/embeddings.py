@@ -22,12 +22,14 @@ from clipbio.errors import ClipbioError
 from clipbio.evaluation.benchmark import AnyBenchmark, EncodeText, Result, further_splits, run_benchmarks
 from clipbio.evaluation.embed import Collector, Encode, Gathered, embed, encode_batch
 from clipbio.evaluation.embeddings import SplitData
+from clipbio.evaluation.given import GivenEmbeddings
 from clipbio.evaluation.joining import Joiner
 from clipbio.evaluation.split_facts import SplitFacts, split_facts
 from clipbio.evaluation.store import EmbeddingStore, Identity
 from clipbio.models import MultiTower
 from clipbio.progress import progress_bar
 from clipbio.tasks.asked import flag
+from clipbio.tasks.exchange import SavedEmbeddings, given_splits
 from clipbio.training.encoder import TextEncoder
 from clipbio.training.inputs import fill_features
 from clipbio.training.text_store import StoredTexts
@@ -93,23 +95,58 @@ class Measured:
 
 
 def measure(
-    model: MultiTower,
+    model: MultiTower | None,
     data: SpecimenData,
     *,
     splits: Sequence[str],
     benchmarks: Mapping[str, AnyBenchmark],
-    encoder: TextEncoder,
+    encoder: TextEncoder | None,
     device: torch.device,
     cache: EmbeddingCache = NOTHING_KEPT,
+    given: GivenEmbeddings | None = None,
+    saved: SavedEmbeddings | None = None,
+    called: Callable[[str], str] = str,
 ) -> Measured:
-    """Embed splits, and those that benchmarks compare them with, and run the benchmarks."""
-    encode_text: EncodeText = encoder if cache.folder is None else StoredTexts(encoder, cache.folder)
+    """Embed splits, and those that benchmarks compare them with, and run the benchmarks.
+
+    Args:
+        model: Towers; None where all vectors are given.
+        data: What holds the splits.
+        splits: Splits that are judged.
+        benchmarks: Benchmarks by name.
+        encoder: Texts to vectors; None without a model.
+        device: Where towers run.
+        cache: Where embeddings are kept.
+        given: Vectors that are taken instead of encoding.
+        saved: Where vectors are written.
+        called: What the file of a split is called there.
+    """
     further = further_splits(benchmarks, splits, data.splits)
-    found = embed_splits(model, data, [*splits, *further], device=device, cache=cache)
+    names = [*splits, *further]
+    if given is not None:
+        found = given_splits(data, names, given, called)
+    elif model is not None:
+        found = embed_splits(model, data, names, device=device, cache=cache)
+    else:
+        raise ValueError("neither a model nor vectors are given")
+    encode_text = _encode_text(encoder, cache, given)
+    if saved is not None:
+        for name, one in found.items():
+            known = {} if model is None else identity_of(model, data, data.evaluated(name))
+            saved.add(called(name), one, known)
+        encode_text = saved.texts(encode_text)
     judged = {name: found[name] for name in splits}
     compared = {name: found[name] for name in further}
     result = run_benchmarks(benchmarks, judged.values(), encode_text, further=compared.values())
     return Measured(judged, compared, result)
+
+
+def _encode_text(encoder: TextEncoder | None, cache: EmbeddingCache, given: GivenEmbeddings | None) -> EncodeText:
+    if given is not None and (given.has_texts or encoder is None):
+        return given.encode_text
+    if encoder is None:
+        raise ValueError("nothing encodes texts")
+    return encoder if cache.folder is None else StoredTexts(encoder, cache.folder)
 
 
 def embedding_cache(config: Mapping[str, Any]) -> EmbeddingCache:

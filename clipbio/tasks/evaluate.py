@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from clipbio.losses import MaskedTokens, TaxonClassifier
 from clipbio.models import MultiTower
 from clipbio.tasks.barcodes import column_counts
 from clipbio.tasks.embeddings import Measured, embedding_cache, measure
+from clipbio.tasks.exchange import check_weights, given_embeddings, saving
 from clipbio.tasks.identity import data_hash
 from clipbio.tasks.parts import (
     build_benchmarks,
@@ -81,7 +82,9 @@ def _evaluate(config: Config, folder: RunFolder, world: World, started: float) -
     checkpoint = read_checkpoint(path) if path is not None else None
     own = without_suites(config)["benchmark"]
     only_sets = not own and bool(config.get("benchmark"))
-    config = _complete(config, checkpoint["clipbio"]["config"] if checkpoint is not None else {}, only_sets)
+    given = given_embeddings(config)
+    trained = checkpoint["clipbio"]["config"] if checkpoint is not None else {}
+    config = _complete(config, trained, only_sets, given is not None)
     # A name that is unknown is told before anything is encoded.
     expected_name({}, config["expected"])
     check_signatures({key: config.get(key) for key in ("model", "data", "benchmark")})
@@ -90,25 +93,46 @@ def _evaluate(config: Config, folder: RunFolder, world: World, started: float) -
     splits = _splits(config, data)
     suites = open_suites(config, world)
     _open(folder, config, world)
-    model = build_model(config, load_weights=checkpoint is None)
-    if checkpoint is not None and path is not None:
+    model = None if config.get("model") is None else build_model(config, load_weights=checkpoint is None)
+    if checkpoint is not None and path is not None and model is not None:
         load_into(checkpoint, {"model": model}, path, weights=str(config["weights"]))
     benchmarks = build_benchmarks({**config, "benchmark": own})
     for asked in (benchmarks, *(one.benchmarks for one in suites)):
-        check_benchmarks(model, asked)
+        if model is not None:
+            check_benchmarks(model, asked)
     check_splits(benchmarks, splits)
-    if checkpoint is not None and path is not None and data is not None:
+    if model is not None and given is not None:
+        check_weights(given, model)
+    if checkpoint is not None and path is not None and data is not None and model is not None:
         benchmarks |= _trained_benchmarks(checkpoint, benchmarks, path, str(config["weights"]), model, data)
 
-    def measured_on(data: SpecimenData, splits: Sequence[str], asked: Mapping[str, AnyBenchmark]) -> Measured:
-        encoder = connect(
-            model, data, cache=build_cache(config), augmentation=None, splits=(), world=world, device=device
+    def measured_on(
+        data: SpecimenData,
+        splits: Sequence[str],
+        asked: Mapping[str, AnyBenchmark],
+        called: Callable[[str], str] = str,
+    ) -> Measured:
+        encoder = None
+        if model is not None:
+            features = build_cache(config)
+            encoder = connect(model, data, cache=features, augmentation=None, splits=(), world=world, device=device)
+        return measure(
+            model,
+            data,
+            splits=splits,
+            benchmarks=asked,
+            encoder=encoder,
+            device=device,
+            cache=embedding_cache(config),
+            given=given,
+            saved=saved,
+            called=called,
         )
-        cache = embedding_cache(config)
-        return measure(model, data, splits=splits, benchmarks=asked, encoder=encoder, device=device, cache=cache)
 
-    parts = [] if data is None else [measured_on(data, splits, benchmarks)]
-    parts += [shown_as(measured_on(one.data, one.splits, one.benchmarks), one.shown) for one in suites]
+    with saving(config, world, given.name if given is not None else str(config["name"])) as saved:
+        parts = [] if data is None else [measured_on(data, splits, benchmarks)]
+        for one in suites:
+            parts.append(shown_as(measured_on(one.data, one.splits, one.benchmarks, one.shown), one.shown))
     measured = joined(parts)
     if world.is_main:
         facts = {"wall time": f"{time.time() - started:.0f} s", "processes": world.size}
@@ -121,6 +145,7 @@ def _evaluate(config: Config, folder: RunFolder, world: World, started: float) -
             model=model,
             validation=measured,
             checkpoint=path,
+            given=given,
             facts=facts,
             console=Console(),
         )
@@ -170,16 +195,18 @@ def _trained_benchmarks(
     return head_benchmarks(nn.ModuleDict({"default": head}), model, data)
 
 
-def _complete(config: Config, trained: Config, only_sets: bool) -> dict[str, Any]:
+def _complete(config: Config, trained: Config, only_sets: bool, given: bool) -> dict[str, Any]:
     """Fill what the command left open from the config that the checkpoint was trained with.
 
-    Where `only_sets` are asked for, which bring their own data, none need be given.
+    Where `only_sets` are asked for, which bring their own data, none need be given; where embeddings are `given`, no
+    model.
     """
     complete = dict(config)
-    if config.get("model") is None:
+    if config.get("model") is None and not (given and not trained):
         if not trained:
             raise ClipbioError(
-                "nothing to evaluate: give checkpoint=RUN, or a model such as model=openclip model.pretrained=TAG"
+                "nothing to evaluate: give checkpoint=RUN, or a model such as model=openclip model.pretrained=TAG, "
+                "or embeddings=FOLDER"
             )
         complete["model"] = trained["model"]
     if config.get("data") is None and not only_sets:

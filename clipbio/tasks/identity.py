@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from clipbio.data.datamodule import SpecimenData
+from clipbio.evaluation.given import GivenEmbeddings
 from clipbio.evaluation.prompts import prompt_sets
 from clipbio.evaluation.protocols import OWN
 from clipbio.evaluation.split_facts import hash_lines
@@ -31,10 +29,11 @@ def evaluation_identity(
     config: Mapping[str, Any],
     *,
     data: SpecimenData | None,
-    model: MultiTower,
+    model: MultiTower | None,
     validation: Measured,
     checkpoint: Path | None,
     suites: Sequence[OpenSuite] = (),
+    given: GivenEmbeddings | None = None,
 ) -> dict[str, Any]:
     """Return the model, the data, the prompts and the settings of an evaluation, with hashes, as plain values."""
     about = provenance()
@@ -45,7 +44,7 @@ def evaluation_identity(
     return {
         "format": FORMAT,
         "name": config.get("name"),
-        "model": _model(config, model, checkpoint),
+        "model": _model(config, model, checkpoint, given),
         "data": {"root": _root(data), "manifest": data_hash(data, suites)},
         "suites": {one.name: one.about for one in suites},
         "splits": splits,
@@ -54,7 +53,7 @@ def evaluation_identity(
         "protocol": config.get("protocol", OWN),
         "seeds": {"run": config.get("seed"), **_settings(config, "seed")},
         "precision": {"vectors": "float32", "cached_features": config.get("cache_features")},
-        "device": next((one.device.type for one in model.parameters()), "cpu"),
+        "device": "cpu" if model is None else next((one.device.type for one in model.parameters()), "cpu"),
         "versions": {"clipbio": about["clipbio"], "git": about["git"], "python": about["python"], **about["packages"]},
     }
 
@@ -71,9 +70,16 @@ def _root(data: SpecimenData | None) -> str | None:
     return None if data.root is None else Path(data.root).name
 
 
-def _model(config: Mapping[str, Any], model: MultiTower, checkpoint: Path | None) -> dict[str, Any]:
+def _model(
+    config: Mapping[str, Any], model: MultiTower | None, checkpoint: Path | None, given: GivenEmbeddings | None
+) -> dict[str, Any]:
+    vectors = {} if given is None else {"embeddings": given.hash}
+    if model is None:
+        name, weights = (None, "none") if given is None else (given.name, given.hash)
+        return {"name": name, "pretrained": None, "checkpoint": None, "weights": weights, "parameters": {}, **vectors}
     settings = config.get("model") or {}
     return {
+        **vectors,
         "name": settings.get("name") or str(settings.get("_target_", "")),
         "pretrained": settings.get("pretrained"),
         "checkpoint": None if checkpoint is None else _short(checkpoint),
@@ -91,15 +97,13 @@ def _short(checkpoint: Path) -> str:
 
 def model_hash(model: MultiTower) -> str:
     """Return a SHA-256 of the weights of all towers with their projections, and of what else decides the vectors."""
-    digest = hashlib.sha256()
-    for name in sorted(model.modalities):
-        tower = model.tower(name)
-        digest.update(f"{name}|{tower.fingerprint()}|".encode())
-        for key, tensor in sorted(tower.projections.state_dict().items()):
-            flat = tensor.detach().cpu().contiguous().reshape(-1)
-            digest.update(f"{key}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
-            digest.update(flat.view(torch.uint8).numpy().data)
-    return digest.hexdigest()[:24]
+    towers = {name: model.tower(name) for name in sorted(model.modalities)}
+    told = (
+        f"{name}|{projection}|{tower.vector_fingerprint(projection)}"
+        for name, tower in towers.items()
+        for projection in sorted(tower.projections.keys())
+    )
+    return hash_lines(told)
 
 
 def _settings(config: Mapping[str, Any], key: str) -> dict[str, Any]:

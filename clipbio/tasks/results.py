@@ -14,6 +14,7 @@ from clipbio.evaluation.answer_files import ANSWERS, write_answers
 from clipbio.evaluation.clip_benchmark_results import FOLDER, clip_benchmark_results, write_clip_benchmark
 from clipbio.evaluation.console import console_table
 from clipbio.evaluation.expected import expected_name
+from clipbio.evaluation.given import GivenEmbeddings
 from clipbio.evaluation.pictures import Thumbnail
 from clipbio.evaluation.report import write_report
 from clipbio.evaluation.species_intervals import with_species_intervals
@@ -36,17 +37,18 @@ def finish_run(
     title: str,
     config: Mapping[str, Any],
     data: SpecimenData | None,
-    model: MultiTower,
+    model: MultiTower | None,
     validation: Measured,
     checkpoint: Path | None,
     facts: Mapping[str, object],
     console: Console,
     suites: Sequence[OpenSuite] = (),
+    given: GivenEmbeddings | None = None,
 ) -> None:
     """Write `metrics.json`, what stands behind it and the report; print the result table and the path of the page."""
     metrics = _metrics(config, validation)
     identity = evaluation_identity(
-        config, data=data, model=model, validation=validation, checkpoint=checkpoint, suites=suites
+        config, data=data, model=model, validation=validation, checkpoint=checkpoint, suites=suites, given=given
     )
     _write_numbers(folder.path, metrics, identity, validation)
     skipped = {f"skipped in {name}": len(ids) for name, ids in validation.skipped.items()}
@@ -54,14 +56,15 @@ def finish_run(
         folder.path,
         title=title,
         summary={
-            "Run": {"checkpoint": checkpoint.name if checkpoint else "none: the pretrained model", **facts},
+            "Run": {"checkpoint": checkpoint.name if checkpoint else "none: the pretrained model", **facts}
+            | ({} if given is None else {"embeddings": f"given: {given.name}"}),
             "Settings": _settings(config),
             "Data": {**_data(data), **skipped},
             **{one.name: one.summary for one in suites},
             "Streams": {} if data is None else _streams(data),
             "Model": {
                 f"{count.tower} tower": f"{count.total:,} parameters, {count.trainable:,} trained"
-                for count in model.summary()
+                for count in (() if model is None else model.summary())
             },
             "What was measured": measured(identity),
         },
