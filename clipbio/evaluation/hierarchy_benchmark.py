@@ -27,7 +27,14 @@ from clipbio.evaluation.hierarchy_figures import (
     frequency_figures,
     height_shares,
 )
-from clipbio.evaluation.hierarchy_space import Distances, Sample, correlation_figures, draw_rows, separability_figures
+from clipbio.evaluation.hierarchy_space import (
+    Distances,
+    Sample,
+    class_distances,
+    correlation_figures,
+    draw_rows,
+    separability_figures,
+)
 from clipbio.evaluation.ledger import Ledger
 from clipbio.evaluation.pools import UNSEEN_OF
 from clipbio.evaluation.prompts import PromptStyle, class_prototypes, class_texts
@@ -74,8 +81,8 @@ class Hierarchy:
       by texts. `hierarchy/SPLIT/back_off`: `right`, `depth`, `RANK/answered`.
     * `hierarchy_calibration/SPLIT/RANK`: `ece`, `ece_equal_mass`, `brier`, `nll`, mean `confidence`.
     * `hierarchy_frequency/SPLIT/{many,medium,few,none}`: `top1`, `macro_top1`.
-    * `hierarchy_space/SPLIT/{image,text}`: `spearman`, `kendall`, `cophenetic`, `within_RANK`, `mantel_p`;
-      `hierarchy_space/SPLIT/RANK`: `fisher`, `silhouette`, `purity`, `kin_purity`, `auroc`.
+    * `hierarchy_space/SPLIT/{image,text,image_to_text}`: `spearman`, `kendall`, `cophenetic`, `within_RANK`,
+      `mantel_p`; `hierarchy_space/SPLIT/RANK`: `fisher`, `silhouette`, `purity`, `kin_purity`, `auroc`.
 
     Args:
         text_type: the text type of the classes and of the taxa above them.
@@ -234,13 +241,10 @@ class Hierarchy:
     def _correlations(self, ledger: Ledger, one: _Split, ranks: Sequence[str]) -> tuple[Distances, ...]:
         rows = draw_rows(len(one.classes.candidates), self.species, "species", one.data.split, self.seed)
         node_CR = one.classes.node_CR[rows]
-        forms = {
-            "image": centroids(one.placed.images_ND, one.placed.class_N, len(one.classes.candidates))[rows],
-            "text": one.placed.prototypes_CD[rows],
-        }
+        images_CD = centroids(one.placed.images_ND, one.placed.class_N, len(one.classes.candidates))[rows]
         found = (
-            correlation_figures(ledger, node_CR, form, vectors_CD, ranks=ranks, permutations=self.permutations)
-            for form, vectors_CD in forms.items()
+            correlation_figures(ledger, node_CR, form, distance_CC, ranks=ranks, permutations=self.permutations)
+            for form, distance_CC in class_distances(images_CD, one.placed.prototypes_CD[rows]).items()
         )
         return tuple(distances for distances in found if distances is not None)
 

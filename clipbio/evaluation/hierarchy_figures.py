@@ -149,7 +149,7 @@ def calibration_figures(
         masses = reliability(confidence, right, bins=bins, equal_mass=True)
         ledger.note(CALIBRATION, rank, "ece", found[rank].error, n=len(row_M))
         ledger.note(CALIBRATION, rank, "ece_equal_mass", masses.error, n=len(row_M))
-        ledger.mean(CALIBRATION, rank, "confidence", confidence, row_M=row_M, keep=False)
+        ledger.note(CALIBRATION, rank, "confidence", float(confidence.mean()), n=len(row_M))
         ledger.mean(CALIBRATION, rank, "brier", square - 2 * true + 1, row_M=row_M)
         ledger.mean(CALIBRATION, rank, "nll", -np.log(np.maximum(true, _LEAST)), row_M=row_M)
     return found

@@ -19,6 +19,7 @@ from clipbio.evaluation.figures import Figure
 from clipbio.evaluation.hierarchy_space import Distances
 from clipbio.evaluation.metrics import FloatArray
 from clipbio.evaluation.plots import COLOURS, GRID, INK, MUTED, new_axes, png
+from clipbio.evaluation.table import label
 from clipbio.taxonomy import RANKS
 
 __all__ = ["distance_plot", "frequency_plot", "height_plot", "map_plot", "rank_plot", "reliability_plot"]
@@ -194,11 +195,16 @@ def distance_plot(distances: Sequence[Distances]) -> bytes:
             whis=(5, 95),
             showfliers=False,
             medianprops={"color": INK, "linewidth": 1.4},
-            boxprops={"facecolor": COLOURS[2 * number], "edgecolor": INK, "linewidth": 0.7, "alpha": 0.75},
+            boxprops={
+                "facecolor": (COLOURS[0], COLOURS[2], COLOURS[1])[number],
+                "edgecolor": INK,
+                "linewidth": 0.7,
+                "alpha": 0.75,
+            },
             whiskerprops={"color": INK, "linewidth": 0.7},
             capprops={"color": INK, "linewidth": 0.7},
         )
-        drawn["boxes"][0].set_label(f"{one.form}s")
+        drawn["boxes"][0].set_label(f"{label(one.form)}s" if "_" not in one.form else label(one.form))
     names = [f"same {_HEIGHTS[height]}" for height in heights]
     counts = [int((distances[0].height_P == height).sum()) for height in heights]
     axes.set_xticks(
@@ -208,5 +214,5 @@ def distance_plot(distances: Sequence[Distances]) -> bytes:
     )
     axes.set_ylabel("cosine distance of two species", fontsize=8, color=MUTED)
     axes.grid(axis="y", color=GRID, linewidth=0.7)
-    _legend(axes, ncols=2, loc="lower left", bbox_to_anchor=(0, 1.0))
+    _legend(axes, ncols=3, loc="lower left", bbox_to_anchor=(0, 1.0))
     return png(canvas)

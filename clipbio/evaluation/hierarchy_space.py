@@ -27,7 +27,7 @@ from clipbio.evaluation.tree_correlation import (
 from clipbio.seeding import rng
 from clipbio.taxonomy import RANKS
 
-__all__ = ["Distances", "Sample", "correlation_figures", "draw_rows", "separability_figures"]
+__all__ = ["Distances", "Sample", "class_distances", "correlation_figures", "draw_rows", "separability_figures"]
 
 SPACE = "hierarchy_space"
 _SPECIES = RANKS.index("species")
@@ -61,20 +61,33 @@ def draw_rows(size: int, most: int, *seed: int | str) -> IntArray:
     return rows
 
 
+def class_distances(images_CD: Tensor, texts_CD: Tensor) -> dict[str, FloatArray]:
+    """Return the cosine distances of classes by their images, by their texts, and from images to texts.
+
+    The last is the mean of both directions: from images of one to the text of the other, and the reverse.
+    """
+    cross_CC: FloatArray = 1 - (images_CD.double() @ texts_CD.double().T).numpy()
+    return {
+        "image": cosine_distances(images_CD),
+        "text": cosine_distances(texts_CD),
+        "image_to_text": (cross_CC + cross_CC.T) / 2,
+    }
+
+
 def correlation_figures(
-    ledger: Ledger, node_CR: Tensor, form: str, vectors_CD: Tensor, *, ranks: Sequence[str], permutations: int
+    ledger: Ledger, node_CR: Tensor, form: str, distance_CC: FloatArray, *, ranks: Sequence[str], permutations: int
 ) -> Distances | None:
     """Note how cosine distances of classes follow the tree, over all pairs and within the taxa of each rank.
 
     Args:
         ledger: Where figures are noted.
         node_CR: The classes that the vectors stand for: their node at each rank, -1 for a gap.
-        form: What the vectors are, the variant of the figures: `image` or `text`.
-        vectors_CD: Unit vectors.
+        form: What is compared, the variant of the figures.
+        distance_CC: Symmetric cosine distances of the classes.
         ranks: Within the taxa of which ranks pairs are compared.
         permutations: Relabellings of the test, 0 for none.
     """
-    height_CC, distance_CC = pair_heights(node_CR), cosine_distances(vectors_CD)
+    height_CC = pair_heights(node_CR)
     found = _correlate(ledger, distance_CC, height_CC, form)
     if found is None:
         return None

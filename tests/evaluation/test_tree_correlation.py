@@ -8,6 +8,7 @@ from scipy.cluster.hierarchy import cophenet, linkage
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import spearmanr
 
+from clipbio.evaluation.hierarchy_space import class_distances
 from clipbio.evaluation.taxon_tree import TaxonTree
 from clipbio.evaluation.tree_correlation import (
     centroids,
@@ -85,6 +86,14 @@ def test_a_space_that_is_the_tree_and_one_that_is_not():
     noise = cosine_distances(vectors(1, 18))
     assert mantel(noise, height, permutations=199) > 0.02
     assert mantel(1.0 - height / 10, height, permutations=50) == 1
+
+
+def test_images_meet_texts_in_both_directions():
+    images, texts = vectors(5, 4).double(), vectors(6, 4).double()
+    found = class_distances(images, texts)
+    assert found["image_to_text"][0, 2] == pytest.approx(1 - float(images[0] @ texts[2] + images[2] @ texts[0]) / 2)
+    assert found["text"] == pytest.approx(cosine_distances(texts))
+    assert found["image"] == pytest.approx(cosine_distances(images))
 
 
 def test_centroids_are_unit_means():
