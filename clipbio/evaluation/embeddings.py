@@ -102,10 +102,15 @@ class Candidates:
         """Map each class key to its class index."""
         return {candidate.key: position for position, candidate in enumerate(self.items)}
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Return the display names in class order."""
         return tuple(candidate.name for candidate in self.items)
+
+    @cached_property
+    def rank_keys(self) -> tuple[tuple[int, ...], ...]:
+        """Return the keys of the seven ranks of each class, -1 where unknown."""
+        return tuple(candidate.taxon.rank_keys for candidate in self.items)
 
     @property
     def families(self) -> tuple[str, ...]:

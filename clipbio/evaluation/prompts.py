@@ -148,13 +148,15 @@ def class_vectors(candidates: Candidates, style: PromptStyle, encode_text: Encod
     """
     count = len(templates(style.template))
     at_once = max(1, _PROMPTS_AT_ONCE // count)
-    parts: list[ClassVectors] = []
+    vectors_CD, fallback_C = torch.zeros(0, 0), torch.zeros(len(candidates), dtype=torch.bool)
     with progress_bar(enabled=len(candidates) * count > _WORTH_A_BAR) as bar:
         task = bar.add_task(f"classes by {style.text_type}", total=len(candidates))
         for start in range(0, len(candidates), at_once):
             texts = class_texts(candidates.items[start : start + at_once], style)
-            parts.append(ClassVectors(class_prototypes(texts, encode_text), texts.fallback_C))
-            bar.advance(task, len(texts.fallback_C))
-    if not parts:
-        return ClassVectors(torch.zeros(0, 0), torch.zeros(0, dtype=torch.bool))
-    return ClassVectors(*map(torch.cat, zip(*parts, strict=True)))
+            found_cD = class_prototypes(texts, encode_text)
+            if not start:
+                vectors_CD = torch.zeros(len(candidates), found_cD.shape[1])
+            vectors_CD[start : start + at_once] = found_cD
+            fallback_C[start : start + at_once] = texts.fallback_C
+            bar.advance(task, len(found_cD))
+    return ClassVectors(vectors_CD, fallback_C)

@@ -192,4 +192,5 @@ class ZeroShot:
 
 
 def _added(left: ClassVectors, right: ClassVectors) -> ClassVectors:
-    return ClassVectors(left.prototypes_CD + right.prototypes_CD, left.fallback_C | right.fallback_C)
+    # In place: those of half a million classes are more than a gigabyte.
+    return ClassVectors(left.prototypes_CD.add_(right.prototypes_CD), left.fallback_C | right.fallback_C)

@@ -75,8 +75,8 @@ class ZeroShotDetail:
     @property
     def species(self) -> tuple[str, ...]:
         """Name the true class of each image."""
-        items = self.candidates.items
-        return tuple(items[number].name for number in self.class_N.tolist())
+        names = self.candidates.names
+        return tuple(names[number] for number in self.class_N.tolist())
 
 
 def judged(images_ND: Tensor, class_N: Tensor, prototypes_CD: Tensor) -> dict[str, Tensor]:
@@ -106,7 +106,7 @@ def answers_at(
 ) -> RankAnswers | None:  # fmt: skip
     """Roll the answers up to a rank; None where the taxon of no image is known there."""
     place = RANKS.index(rank)
-    taxon_C, num_taxa = taxon_numbers([one.taxon.rank_keys[place] for one in candidates])
+    taxon_C, num_taxa = taxon_numbers([keys[place] for keys in candidates.rank_keys])
     row_N = (taxon_C[class_N] >= 0).nonzero()[:, 0]
     if not len(row_N):
         return None
