@@ -49,7 +49,7 @@ def image_half(tower: Tower, projection: str) -> Half:
     trunk, head = tower.trunk, projection_of(tower, projection)
     encoder, state = trunk.encoder, dict(trunk.encoder.state_dict())
     if isinstance(trunk, TimmTrunk):
-        config = {"timm_model_name": trunk.config["timm"], "timm_pool": "", "image_size": list(trunk.spec.size)}
+        config = {"timm_model_name": trunk.config["timm"], "timm_pool": "", "image_size": _side(trunk.spec.size)}
         state = {f"trunk.{name}": tensor for name, tensor in state.items()}
         return _in_timm_head(config, state, _one_layer(head, "image", "timm tower"))
     assert isinstance(trunk, OpenClipImage)

@@ -102,6 +102,7 @@ def test_towers_of_timm_and_transformers_become_one_model(tmp_path: Path) -> Non
     exported = write(model, tmp_path / "out")
     same_vectors(model, tmp_path / "out")
     assert any("crop_fraction" in note for note in exported.notes)
+    assert exported.checks["pixels_pillow_largest"] <= 1
     assert any("hf_model_name" in note for note in exported.notes)
     other = TransformersText(weights=str(tmp_path / "bert"), pooling="mean_all").build(dim=8)
     with pytest.raises(ClipbioError, match="pooling=mean_all is none of open_clip's"):
@@ -112,6 +113,7 @@ def test_the_name_of_a_transformers_tower_is_written(tmp_path: Path) -> None:
     write(model_of(tmp_path, "hugging_face_text"), tmp_path / "out", hf_model_name="org/bert")
     config = json.loads((tmp_path / "out" / "open_clip_config.json").read_text())
     assert config["model_cfg"]["text_cfg"]["hf_model_name"] == "org/bert"
+    assert config["model_cfg"]["text_cfg"]["hf_tokenizer_name"] == "org/bert"
 
 
 def test_one_projection_of_several_is_taken_and_the_others_are_named(tmp_path: Path) -> None:
