@@ -36,7 +36,7 @@ from clipbio.tasks.parts import (
     head_benchmarks,
 )
 from clipbio.tasks.results import finish_run
-from clipbio.tasks.suite_runs import joined, open_suites, shown_as
+from clipbio.tasks.suite_runs import joined, measured_sets, open_suites
 from clipbio.tasks.suites import without_suites
 from clipbio.training.checkpoints import checkpoint_path, load_into, read_checkpoint
 from clipbio.training.inputs import connect
@@ -89,6 +89,8 @@ def _evaluate(config: Config, folder: RunFolder, world: World, started: float) -
     expected_name({}, config["expected"])
     check_signatures({key: config.get(key) for key in ("model", "data", "benchmark")})
     device = device_of(str(config["trainer"]["accelerator"]), world)
+    if only_sets and (config.get("data") or {}).get("root"):
+        log.info("data are not evaluated: benchmark= names data sets alone")
     data = None if only_sets else build_data(config, world)
     splits = _splits(config, data)
     suites = open_suites(config, world)
@@ -131,8 +133,9 @@ def _evaluate(config: Config, folder: RunFolder, world: World, started: float) -
 
     with saving(config, world, given.name if given is not None else str(config["name"])) as saved:
         parts = [] if data is None else [measured_on(data, splits, benchmarks)]
-        for one in suites:
-            parts.append(shown_as(measured_on(one.data, one.splits, one.benchmarks, one.shown), one.shown))
+        parts += measured_sets(
+            suites, lambda one: measured_on(one.data, one.splits, one.benchmarks, one.shown), alone=data is None
+        )
     measured = joined(parts)
     if world.is_main:
         facts = {"wall time": f"{time.time() - started:.0f} s", "processes": world.size}

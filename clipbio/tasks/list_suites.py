@@ -27,11 +27,13 @@ def list_suites(config: Mapping[str, Any]) -> None:
                   title_justify="left")  # fmt: skip
     suites = shipped_suites(config["benchmark_root"])
     for name, suite in suites.items():
-        table.add_row(name, suite.title, suite.licence or "not told", _numbers(suite), _here(suite))
+        table.add_row(name, suite.title, suite.licence or "not told", _numbers(suite), _here(name, suite))
     console.print(table)
     if config["name"] is not None and config["name"] not in suites:
         raise ClipbioError(f"name={config['name']} is no published data set{nearest(str(config['name']), suites)}")
-    wanted = [config["name"]] if config["name"] else [name for name, suite in suites.items() if not _is_here(suite)]
+    wanted = (
+        [config["name"]] if config["name"] else [name for name, suite in suites.items() if _here(name, suite) != "yes"]
+    )
     for name in wanted:
         suite = suites[name]
         told = f"{name} ({suite.place or suite.folder}): {' '.join(suite.get.split())} {suite.url or ''}"
@@ -56,5 +58,11 @@ def _is_here(suite: Suite) -> bool:
     return suite.place is not None and suite.place.is_dir()
 
 
-def _here(suite: Suite) -> str:
-    return "yes" if _is_here(suite) else "no"
+def _here(name: str, suite: Suite) -> str:
+    if not _is_here(suite):
+        return "no"
+    try:
+        suite.read(name)
+    except ClipbioError:
+        return "not whole"
+    return "yes"

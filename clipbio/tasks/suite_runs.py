@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,9 @@ from clipbio.tasks.parts import build_benchmarks, check_splits
 from clipbio.tasks.suite_data import EVALUATION_SETTINGS, SuiteData
 from clipbio.tasks.suites import Count, Suite, build_suites
 
-__all__ = ["OpenSuite", "joined", "open_suites", "shown_as"]
+__all__ = ["OpenSuite", "joined", "measured_sets", "open_suites", "shown_as"]
+
+log = logging.getLogger(__name__)
 
 Config = Mapping[str, Any]
 
@@ -84,6 +87,32 @@ def _opened(name: str, suite: Suite, config: Config, settings: Config, world: Wo
         data.split(split)
     check_splits(benchmarks, suite.judged)
     return OpenSuite(name, suite, data, tuple(suite.check(data)), benchmarks)
+
+
+def measured_sets(
+    suites: Sequence[OpenSuite], measure: Callable[[OpenSuite], Measured], *, alone: bool
+) -> list[Measured]:
+    """Return what was measured on each data set, under its name.
+
+    One that a model does not allow is left out with a warning, so that it does not take the others along.
+
+    Args:
+        suites: The data sets.
+        measure: Embeds one and runs its tasks.
+        alone: Whether nothing else is evaluated: then not all may be left out.
+    """
+    found: list[Measured] = []
+    refused: list[ClipbioError] = []
+    for one in suites:
+        log.info("%s: %s", one.name, one.suite.title)
+        try:
+            found.append(shown_as(measure(one), one.shown))
+        except ClipbioError as error:
+            log.warning("data set %s is left out: %s", one.name, error)
+            refused.append(error)
+    if refused and alone and not found:
+        raise refused[0]
+    return found
 
 
 def shown_as(measured: Measured, name: Callable[[str], str]) -> Measured:

@@ -10,6 +10,7 @@ from typing import Any
 
 from clipbio.config import instantiate
 from clipbio.data.manifest import SPLITS
+from clipbio.data.sources import Source
 from clipbio.distributed import World
 from clipbio.errors import ClipbioError, nearest
 from clipbio.tasks.sources import named_source
@@ -111,6 +112,18 @@ class Suite:
             )
         return self.place
 
+    def read(self, name: str) -> Source:
+        """Return what reads it.
+
+        Raises:
+            ClipbioError: It is not here, or a part of it is missing; the message says how it must be laid out.
+        """
+        source = {**self.source, "root": str(self.where(name))}
+        try:
+            return named_source(source, f"benchmark.{name}.source")
+        except ClipbioError as error:
+            raise ClipbioError(f"benchmark={name}: {error}. The layout: {_line(self.get)}") from error
+
     def data(self, name: str, *, cache_dir: str, world: World, settings: Mapping[str, Any]) -> SuiteData:
         """Return its data, prepared into the cache when they are first read.
 
@@ -120,12 +133,7 @@ class Suite:
             world: This process.
             settings: Settings of `SpecimenData` that matter in evaluation.
         """
-        source = {**self.source, "root": str(self.where(name))}
-        try:
-            read = named_source(source, f"benchmark.{name}.source")
-        except ClipbioError as error:
-            raise ClipbioError(f"benchmark={name}: {error}. The layout: {_line(self.get)}") from error
-        data = SuiteData(read, cache_dir=cache_dir, **settings)
+        data = SuiteData(self.read(name), cache_dir=cache_dir, **settings)
         data.world = world
         return data
 

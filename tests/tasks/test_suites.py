@@ -22,8 +22,10 @@ from clipbio.evaluation.benchmark import further_splits, run_benchmarks
 from clipbio.evaluation.embed import Gathered
 from clipbio.evaluation.joining import Joiner
 from clipbio.tasks.embeddings import Measured
+from clipbio.tasks.evaluate import _complete, _measured_sets
 from clipbio.tasks.list_suites import shipped_suites
 from clipbio.tasks.parts import build_benchmarks
+from clipbio.tasks.suite_data import SuiteData
 from clipbio.tasks.suite_runs import OpenSuite, open_suites, shown_as
 from clipbio.tasks.suites import Suite, build_suites
 
@@ -138,6 +140,8 @@ def test_settings_of_a_task_and_further_tasks(tmp_path: Path) -> None:
     (one,) = open_suites(config_of(["nabirds"], root, *more), World())
     assert list(one.benchmarks) == ["zero_shot", "few_shot", "retrieval"]
     assert one.benchmarks["zero_shot"].styles[0].template == "plain"
+    (both,) = open_suites(config_of(["nabirds"], root, "protocol=[clipbio,bioclip_v2]"), World())
+    assert {"few_shot", "few_shot_bioclip_v2"} <= set(both.benchmarks)
     with pytest.raises(ClipbioError, match=r"benchmark.nabirds is a data set, not a benchmark"):
         build_benchmarks(config_of(["nabirds"], root))
 
@@ -177,6 +181,20 @@ def test_several_sets_without_data_in_one_evaluation(tmp_path: Path, capsys) -> 
     assert about["splits"]["nabirds_test"]["images"] == 1
 
 
+def test_a_set_that_a_task_refuses_is_left_out_and_data_of_a_checkpoint_are_not_asked_for(caplog) -> None:
+    def refuse(*_: object) -> Measured:
+        raise ClipbioError("no")
+
+    one = OpenSuite("cub", shipped()["cub"], SuiteData(None, cache_dir=""), (), {})
+    assert _measured_sets([one], refuse, alone=False) == []
+    with pytest.raises(ClipbioError, match="no"):
+        _measured_sets([one], refuse, alone=True)
+    config = {"model": None, "data": None}
+    assert _complete(config, {"model": {"a": 1}, "data": {"root": "gone"}}, True) == {"model": {"a": 1}, "data": None}
+    with pytest.raises(ClipbioError, match="no data to evaluate on"):
+        _complete({"model": {"a": 1}}, {}, False)
+
+
 def test_a_set_beside_data_and_splits_without_data(make_garden, tmp_path: Path, capsys) -> None:
     root = written("rare_species", tmp_path / "sets")
     status, err = run(capsys, tmp_path / "no", root, "benchmark=[rare_species]", "splits=[test]")
@@ -197,5 +215,9 @@ def test_the_list_of_sets(tmp_path: Path, capsys) -> None:
     assert status == 0
     assert "CUB_200_2011.tgz" in out
     assert "rare_species" in out
+    assert "yes" in next(line for line in out.splitlines() if "nabirds" in line)
+    (root / "cub").mkdir()
+    _, out, _ = here(capsys, "suites", f"benchmark_root={root}", "name=cub")
+    assert "not whole" in " ".join(next(line for line in out.splitlines() if " cub " in line).split())
     status, _, err = here(capsys, "suites", "name=cubs")
     assert (status, "did you mean 'cub'" in err) == (2, True)
