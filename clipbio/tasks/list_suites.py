@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from omegaconf import OmegaConf
@@ -11,7 +12,7 @@ from rich.table import Table
 
 from clipbio.config import compose, config_groups, plain
 from clipbio.errors import ClipbioError, nearest
-from clipbio.tasks.suites import Suite, build_suites
+from clipbio.tasks.suites import Suite, build_suites, is_suite
 
 __all__ = ["list_suites", "shipped_suites"]
 
@@ -42,9 +43,14 @@ def list_suites(config: Mapping[str, Any]) -> None:
 
 def shipped_suites(root: str | None) -> dict[str, Suite]:
     """Return the data sets of `conf/benchmark/` by name, looked for below a folder."""
+    return build_suites({"benchmark": {name: {**one, "base": root} for name, one in _entries().items()}})
+
+
+@lru_cache
+def _entries() -> dict[str, dict[str, Any]]:
     config = compose("evaluate", [f"benchmark=[{','.join(config_groups()['benchmark'])}]"])
-    config.benchmark_root = root
-    return build_suites(plain(OmegaConf.masked_copy(config, ["benchmark", "benchmark_root"])))
+    entries = plain(OmegaConf.masked_copy(config, ["benchmark", "benchmark_root"]))["benchmark"]
+    return {name: one for name, one in entries.items() if is_suite(one)}
 
 
 def _numbers(suite: Suite) -> str:
