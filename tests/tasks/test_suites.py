@@ -22,11 +22,11 @@ from clipbio.evaluation.benchmark import further_splits, run_benchmarks
 from clipbio.evaluation.embed import Gathered
 from clipbio.evaluation.joining import Joiner
 from clipbio.tasks.embeddings import Measured
-from clipbio.tasks.evaluate import _complete, _measured_sets
+from clipbio.tasks.evaluate import _complete
 from clipbio.tasks.list_suites import shipped_suites
 from clipbio.tasks.parts import build_benchmarks
 from clipbio.tasks.suite_data import SuiteData
-from clipbio.tasks.suite_runs import OpenSuite, open_suites, shown_as
+from clipbio.tasks.suite_runs import OpenSuite, measured_sets, open_suites, shown_as
 from clipbio.tasks.suites import Suite, build_suites
 
 WIDTH = 16
@@ -179,13 +179,16 @@ def test_a_set_that_a_task_refuses_is_left_out_and_data_of_a_checkpoint_are_not_
         raise ClipbioError("no")
 
     one = OpenSuite("cub", shipped()["cub"], SuiteData(None, cache_dir=""), (), {})
-    assert _measured_sets([one], refuse, alone=False) == []
+    assert measured_sets([one], refuse, alone=False) == []
     with pytest.raises(ClipbioError, match="no"):
-        _measured_sets([one], refuse, alone=True)
+        measured_sets([one], refuse, alone=True)
     config = {"model": None, "data": None}
-    assert _complete(config, {"model": {"a": 1}, "data": {"root": "gone"}}, True) == {"model": {"a": 1}, "data": None}
+    assert _complete(config, {"model": {"a": 1}, "data": {"root": "gone"}}, True, False) == {
+        "model": {"a": 1},
+        "data": None,
+    }
     with pytest.raises(ClipbioError, match="no data to evaluate on"):
-        _complete({"model": {"a": 1}}, {}, False)
+        _complete({"model": {"a": 1}}, {}, False, False)
 
 
 def test_a_set_beside_data_and_splits_without_data(make_garden, tmp_path: Path, capsys) -> None:
