@@ -52,7 +52,11 @@ def evaluation_identity(
         "benchmarks": config.get("benchmark") or {},
         "protocol": config.get("protocol", OWN),
         "seeds": {"run": config.get("seed"), **_settings(config, "seed")},
-        "precision": {"vectors": "float32", "cached_features": config.get("cache_features")},
+        "precision": {
+            "vectors": "float32",
+            "products": torch.get_float32_matmul_precision(),
+            "cached_features": config.get("cache_features"),
+        },
         "device": "cpu" if model is None else next((one.device.type for one in model.parameters()), "cpu"),
         "versions": {"clipbio": about["clipbio"], "git": about["git"], "python": about["python"], **about["packages"]},
     }
