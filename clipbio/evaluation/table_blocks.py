@@ -10,7 +10,7 @@ from clipbio.evaluation.table import ResultTable, amount, cell, label, span, spe
 
 __all__ = ["Block", "Cell", "Line", "blocks"]
 
-_COLUMNS = 6
+_WIDEST = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +42,34 @@ class Block:
 def blocks(table: ResultTable) -> list[Block]:
     """Return a table as one block if it is narrow.
 
-    Of a wide one, rows with the same metrics make a block of their own, and one that is still wide has its metrics down
-    and its variants across.
+    Of a wide one, rows with common metrics stand together as long as that is narrow. One row that is wide by itself has
+    its metrics down and value, intervals and chance across, several have their metrics down and the variants across.
     """
-    if len(table.metrics) <= _COLUMNS:
+    if _width(table) <= _WIDEST:
         return [_upright(table)]
-    groups: dict[tuple[str, ...], dict[str, dict[str, Figure]]] = {}
+    parts: list[ResultTable] = []
     for variant, row in table.rows.items():
-        groups.setdefault(tuple(sorted(row)), {})[variant] = row
-    parts = [ResultTable(table.task, table.split, rows) for rows in groups.values()]
-    return [_turned(part) if len(part.metrics) > _COLUMNS else _upright(part) for part in parts]
+        for part in parts:
+            joined = ResultTable(table.task, table.split, {**part.rows, variant: row})
+            common = {*part.metrics} & {*row}
+            if common and (_width(joined) <= _WIDEST or {*part.metrics} == {*row}):
+                part.rows = joined.rows
+                break
+        else:
+            parts.append(ResultTable(table.task, table.split, {variant: row}))
+    return [_block(part) for part in parts]
+
+
+def _width(table: ResultTable) -> float:
+    """Return how many columns with intervals a table takes; a plain count takes half of one."""
+    measured = len(table.quality_metrics)
+    return measured + 0.5 * (len(table.metrics) - measured)
+
+
+def _block(table: ResultTable) -> Block:
+    if _width(table) <= _WIDEST:
+        return _upright(table)
+    return _turned(table) if len(table.rows) > 1 else _listed(table)
 
 
 def _upright(table: ResultTable) -> Block:
@@ -79,6 +97,19 @@ def _turned(table: ResultTable) -> Block:
     lines = [Line(label(name), tuple(_cell(row.get(name), chance=True) for row in rows)) for name in table.metrics]
     counts = Line("n", tuple(Cell(_count(table, variant)) for variant in table.rows), "chance")
     return Block(tuple(map(label, table.rows)), (*lines, counts))
+
+
+def _listed(table: ResultTable) -> Block:
+    """Return the metrics of the only variant, a line each."""
+    ((variant, row),) = table.rows.items()
+    lines = []
+    for name in table.metrics:
+        figure = row[name]
+        chance = "" if figure.chance is None else amount(figure, figure.chance)
+        parts = (cell(figure, interval=False), "" if figure.low is None else span(figure), species_span(figure), chance)
+        count = "" if figure.n is None else f"{figure.n:,}".replace(",", " ")
+        lines.append(Line(label(name), tuple(map(Cell, (*parts, count)))))
+    return Block((label(variant), "95 %", "over species", "chance", "n"), tuple(lines))
 
 
 def _count(table: ResultTable, variant: str) -> str:

@@ -32,15 +32,20 @@ def test_a_narrow_table_is_one_block_with_chance_below():
 def test_a_wide_table_is_cut_by_rows_and_turned():
     many = [f"metric{number}" for number in range(9)]
     figures = [figure(name, "top1") for name in ("species", "genus")] + [figure("all", one, chance=0.2) for one in many]
-    ranks, everything = blocks(only_table(figures))
-    assert ranks.headings == ("top-1", "n")
+    ranks, everything = blocks(only_table([*figures, figure("genus", "macro_top1")]))
+    assert ranks.headings == ("top-1", "macro top-1", "n")
     assert [line.name for line in ranks.lines] == ["species", "genus"]
-    assert everything.headings == ("all",)
-    assert [line.name for line in everything.lines] == [*many, "n"]
-    assert everything.lines[0].cells[0].below == ("chance 20.0",)
-    # Every figure stands somewhere, once.
-    shown = [cell for block in (ranks, everything) for line in block.lines for cell in line.cells if cell.beside]
-    assert len(shown) == 2 + 9
+    assert everything.headings == ("all", "95 %", "over species", "chance", "n")
+    assert [line.name for line in everything.lines] == many
+    assert [cell.text for cell in everything.lines[0].cells] == ["50.0", "40.0–60.0", "", "20.0", "1 200"]
+
+
+def test_several_wide_rows_have_their_variants_across():
+    many = [f"metric{number}" for number in range(9)]
+    (block,) = blocks(only_table([figure(name, one, chance=0.2) for name in ("a", "b") for one in many]))
+    assert block.headings == ("a", "b")
+    assert [line.name for line in block.lines] == [*many, "n"]
+    assert block.lines[0].cells[1].below == ("chance 20.0",)
 
 
 def test_published_figures_stand_beside_ours(tmp_path):
