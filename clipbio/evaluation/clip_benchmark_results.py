@@ -6,7 +6,7 @@ Its `build` joins such files to a table. Ours hold more: counts, intervals, hash
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,13 @@ _RETRIEVAL = {"text_to_image": "image_retrieval_", "image_to_text": "text_retrie
 
 
 def clip_benchmark_results(
-    metrics: Mapping[str, float], *, data: str, model: str, pretrained: str, about: Mapping[str, Any]
+    metrics: Mapping[str, float],
+    *,
+    data: str,
+    model: str,
+    pretrained: str,
+    about: Mapping[str, Any],
+    sets: Collection[str] = (),
 ) -> list[dict[str, Any]]:
     """Return one result per split and variant of zero-shot classification and probes, and per split of retrieval.
 
@@ -39,13 +45,16 @@ def clip_benchmark_results(
         model: Name of the model.
         pretrained: Name of its weights.
         about: What every file says beside its figures.
+        sets: Published data sets, whose splits carry their names (`nabirds`, `newt_test`) and need no other.
     """
     groups: dict[tuple[str, str], dict[str, Figure]] = {}
     for figure in parse(metrics):
         if figure.value is None or figure.n is None or not (place := _place(figure)):
             continue
         task, where, name = place
-        groups.setdefault((task, "/".join(filter(None, (data, *where)))), {})[name] = figure
+        is_set = any(figure.split == one or figure.split.startswith(f"{one}_") for one in sets)
+        dataset = "/".join(filter(None, ("" if is_set else data, *where)))
+        groups.setdefault((task, dataset), {})[name] = figure
     return [
         {
             "dataset": dataset,

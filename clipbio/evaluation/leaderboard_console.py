@@ -77,7 +77,7 @@ def _cells(board: Leaderboard, key: str, name: str) -> dict[str, str]:
 
 def _legend(board: Leaderboard) -> Text:
     compared = f"the baseline {board.baseline}" if board.baseline else "the best run"
-    text = f"difference: to {compared}, in points of percent. p: over {board.unit}, corrected for all pairs (Holm); "
+    text = f"Shares in percent. difference: to {compared}. p: over {board.unit}, corrected for all pairs (Holm); "
     text += f"'=': not significant at {board.alpha:g}."
     return Text(text + (" *: measured on other data." if board.odd else ""))
 

@@ -22,7 +22,7 @@ __all__ = ["write_page"]
 logger = logging.getLogger(__name__)
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_PLOTS = 24
+_PLOTS, _COLUMNS = 24, 5
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,8 @@ def write_page(folder: Path, board: Leaderboard, *, title: str, thumbnail: Thumb
     context: dict[str, Any] = {
         "title": title,
         "board": board,
+        # Many figures of few runs stand below each other.
+        "turned": len(board.keys) > _COLUMNS >= len(board.runs),
         "heads": [_head(key) for key in board.keys],
         "figures": {key: {name: _row(board, key, name) for name in ranked(board, key)} for key in board.keys},
         "plots": {key: _plot(board, key, album) for key in board.keys[:_PLOTS]},

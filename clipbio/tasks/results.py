@@ -127,6 +127,7 @@ def _write_numbers(
         pretrained=str(model["checkpoint"] or model["pretrained"] or "none"),
         about={key: identity[key] for key in ("seeds", "precision", "device", "protocol", "versions")}
         | {"hashes": hashes(identity)},
+        sets=identity["suites"],
     )
     write_clip_benchmark(folder / FOLDER, results)
 

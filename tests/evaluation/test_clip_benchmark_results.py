@@ -1,6 +1,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from clipbio.evaluation.clip_benchmark_results import clip_benchmark_results, write_clip_benchmark
 from clipbio.evaluation.figures import Figure, flatten
 
@@ -29,7 +31,7 @@ def flattened(folder: Path) -> list[dict[str, object]]:
     """Join result files as `clip_benchmark build` is described to: metrics, five names and the full name of a model."""
     rows = []
     for path in sorted(folder.glob("*.json")):
-        content = json.loads(path.read_text(), parse_constant=lambda name: pytest_fail(name))
+        content = json.loads(path.read_text(), parse_constant=pytest.fail)
         row = {
             **content["metrics"],
             **{key: content[key] for key in ("dataset", "model", "pretrained", "task", "language")},
@@ -37,10 +39,6 @@ def flattened(folder: Path) -> list[dict[str, object]]:
         row["model_fullname"] = f"{content['model']} {content['pretrained']}"
         rows.append(row)
     return rows
-
-
-def pytest_fail(name: str) -> None:
-    raise AssertionError(f"{name} is no strict JSON")
 
 
 def test_build_reads_our_results(tmp_path: Path) -> None:
@@ -69,6 +67,16 @@ def test_results_say_more_than_those_of_clip_benchmark() -> None:
         [0, 1],
     )
     assert (first["seeds"], first["hashes"]) == (about["seeds"], about["hashes"])
+
+
+def test_published_sets_are_called_by_their_own_names() -> None:
+    metrics = flatten(
+        [measured("zero_shot", split, "label", "top1", 0.5) for split in ("nabirds", "newt_test", "test")]
+    )
+    results = clip_benchmark_results(
+        metrics, data="birds", model="m", pretrained="p", about={}, sets=["nabirds", "newt"]
+    )
+    assert [one["dataset"] for one in results] == ["nabirds/label", "newt_test/label", "birds/test/label"]
 
 
 def test_long_names_stay_apart(tmp_path: Path) -> None:

@@ -95,6 +95,16 @@ def test_the_page_is_self_contained_and_shows_where_runs_disagree(board, tmp_pat
     assert "What was measured" in text
 
 
+def test_many_figures_of_few_runs_stand_below_each_other(tmp_path):
+    values = {f"zero_shot/test/type{number}/top1": [1.0, 0.0] for number in range(6)}
+    runs = read_runs([write_run(tmp_path / name, values) for name in ("one", "two")])
+    board = compared(runs, chosen_keys(runs, None), resamples=10)
+    html = write_page(tmp_path / "out", board, title="x", thumbnail=None, pictures=0).read_text()
+    first = html[html.index("<table>") : html.index("</table>")]
+    assert "<th>figure</th><th>one</th><th>two</th>" in first
+    assert first.count('<th scope="row">zero_shot/test/type') == 6
+
+
 def test_without_data_there_are_ids_and_no_pictures(board, tmp_path):
     page = write_page(tmp_path / "out", board, title="Leaderboard", thumbnail=None, pictures=2)
     assert '<div class="blank"></div>' in page.read_text()
