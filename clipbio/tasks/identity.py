@@ -7,6 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from clipbio.data.datamodule import SpecimenData
 from clipbio.evaluation.given import GivenEmbeddings
 from clipbio.evaluation.prompts import prompt_sets
