@@ -11,7 +11,8 @@ import numpy as np
 import published_sets as made
 import pytest
 import torch
-from runs import here
+import yaml
+from runs import ROOT, here
 from torch.nn import functional
 
 from clipbio.config import compose, plain
@@ -217,3 +218,11 @@ def test_the_list_of_sets(tmp_path: Path, capsys) -> None:
     assert "not whole" in " ".join(next(line for line in out.splitlines() if " cub " in line).split())
     status, _, err = here(capsys, "suites", "name=cubs")
     assert (status, "did you mean 'cub'" in err) == (2, True)
+
+
+def test_published_figures_of_data_sets_stand_under_the_names_of_entries() -> None:
+    told = yaml.safe_load((ROOT / "clipbio" / "evaluation" / "expected.yaml").read_text())
+    splits = {key.split("/")[1] for one in told["published"] for key in one["values"] if "+" not in key}
+    named = {split.removesuffix("_test").removesuffix("_train") for split in splits} - {"test", "unseen", "val"}
+    assert named <= {*made.SETS, *told["mean_of"]}
+    assert {name for names in told["mean_of"].values() for name in names} <= set(made.SETS)
