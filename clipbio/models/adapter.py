@@ -44,6 +44,8 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 _HUB, _FOLDER = "hf-hub:", "local-dir:"
+# Weights beside those of a plain CLIP that forks of open_clip save while they train.
+_EXTRA = re.compile(r"(^|\.)(continual|caption)_\w+(\.weight|\.bias)?$|(^|\.)logit_scale_\w+$")
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def load(
                 **options,
             )
             if file and load_weights:
-                open_clip.load_checkpoint(model, str(file), strict=True, weights_only=True)
+                _load_file(model, file)
             tokenizer = _tokenizer(name, model, config, context_length)
     except Exception as error:  # what open_clip, timm, transformers and the hub raise here is not documented
         raise ClipbioError(f"cannot load model.name={name}{_tell(pretrained)}: {_condense(error)}") from error
@@ -125,6 +127,23 @@ def stock(folder: Path) -> tuple[Any, Any, Any]:
             return model.eval(), preprocess, open_clip.get_tokenizer(name)
     except Exception as error:  # what open_clip, timm, transformers and the hub raise here is not documented
         raise ClipbioError(f"open_clip cannot load {folder}: {_condense(error)}") from error
+
+
+def _load_file(model: nn.Module, file: Path) -> None:
+    """Load a weights file whose names are those of the model, but for further projections of BioCLIP's forks.
+
+    They train `continual_proj` (BioCLIP 2, replay) or `caption_proj` (BioCAP, captions) beside the projection that is
+    compared with names, and drop them on release.
+    """
+    found = open_clip.load_checkpoint(model, str(file), strict=False, weights_only=True)
+    missing, unexpected = (getattr(found, key, []) for key in ("missing_keys", "unexpected_keys"))
+    extra = [name for name in unexpected if _EXTRA.search(name)]
+    if missing:
+        raise RuntimeError(f'Missing key(s) in state_dict: "{missing[0]}"')
+    if unknown := [name for name in unexpected if name not in extra]:
+        raise RuntimeError(f'Unexpected key(s) in state_dict: "{unknown[0]}"')
+    if extra:
+        _log.warning("%s: %s left out, its main projection is taken", file.name, " and ".join(extra))
 
 
 def _canonical(name: str) -> str:
@@ -244,7 +263,8 @@ def _condense(error: BaseException) -> str:
     ):  # fmt: skip
         found = re.search(pattern, text, flags=re.DOTALL)
         if found:
-            return form.format(*(part.replace("torch.Size", "") for part in found.groups()))
+            hint = "; give that file as model.pretrained, and it is left out" if _EXTRA.search(found[1]) else ""
+            return form.format(*(part.replace("torch.Size", "") for part in found.groups())) + hint
     return f"{type(error).__name__}: {first_line(error)}"
 
 

@@ -22,7 +22,8 @@ from clipbio.evaluation.store import EmbeddingStore
 from clipbio.files import file_state
 from clipbio.models import ImageTrunk
 from clipbio.tasks.asked import whole_number, worker_count
-from clipbio.tasks.embeddings import fill_split, fill_store, identity_of
+from clipbio.tasks.embedding_identity import identity_of
+from clipbio.tasks.embeddings import fill_split, fill_store
 from clipbio.tasks.loading import LoadedModel
 from clipbio.tasks.parts import build_cache, build_data
 from clipbio.tasks.picture_files import PictureStream, picture_id

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ import torch
 
 from clipbio.data.batch import EvaluationBatch
 from clipbio.data.datamodule import SpecimenData
-from clipbio.data.shards import ShardIndex
 from clipbio.data.splits import IntArray, SplitRows
 from clipbio.distributed import World, barrier, broadcast
 from clipbio.errors import ClipbioError
@@ -29,6 +27,7 @@ from clipbio.evaluation.store import EmbeddingStore, Identity
 from clipbio.models import MultiTower
 from clipbio.progress import progress_bar
 from clipbio.tasks.asked import flag
+from clipbio.tasks.embedding_identity import identity_of
 from clipbio.tasks.exchange import SavedEmbeddings, given_splits
 from clipbio.training.encoder import TextEncoder
 from clipbio.training.inputs import fill_features
@@ -41,14 +40,10 @@ __all__ = [
     "embedding_cache",
     "fill_split",
     "fill_store",
-    "identity_of",
     "measure",
 ]
 
 log = logging.getLogger(__name__)
-
-# To be raised when the same weights and data begin to give other vectors.
-VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -181,34 +176,6 @@ def embed_splits(
     return {name: join(data.evaluated(name), _gathered(model, data, name, device, cache)) for name in names}
 
 
-def identity_of(model: MultiTower, data: SpecimenData, split: SplitRows, *, normalised: bool = True) -> dict[str, Any]:
-    """Return all that decides the vectors of a split, in plain JSON values; text plays no part in them."""
-    inputs = {"image": data.evaluation_image, "dna": data.evaluation_dna}
-    stores = {name: one.store for name, one in inputs.items() if one is not None}
-    return {
-        "version": VERSION,
-        "weights": {name: model.tower(name).vector_fingerprint() for name in stores},
-        "features": {name: str(store.dtype) for name, store in stores.items() if store is not None},
-        "transform": None if data.evaluation_image is None else data.evaluation_image.transform.identity,
-        "precision": torch.get_float32_matmul_precision(),
-        "normalised": normalised,
-        "data": data.folder.manifest.hash,
-        # A split that was carved out of another one has rows of the same index, and shares its vectors.
-        "split": split.index.split,
-        "content": _content(split.index),
-    }
-
-
-def _content(index: ShardIndex) -> str:
-    """Return a hash of the ids of an index and of its images and barcodes, which a manifest need not cover."""
-    content = hashlib.sha256()
-    for column in (index.ids, index.image_digests, index.dna_digests):
-        for value in column:
-            content.update(value.encode() if isinstance(value, str) else value)
-            content.update(b"\0")
-    return content.hexdigest()
-
-
 def _gathered(
     model: MultiTower, data: SpecimenData, name: str, device: torch.device, cache: EmbeddingCache
 ) -> Gathered:
@@ -277,6 +244,8 @@ def fill_store(
     due: IntArray = broadcast(np.setdiff1d(rows, store.finished()) if world.is_main else np.empty(0, np.int64))
     if world.is_main:
         log.info("%s: %d of %d are embedded already, in %s", name, len(rows) - len(due), len(rows), store.folder)
+        if lost := len(store.read_rows(rows)[1]):
+            log.info("%s: %d could not be read and are not tried again; delete that folder to try them", name, lost)
     if len(due):
         with store:
             _encode(encoders, _shown(batches(due), name, len(due), world), store, device)

@@ -1,14 +1,17 @@
 """Towers give what stock open_clip gives, and their projection is split off."""
 
 import json
+import logging
 import pickle
 
 import open_clip
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from small_models import ARCHITECTURES, architecture
 from torch import nn
 
+from clipbio.errors import ClipbioError
 from clipbio.models import TowerOptions, openclip
 
 TEXTS = ["a photo of Pica hudsonia.", "b", "a long text that is cut " * 9]
@@ -176,3 +179,26 @@ def test_tokenizer_travels_to_workers(openclip_folder):
         copy = pickle.loads(pickle.dumps(tokenizer))
         assert torch.equal(copy(TEXTS), tokenizer(TEXTS))
         assert copy.identity == tokenizer.identity
+
+
+@pytest.mark.parametrize("extra", ["visual.continual_proj", "visual.caption_proj"])
+def test_further_projections_of_forks_are_left_out_and_told(openclip_folder, tmp_path, caplog, extra):
+    folder = openclip_folder("vit")
+    state = load_file(folder / "open_clip_model.safetensors")
+    state |= {extra: state["visual.proj"] + 1, "logit_scale_caption": torch.ones(())}
+    torch.save({"state_dict": {f"module.{key}": value for key, value in state.items()}}, tmp_path / "fork.pt")
+    path = tmp_path / "small.json"
+    path.write_text(json.dumps(architecture("vit")))
+    with caplog.at_level(logging.WARNING, logger="clipbio"):
+        ours, theirs = openclip(str(path), str(tmp_path / "fork.pt")), openclip(str(folder))
+    assert extra in caplog.text
+    for one, other in zip(ours.state_dict().values(), theirs.state_dict().values(), strict=True):
+        assert torch.equal(one, other)
+    # A folder is loaded by open_clip itself.
+    (tmp_path / "folder").mkdir()
+    save_file(state, tmp_path / "folder" / "open_clip_model.safetensors")
+    (tmp_path / "folder" / "open_clip_config.json").write_text((folder / "open_clip_config.json").read_text())
+    with pytest.raises(ClipbioError, match=r"unknown weight .*; give that file as model.pretrained"):
+        openclip(str(tmp_path / "folder"))
+    again = openclip(str(tmp_path / "folder"), str(tmp_path / "folder" / "open_clip_model.safetensors"))
+    assert torch.equal(next(again.parameters()), next(theirs.parameters()))
