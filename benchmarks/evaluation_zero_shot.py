@@ -121,5 +121,7 @@ def compare(path: Path) -> dict[str, Any]:
         "fastest": [min(seconds["ours", False]), min(seconds["peer", False])],
         "same_top5": float((answers["ours"][0] == answers["peer"][0]).float().mean()),
         "same_ranks": float((answers["ours"][1] == answers["peer"][1]).float().mean()),
+        # Whole product and tiles round differently: a score at the very limit of the tolerance may fall on either side.
+        "largest_rank_difference": int((answers["ours"][1] - answers["peer"][1]).abs().max()),
         "top1": float((answers["ours"][1] == 0).float().mean()),
     }
