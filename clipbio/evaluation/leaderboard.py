@@ -70,6 +70,14 @@ class Leaderboard:
             values, key=lambda name: values[name] if lower_is_better(key) is False else -values[name], default=None
         )
 
+    def is_best(self, key: str, run: str) -> bool:
+        """Tell whether no run that can be compared has a better figure."""
+        best, figure = self.best(key), self.figure(key, run)
+        if best is None or figure is None or (key, run) in self.odd:
+            return False
+        top = self.figure(key, best)
+        return top is not None and figure.value == top.value
+
     def reference(self, key: str) -> str | None:
         """Name the run with which the others are compared: the baseline, else the best one."""
         return self.baseline or self.best(key)

@@ -51,7 +51,7 @@ def _table(board: Leaderboard, key: str) -> Table:
             table.add_column(head, justify="right", no_wrap=True)
         for name in names:
             cells = _cells(board, key, name)
-            style = "bold" if name == board.best(key) else ""
+            style = "bold" if board.is_best(key, name) else ""
             table.add_row(Text(name, style=style), *(escape(cells[head]) for head in shown))
         if table_width(table) <= CONSOLE_WIDTH:
             break

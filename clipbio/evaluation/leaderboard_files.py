@@ -102,7 +102,7 @@ def _cell(board: Leaderboard, key: str, run: str) -> str:
     if figure is None:
         return "--"
     number = amount(figure, figure.value)
-    text = rf"\textbf{{{number}}}" if board.best(key) == run else number
+    text = rf"\textbf{{{number}}}" if board.is_best(key, run) else number
     marks = ("*" if (key, run) in board.odd else "") + (r"\dagger" if board.is_tied(key, run) else "")
     return f"{text}$^{{{marks}}}$" if marks else text
 

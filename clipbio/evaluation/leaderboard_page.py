@@ -95,7 +95,7 @@ def _row(board: Leaderboard, key: str, name: str) -> Row:
     assert figure is not None
     return Row(
         run=name,
-        best=name == board.best(key),
+        best=board.is_best(key, name),
         odd=board.odd.get((key, name), ""),
         value=amount(figure, figure.value),
         interval="" if figure.low is None else span(figure),

@@ -51,7 +51,8 @@ def sign_flip(
 
     Were the models equally good, each difference (or that of a whole species) might as well have the other sign. Up to
     14 differences that are not zero take all combinations of signs, more of them `resamples` random ones (with the
-    observed one among them, so that p is never 0).
+    observed one among them, so that p is never 0). Where none of these is as extreme, p is Hoeffding's bound if that is
+    smaller.
 
     Args:
         gain_N: Difference of the answers per query.
@@ -68,7 +69,13 @@ def sign_flip(
     if len(sum_U) <= _EXACT_UNITS:
         return float((np.abs(_all_sums(sum_U)) >= observed).mean())
     extreme = sum(int((np.abs(sums) >= observed).sum()) for sums in _random_sums(sum_U, seed, resamples))
-    return (extreme + 1) / (resamples + 1)
+    # Many pairs are corrected for: p must be able to lie below 1 / resamples.
+    return min((extreme + 1) / (resamples + 1), 1.0 if extreme else _bound(sum_U))
+
+
+def _bound(sum_U: FloatArray) -> float:
+    """Return Hoeffding's bound of the p-value (https://doi.org/10.1080/01621459.1963.10500830)."""
+    return float(2 * np.exp(-(sum_U.sum() ** 2) / (2 * (sum_U**2).sum())))
 
 
 def _all_sums(sum_U: FloatArray) -> FloatArray:

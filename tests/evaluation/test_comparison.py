@@ -88,6 +88,7 @@ def test_a_training_run_is_shown_with_what_it_has(tmp_path):
     assert board.figure(KEY, "two").value == 0.5
     assert not board.pairs
     assert "train/loss" not in board.keys
+    assert (board.is_best(KEY, "one"), board.is_best(KEY, "two")) == (True, False)
 
 
 def test_answers_are_matched_by_id(tmp_path):

@@ -42,6 +42,12 @@ def test_many_differences_agree_with_scipy():
     assert sign_flip(first - second, resamples=20000) == pytest.approx(found.pvalue, abs=0.015)
 
 
+@pytest.mark.parametrize("count", [20, 100])
+def test_certain_differences_are_not_held_up_by_the_number_of_signs(count):
+    p = sign_flip(np.ones(count), resamples=1000)
+    assert 2 * 0.5**count <= p <= 1e-4
+
+
 def test_species_turn_as_a_whole():
     # 100 pictures of 4 species, all of three species better: over pictures certain, over species as 2 in 16 at best.
     gain = np.array([1.0] * 75 + [0.0] * 25)
