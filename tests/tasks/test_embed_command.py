@@ -66,6 +66,13 @@ def test_pictures_in_any_order_of_arguments(photos: Path, tmp_path: Path, capsys
     assert list(about["skipped"]["images"]) == [str(broken)]
     assert "of 1 something could not be read" in errors
     assert embed(capsys, tmp_path, given)[0] == 2
+    # What was begun and not finished is gone on with.
+    (tmp_path / "out" / "embeddings.json").write_text(json.dumps(about | {"finished": False}))
+    (tmp_path / "out" / "images.parquet").unlink()
+    status, errors = embed(capsys, tmp_path, given)
+    assert status == 0, errors
+    assert "10 of 10 are embedded already" in " ".join(errors.split())
+    assert np.array_equal(vectors(tmp_path / "out" / "images.parquet")[1], found)
     status, errors = embed(capsys, tmp_path, f"images={photos}/0.jpg", "overwrite=true", "normalise=false", "format=safetensors", "cache_embeddings=false")  # fmt: skip
     assert status == 0, errors
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["embeddings.json", "images.safetensors"]

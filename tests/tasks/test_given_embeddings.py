@@ -34,6 +34,7 @@ def evaluated(capsys, tmp_path: Path, name: str, *more: str) -> dict[str, float]
 
 def test_what_was_saved_is_evaluated_without_a_model(make_garden, tmp_path: Path, capsys) -> None:
     root, folder = f"data.root={make_garden()}", tmp_path / "vectors"
+    refused = (*ASKED, root, f"cache_dir={tmp_path / 'cache'}")
     first = evaluated(capsys, tmp_path, "first", "model=tiny", root, f"save_embeddings={folder}")
     assert sorted(path.name for path in folder.iterdir()) == ["embeddings.json", "test.parquet", "texts.parquet"]
     assert first == evaluated(capsys, tmp_path, "second", root, f"embeddings={folder}")
@@ -43,14 +44,13 @@ def test_what_was_saved_is_evaluated_without_a_model(make_garden, tmp_path: Path
     # Without texts, by the model that made them; another one is refused.
     (folder / "texts.parquet").unlink()
     assert first == evaluated(capsys, tmp_path, "third", "model=tiny", root, f"embeddings={folder}")
-    status, _, errors = here(capsys, "evaluate", *ASKED, root, f"embeddings={folder}", f"run_dir={tmp_path / 'x'}")
+    status, _, errors = here(capsys, "evaluate", *refused, f"embeddings={folder}", f"run_dir={tmp_path / 'x'}")
     assert status == 2
     assert "holds no texts.parquet" in errors
     status, _, errors = here(
         capsys,
         "evaluate",
-        *ASKED,
-        root,
+        *refused,
         "model=tiny",
         "model.seed=5",
         f"embeddings={folder}",
@@ -59,7 +59,7 @@ def test_what_was_saved_is_evaluated_without_a_model(make_garden, tmp_path: Path
     assert status == 2
     assert "its image vectors were made by other weights" in errors
     status, _, errors = here(
-        capsys, "evaluate", *ASKED, root, "model=tiny", f"save_embeddings={folder}", f"run_dir={tmp_path / 'z'}"
+        capsys, "evaluate", *refused, "model=tiny", f"save_embeddings={folder}", f"run_dir={tmp_path / 'z'}"
     )
     assert status == 2
     assert f"save_embeddings={folder} exists" in errors
