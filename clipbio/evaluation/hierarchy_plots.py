@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from clipbio.evaluation.calibration import Reliability
@@ -28,14 +29,14 @@ __all__ = ["distance_plot", "frequency_plot", "height_plot", "map_plot", "rank_p
 _SAFE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 _SHAPES = ("o", "s", "^", "D", "v", "P")
 _OTHERS = "#c9cfcb"
-_HEIGHTS = ("right", *reversed(RANKS[:-1]), "root")
+_HEIGHTS = ("species", *reversed(RANKS[:-1]), "nothing")
 _FORMS = {
     "top1": "rolled up",
     "macro_top1": "rolled up, macro",
     "text_top1": "by text",
     "text_macro_top1": "by text, macro",
 }
-_COUNTS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000, 100_000)
+_COUNTS = (0, 1, 3, 10, 30, 100, 300, 1000, 3000, 10_000, 100_000)
 _CHANCE: dict[str, Any] = {"color": INK, "linewidth": 1.3, "linestyle": (0, (1, 0.6))}
 
 
@@ -134,17 +135,16 @@ def _bar(axes: Axes, figure: Figure, x: float, colour: str) -> None:
 
 
 def height_plot(found: FloatArray, lucky: FloatArray) -> bytes:
-    """Draw how many answers meet the truth at which rank, beside a class drawn at random."""
-    last = int(np.flatnonzero((found > 0) | (lucky > 0)).max(initial=1))
-    places = np.arange(last + 1)
+    """Draw how many answers share which rank with the truth, beside a class drawn at random."""
+    heights = np.flatnonzero((found > 0) | (lucky > 0))
+    places = np.arange(len(heights))
     canvas, axes = new_axes(4.4, 2.7)
-    axes.bar(places - 0.2, 100 * found[: last + 1], width=0.38, color=COLOURS[0], label="model")
-    axes.bar(places + 0.2, 100 * lucky[: last + 1], width=0.38, color=_OTHERS, label="random class")
-    for place in places:
-        axes.text(place - 0.2, 100 * found[place] + 1, f"{100 * found[place]:.1f}", ha="center", fontsize=7, color=INK)
-    names = [_HEIGHTS[0], *(f"same {name}" for name in _HEIGHTS[1 : last + 1])]
-    axes.set_xticks(places, labels=[f"{place}\n{name}" for place, name in zip(places, names, strict=True)], fontsize=7)
-    axes.set_xlabel("height of the lowest common ancestor of answer and truth", fontsize=8, color=MUTED)
+    axes.bar(places - 0.2, 100 * found[heights], width=0.38, color=COLOURS[0], label="model")
+    axes.bar(places + 0.2, 100 * lucky[heights], width=0.38, color=_OTHERS, label="random class")
+    for place, share in zip(places, 100 * found[heights], strict=True):
+        axes.text(place - 0.2, share + 1, f"{share:.1f}", ha="center", fontsize=7, color=INK)
+    axes.set_xticks(places, labels=[f"{_HEIGHTS[height]}\n{height}" for height in heights], fontsize=7)
+    axes.set_xlabel("deepest rank that answer and truth share, and its height", fontsize=8, color=MUTED)
     axes.set_ylabel("images, %", fontsize=8, color=MUTED)
     axes.grid(axis="y", color=GRID, linewidth=0.7)
     _legend(axes)
@@ -168,6 +168,8 @@ def frequency_plot(count_C: NDArray[np.int64], accuracy_C: FloatArray, *, many: 
         ticks = [tick for tick in _COUNTS if count_C.min() <= tick <= high]
         axes.set_xticks(ticks, labels=[f"{tick:g}" for tick in ticks])
         axes.minorticks_off()
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     for edge in (edge for edge in (few, many) if low < edge < high):
         axes.axvline(edge, color=MUTED, linewidth=0.9, linestyle=":")
     axes.set_ylim(-2, 102)
@@ -205,13 +207,14 @@ def distance_plot(distances: Sequence[Distances]) -> bytes:
             capprops={"color": INK, "linewidth": 0.7},
         )
         drawn["boxes"][0].set_label(f"{label(one.form)}s" if "_" not in one.form else label(one.form))
-    names = [f"same {_HEIGHTS[height]}" for height in heights]
+    names = [_HEIGHTS[height] for height in heights]
     counts = [int((distances[0].height_P == height).sum()) for height in heights]
     axes.set_xticks(
         range(len(heights)),
-        labels=[f"{name}\n{count} pairs" for name, count in zip(names, counts, strict=True)],
+        labels=[f"{name}\n{count}" for name, count in zip(names, counts, strict=True)],
         fontsize=7,
     )
+    axes.set_xlabel("deepest rank that two species share; pairs", fontsize=8, color=MUTED)
     axes.set_ylabel("cosine distance of two species", fontsize=8, color=MUTED)
     axes.grid(axis="y", color=GRID, linewidth=0.7)
     _legend(axes, ncols=3, loc="lower left", bbox_to_anchor=(0, 1.0))
