@@ -67,7 +67,7 @@ def test_every_choice_of_every_group_composes(group: str, choice: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["evaluate", "export", "labels", "prepare", "convert", "split", "check", "audit", "lint"]
+    "name", ["evaluate", "embed", "export", "labels", "prepare", "convert", "split", "check", "audit", "lint"]
 )
 def test_the_other_commands_compose(name: str) -> None:
     needed = {
@@ -77,6 +77,7 @@ def test_the_other_commands_compose(name: str) -> None:
         "check": ["root=x"],
         "audit": ["root=x"],
         "lint": ["data.root=x"],
+        "embed": ["images=x", "out=y"],
         "export": ["checkpoint=x", "out=y"],
         "labels": ["checkpoint=x", "taxa=z", "out=y"],
     }

@@ -143,9 +143,9 @@ def _write(wanted: Wanted, store: EmbeddingStore, out: Path, format: str, about:
             collector.check_finite(found.vectors)
             writer.add([wanted.id_of(int(row)) for row in found.rows_N], _arrays(found))
     about.add(wanted.name, writer, identity=wanted.identity, skipped={item.id: item.reason for _, item in skipped})
-    told = "".join(f"; {item.id}: {item.reason}" for _, item in skipped[:3])
-    log.info("%s: %d vectors in %s, of %d something could not be read%s", wanted.name, writer.rows, writer.path,
-             len(skipped), told)  # fmt: skip
+    named = "".join(f"; {item.id}: {item.reason}" for _, item in skipped[:3])
+    lost = f", {len(skipped)} could not be read{named}" if skipped else ""
+    log.info("%s: %d vectors in %s%s", wanted.name, writer.rows, writer.path, lost)
 
 
 def _arrays(found: Gathered) -> dict[str, tuple[Any, Any]]:
