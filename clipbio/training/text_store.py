@@ -16,10 +16,15 @@ from clipbio.training.encoder import TextEncoder
 __all__ = ["StoredTexts"]
 
 _TEXTS_AT_ONCE = 8192
+# More are encoded again when they are wanted again: 450,000 taxa in 80 prompts of 768 numbers would fill 110 GB. Many
+# taxa are kept as a label set, one vector each.
+_MOST_TEXTS = 500_000
 
 
 class StoredTexts:
     """Encode texts, those that were encoded before out of a folder named by the text tower and its projection.
+
+    Half a million are kept at most for each tower.
 
     Every process must encode the same texts; each encodes its share of what is missing.
 
@@ -42,8 +47,14 @@ class StoredTexts:
             name = f"text-{tower.vector_fingerprint()[:32]}"
             self._store = FeatureStore(self.folder / name, width=tower.dim(), dtype="float32")
         keys = [key_of(text) for text in texts]
+        if len(self._store) + len(texts) > _MOST_TEXTS and self._lacks(self._store, keys):
+            return self.encoder(texts)
         self._fill(self._store, dict(zip(keys, texts)))
         return torch.from_numpy(self._store.get(keys))
+
+    def _lacks(self, store: FeatureStore, keys: Sequence[bytes]) -> bool:
+        """Tell whether a text is missing, with one answer for all processes."""
+        return bool(broadcast(bool(store.missing(keys))))
 
     def _fill(self, store: FeatureStore, texts: dict[bytes, str]) -> None:
         # One answer for all: another run may be writing into the same store.

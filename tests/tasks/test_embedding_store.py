@@ -227,3 +227,17 @@ def test_cached_features_of_a_frozen_trunk_are_read_and_kept_apart_by_their_dtyp
     half = embed_splits(*ready(garden, frozen, "cache_features=float16"), ["test"], device=CPU, cache=cache)["test"]
     assert not torch.equal(half.images.vectors_ND, whole.images.vectors_ND)
     torch.testing.assert_close(half.images.vectors_ND, whole.images.vectors_ND, atol=1e-2, rtol=0)
+
+
+def test_texts_beyond_the_bound_are_encoded_and_not_kept(
+    garden: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, _, encoder = connected(garden, "cache_features=off")
+    monkeypatch.setattr("clipbio.training.text_store._MOST_TEXTS", 3)
+    rows = count(model, modality="text")
+    kept = StoredTexts(encoder, tmp_path / "texts")
+    first = kept(TEXTS[:3])
+    assert torch.allclose(kept(TEXTS), encoder(TEXTS), atol=1e-6)
+    encoded = sum(rows)
+    assert torch.equal(StoredTexts(encoder, tmp_path / "texts")(TEXTS[:3]), first)
+    assert sum(rows) == encoded
