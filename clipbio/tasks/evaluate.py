@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 from torch import nn
 
@@ -17,13 +19,15 @@ from clipbio.distributed import World, barrier, broadcast, join_world, leave_wor
 from clipbio.errors import ClipbioError
 from clipbio.evaluation.benchmark import AnyBenchmark
 from clipbio.evaluation.expected import expected_name
+from clipbio.evaluation.given import GivenEmbeddings
 from clipbio.files import write_json
 from clipbio.losses import MaskedTokens, TaxonClassifier
 from clipbio.models import MultiTower
 from clipbio.tasks.barcodes import column_counts
 from clipbio.tasks.embeddings import Measured, embedding_cache, measure
-from clipbio.tasks.exchange import check_weights, given_embeddings, saving
+from clipbio.tasks.exchange import SavedEmbeddings, check_weights, given_embeddings, saving
 from clipbio.tasks.identity import data_hash
+from clipbio.tasks.loading import trained_model
 from clipbio.tasks.parts import (
     build_benchmarks,
     build_cache,
@@ -77,6 +81,45 @@ def _open(folder: RunFolder, config: Config, world: World) -> None:
         raise error
 
 
+@dataclass(frozen=True)
+class _Measurement:
+    """What takes the vectors of splits, of whatever data, and asks benchmarks about them."""
+
+    config: Config
+    world: World
+    device: torch.device
+    model: MultiTower | None
+    given: GivenEmbeddings | None
+    saved: SavedEmbeddings | None
+
+    def of(
+        self,
+        data: SpecimenData,
+        splits: Sequence[str],
+        benchmarks: Mapping[str, AnyBenchmark],
+        called: Callable[[str], str] = str,
+    ) -> Measured:
+        """Measure splits of some data; `called` says what their files are called."""
+        encoder = None
+        if self.model is not None:
+            features, world, device = build_cache(self.config), self.world, self.device
+            encoder = connect(
+                self.model, data, cache=features, augmentation=None, splits=(), world=world, device=device
+            )
+        return measure(
+            self.model,
+            data,
+            splits=splits,
+            benchmarks=benchmarks,
+            encoder=encoder,
+            device=self.device,
+            cache=embedding_cache(self.config),
+            given=self.given,
+            saved=self.saved,
+            called=called,
+        )
+
+
 def _evaluate(config: Config, folder: RunFolder, world: World, started: float) -> dict[str, float]:
     path = checkpoint_path(config["checkpoint"]) if config["checkpoint"] else None
     checkpoint = read_checkpoint(path) if path is not None else None
@@ -95,50 +138,24 @@ def _evaluate(config: Config, folder: RunFolder, world: World, started: float) -
     splits = _splits(config, data)
     suites = open_suites(config, world)
     _open(folder, config, world)
-    model = None if config.get("model") is None else build_model(config, load_weights=checkpoint is None)
-    if checkpoint is not None and path is not None and model is not None:
-        load_into(checkpoint, {"model": model}, path, weights=str(config["weights"]))
+    model = _model(config, checkpoint, path)
     benchmarks = build_benchmarks({**config, "benchmark": own})
-    for asked in (benchmarks, *(one.benchmarks for one in suites)):
-        if model is not None:
-            check_benchmarks(model, asked)
     check_splits(benchmarks, splits)
-    if model is not None and given is not None:
-        check_weights(given, model)
-    if checkpoint is not None and path is not None and data is not None and model is not None:
-        benchmarks |= _trained_benchmarks(checkpoint, benchmarks, path, str(config["weights"]), model, data)
-
-    def measured_on(
-        data: SpecimenData,
-        splits: Sequence[str],
-        asked: Mapping[str, AnyBenchmark],
-        called: Callable[[str], str] = str,
-    ) -> Measured:
-        encoder = None
-        if model is not None:
-            features = build_cache(config)
-            encoder = connect(model, data, cache=features, augmentation=None, splits=(), world=world, device=device)
-        return measure(
-            model,
-            data,
-            splits=splits,
-            benchmarks=asked,
-            encoder=encoder,
-            device=device,
-            cache=embedding_cache(config),
-            given=given,
-            saved=saved,
-            called=called,
-        )
-
+    if model is not None:
+        for asked in (benchmarks, *(one.benchmarks for one in suites)):
+            check_benchmarks(model, asked)
+        if given is not None:
+            check_weights(given, model)
+        if checkpoint is not None and path is not None and data is not None:
+            benchmarks |= _trained_benchmarks(checkpoint, benchmarks, path, str(config["weights"]), model, data)
     with saving(config, world, given.name if given is not None else str(config["name"])) as saved:
-        parts = [] if data is None else [measured_on(data, splits, benchmarks)]
+        measurement = _Measurement(config, world, device, model, given, saved)
+        parts = [] if data is None else [measurement.of(data, splits, benchmarks)]
         parts += measured_sets(
-            suites, lambda one: measured_on(one.data, one.splits, one.benchmarks, one.shown), alone=data is None
+            suites, lambda one: measurement.of(one.data, one.splits, one.benchmarks, one.shown), alone=data is None
         )
     measured = joined(parts)
     if world.is_main:
-        facts = {"wall time": f"{time.time() - started:.0f} s", "processes": world.size}
         finish_run(
             folder,
             title=f"{config['name']}: evaluation",
@@ -149,7 +166,7 @@ def _evaluate(config: Config, folder: RunFolder, world: World, started: float) -
             validation=measured,
             checkpoint=path,
             given=given,
-            facts=facts,
+            facts={"wall time": f"{time.time() - started:.0f} s", "processes": world.size},
             console=Console(),
         )
         values = provenance(data_manifest=data_hash(data, suites), checkpoint=str(path), exit_status=0)
@@ -157,6 +174,15 @@ def _evaluate(config: Config, folder: RunFolder, world: World, started: float) -
         folder.write_status("finished")
     barrier()
     return measured.result.metrics
+
+
+def _model(config: Config, checkpoint: Mapping[str, Any] | None, path: Path | None) -> MultiTower | None:
+    """Return the model of the config, with the weights of the checkpoint if there is one; None where none is asked."""
+    if config.get("model") is None:
+        return None
+    if checkpoint is None or path is None:
+        return build_model(config, load_weights=True)
+    return trained_model(config, checkpoint, path, weights=str(config["weights"]))
 
 
 def _splits(config: Config, data: SpecimenData | None) -> list[str]:

@@ -15,7 +15,7 @@ from clipbio.models.lora import merge_adapters
 from clipbio.tasks.parts import build_model
 from clipbio.training.checkpoints import checkpoint_path, chosen_weights, load_into, read_checkpoint
 
-__all__ = ["LoadedModel", "load_model"]
+__all__ = ["LoadedModel", "load_model", "trained_model"]
 
 Config = Mapping[str, Any]
 
@@ -70,9 +70,27 @@ def load_model(config: Config) -> LoadedModel:
     path = checkpoint_path(config["checkpoint"])
     checkpoint = read_checkpoint(path)
     trained = checkpoint["clipbio"]["config"]
-    model = build_model(trained, load_weights=False)
-    load_into(checkpoint, {"model": model}, path, weights=str(config["weights"]))
-    merge_adapters(model)
+    model = trained_model(trained, checkpoint, path, weights=str(config["weights"]))
     state = chosen_weights(checkpoint, str(config["weights"]), path)
     name = str(trained.get("name") or path.stem)
-    return LoadedModel(model.eval(), name, path, trained, checkpoint, state)
+    return LoadedModel(model, name, path, trained, checkpoint, state)
+
+
+def trained_model(config: Config, checkpoint: Mapping[str, Any], path: Path, *, weights: str) -> MultiTower:
+    """Return the model of a config with the weights of a checkpoint, adapters merged, in evaluation mode.
+
+    All commands on a run take this one way, so that they know it by the same hash of its weights.
+
+    Args:
+        config: Its part `model` says what is built.
+        checkpoint: What was read.
+        path: Where, for messages.
+        weights: `trained`, `averaged` or `auto`.
+
+    Raises:
+        ClipbioError: The weights belong to another model.
+    """
+    model = build_model(config, load_weights=False)
+    load_into(checkpoint, {"model": model}, path, weights=weights)
+    merge_adapters(model)
+    return model.eval()

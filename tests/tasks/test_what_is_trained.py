@@ -163,6 +163,26 @@ def test_an_export_is_evaluated_and_fine_tuned(tuned: Path, base: Path, tmp_path
     assert {name: metrics[name] for name in uncached} == pytest.approx(uncached, abs=1e-6)
 
 
+def test_vectors_that_embed_wrote_are_those_that_an_evaluation_would_make(
+    tuned: Path, base: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    """Adapters are merged by both, so that both know the run by one hash, and one meets what the other kept."""
+    overrides = (f"checkpoint={tuned}", f"cache_dir={tmp_path / 'cache'}", "splits=[test]")
+    status, _, err = here(capsys, "embed", *overrides, f"out={tmp_path / 'vectors'}")
+    assert status == 0, err
+    asked = ("benchmark=[zero_shot]", "benchmark.zero_shot.bootstrap=0", "benchmark.zero_shot.permutations=0")
+    status, _, err = here(
+        capsys, "evaluate", *overrides, *asked, f"embeddings={tmp_path / 'vectors'}", f"run_dir={tmp_path / 'given'}"
+    )
+    assert status == 0, err
+    status, _, err = here(capsys, "evaluate", *overrides, *asked, f"run_dir={tmp_path / 'own'}")
+    assert status == 0, err
+    stores = [path for path in (tmp_path / "cache" / "embeddings").iterdir() if (path / "identity.json").is_file()]
+    assert len(stores) == 1
+    given, own = (json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("given", "own"))
+    assert given == pytest.approx(own)
+
+
 def test_stock_open_clip_answers_as_the_run_does(tuned: Path, base: Path, tmp_path: Path, capsys: Capture) -> None:
     out = tmp_path / "folder"
     status, _, err = here(
