@@ -5,8 +5,9 @@ from __future__ import annotations
 import gc
 import importlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.distributed as dist
@@ -20,6 +21,7 @@ __all__ = [
     "gather_objects",
     "join_world",
     "leave_world",
+    "on_main",
     "prepare_world",
     "world_rank",
     "world_size",
@@ -116,6 +118,24 @@ def broadcast(value: T) -> T:
     box: list[Any] = [value]
     dist.broadcast_object_list(box, src=0)
     return box[0]  # type: ignore[no-any-return]
+
+
+def on_main(world: World, work: Callable[[], T]) -> T:
+    """Return on every process what the main one gets from `work`, which no other runs.
+
+    Raises:
+        ClipbioError: The main process met it; on every process, so that none waits for another.
+    """
+    found: tuple[T | None, ClipbioError | None] = (None, None)
+    if world.is_main:
+        try:
+            found = work(), None
+        except ClipbioError as error:
+            found = None, error
+    value, refused = broadcast(found)
+    if refused is not None:
+        raise refused
+    return cast(T, value)
 
 
 def gather_objects(value: T) -> list[T]:

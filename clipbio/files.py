@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -13,7 +14,7 @@ from typing import Any
 
 from clipbio.errors import ClipbioError
 
-__all__ = ["file_state", "plain_text", "read_json", "whole_folder", "write_json", "write_text"]
+__all__ = ["file_hash", "file_state", "plain_text", "read_json", "whole_folder", "write_json", "write_text"]
 
 
 def write_text(path: Path, text: str) -> None:
@@ -55,6 +56,12 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ClipbioError(f"{path} cannot be read as JSON: {error}") from error
+
+
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a file as 64 hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def file_state(path: str | Path) -> str:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from clipbio.data.manifest import FileEntry
 from clipbio.data.tar import BLOCK, header, padded
+from clipbio.files import file_hash
 from clipbio.taxonomy import RANKS
 
 __all__ = ["INDEX_SCHEMA", "IndexWriter", "Location", "ShardWriter", "WrittenShard", "file_entry"]
@@ -168,5 +169,4 @@ class IndexWriter:
 
 def file_entry(path: Path) -> FileEntry:
     """Measure and hash a file."""
-    with path.open("rb") as file:
-        return FileEntry(path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
+    return FileEntry(path.stat().st_size, file_hash(path))

@@ -51,7 +51,7 @@ class TraitsDetail:
 
 
 @dataclass(frozen=True)
-class Labelled:
+class TraitImages:
     """Images whose traits are all known."""
 
     images: Annotated
@@ -143,15 +143,15 @@ class Traits:
         del encode_text
         images = annotated_images(learnt_from(data, self.train, "traits"), "traits", "traits")
         names = sorted({name for named in images.named for name in _traits_of(named)})
-        train = _labelled(images, names)
+        train = _with_traits(images, names)
         result = Result()
         for split in evaluated:
             if split != self.train:
-                test = _labelled(annotated_images(data[split], "traits", "traits"), names)
+                test = _with_traits(annotated_images(data[split], "traits", "traits"), names)
                 result += (self._published if self.published else self._own)(train, test, names)
         return result
 
-    def _own(self, train: Labelled, test: Labelled, names: Sequence[str]) -> Result:
+    def _own(self, train: TraitImages, test: TraitImages, names: Sequence[str]) -> Result:
         """Judge one logistic regression per trait."""
         same = set(train.species) & set(test.species)
         held_M = held_out(train.species if not same else list(train.ids), seed=self.seed)
@@ -195,7 +195,7 @@ class Traits:
             interval = bootstrap_interval(right_N, seed=seed, resamples=self.bootstrap)
         return Figure.measured(path, "all_right", value=float(right_N.mean()), interval=interval, n=len(right_N))
 
-    def _published(self, train: Labelled, test: Labelled, names: Sequence[str]) -> Result:
+    def _published(self, train: TraitImages, test: TraitImages, names: Sequence[str]) -> Result:
         """Judge the published head with both quirks."""
         columns = self._columns(names)
         data = (train.vectors_ND, torch.from_numpy(train.trait_NL), test.vectors_ND)
@@ -227,7 +227,7 @@ class Traits:
         return [names.index(name) for name in self.f1_columns or names[:2]]
 
 
-def _labelled(images: Annotated, names: Sequence[str]) -> Labelled:
+def _with_traits(images: Annotated, names: Sequence[str]) -> TraitImages:
     """Return the images whose traits are all known.
 
     Raises:
@@ -241,10 +241,10 @@ def _labelled(images: Annotated, names: Sequence[str]) -> Labelled:
             f"benchmark traits: no image of split '{images.split}' has all {len(names)} traits as 0 or 1: the first, "
             f"{images.ids[0]}, lacks {lacking}"
         )
-    return Labelled(images, np.array(rows, np.int64), np.array([flags[row] for row in rows], bool))
+    return TraitImages(images, np.array(rows, np.int64), np.array([flags[row] for row in rows], bool))
 
 
-def _answers(path: tuple[str, str, str], right_N: FloatArray, test: Labelled) -> Answers:
+def _answers(path: tuple[str, str, str], right_N: FloatArray, test: TraitImages) -> Answers:
     return Answers(*path, "all_right", test.ids, right_N, tuple(test.species))
 
 

@@ -28,13 +28,13 @@ from clipbio.evaluation.top_k import TopK, top_k
 from clipbio.seeding import derive_seed
 from clipbio.taxonomy import RANKS
 
-__all__ = ["TOP", "RankAnswers", "ZeroShotDetail", "ZeroShotFigures", "answers_at", "judged"]
+__all__ = ["TOP", "RolledAnswers", "ZeroShotDetail", "ZeroShotFigures", "answers_at", "judged"]
 
 TOP = 5
 
 
 @dataclass(frozen=True)
-class RankAnswers:
+class RolledAnswers:
     """The answers at one rank of the images in `row_N`, whose taxon at it is known.
 
     Chance is that of a class drawn at random for `best`, and of a taxon for `summed`, among `num_taxa`.
@@ -65,7 +65,7 @@ class ZeroShotDetail:
     top_score_NK: Tensor
     fallbacks: int
     outside: int = 0
-    at_rank: Mapping[str, RankAnswers] = field(default_factory=dict)
+    at_rank: Mapping[str, RolledAnswers] = field(default_factory=dict)
 
     @property
     def correct_N(self) -> Tensor:
@@ -103,7 +103,7 @@ def _is_unique(found: TopK) -> Tensor:
 def answers_at(
     rank: str, detail: Mapping[str, Tensor], candidates: Candidates, images_ND: Tensor, class_N: Tensor,
     prototypes_CD: Tensor, scale: float,
-) -> RankAnswers | None:  # fmt: skip
+) -> RolledAnswers | None:  # fmt: skip
     """Roll the answers up to a rank; None where the taxon of no image is known there."""
     place = RANKS.index(rank)
     taxon_C, num_taxa = taxon_numbers([keys[place] for keys in candidates.rank_keys])
@@ -114,7 +114,7 @@ def answers_at(
     highest_N = detail["top_score_NK"][row_N, 0]
     rolled = roll_up(images_ND[row_N], prototypes_CD, taxon_C, target_N, highest_N=highest_N, scale=scale)
     share_N = torch.bincount(taxon_C[taxon_C >= 0], minlength=num_taxa)[target_N] / len(taxon_C)
-    return RankAnswers(row_N, rolled, num_taxa, float(share_N.mean()))
+    return RolledAnswers(row_N, rolled, num_taxa, float(share_N.mean()))
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ class ZeroShotFigures:
         value = float(correct_N.mean())
         return Figure.measured(path, metric, value=value, interval=interval, n=len(correct_N), chance=chance)
 
-    def _rolled_up(self, path: tuple[str, str, str], rank: str, answers: RankAnswers) -> Iterator[Figure]:
+    def _rolled_up(self, path: tuple[str, str, str], rank: str, answers: RolledAnswers) -> Iterator[Figure]:
         best_N, summed_N = answers.answers.best_N.numpy(), answers.answers.summed_N.numpy()
         yield self.share(path, f"{rank}/top1", best_N == 0, chance=answers.chance)
         for k in (1, TOP):

@@ -5,7 +5,6 @@ Shape suffixes: C taxa, P probes, D dimensions.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,11 +21,11 @@ from torch.nn import functional
 
 from clipbio.errors import ClipbioError
 from clipbio.evaluation.benchmark import EncodeText
-from clipbio.files import read_json
+from clipbio.files import file_hash, read_json
 from clipbio.labels.vector_file import read_vectors
 from clipbio.taxonomy import RANKS, Taxon
 
-__all__ = ["LABELS", "SCHEMA", "TAXA", "VECTORS", "LabelSet", "file_hash"]
+__all__ = ["LABELS", "SCHEMA", "TAXA", "VECTORS", "LabelSet"]
 
 SCHEMA = 1
 LABELS, TAXA, VECTORS = "labels.json", "taxa.parquet", "vectors.safetensors"
@@ -140,9 +139,3 @@ class LabelSet:
         probes_PD, vectors_CD = self._arrays
         if vectors_CD.shape != (len(self), self.dim) or probes_PD.shape != (len(self.facts["probes"]), self.dim):
             raise ClipbioError(f"{self.folder / VECTORS} does not go with {LABELS}; make the label set again")
-
-
-def file_hash(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -25,8 +25,8 @@ from clipbio.errors import ClipbioError, nearest
 from clipbio.evaluation.benchmark import EncodeText
 from clipbio.evaluation.embeddings import class_key
 from clipbio.evaluation.prompts import ClassTexts, class_prototypes, encode_unit
-from clipbio.files import whole_folder, write_json
-from clipbio.labels.label_set import LABELS, SCHEMA, TAXA, VECTORS, LabelSet, file_hash
+from clipbio.files import file_hash, whole_folder, write_json
+from clipbio.labels.label_set import LABELS, SCHEMA, TAXA, VECTORS, LabelSet
 from clipbio.labels.pybioclip import PybioclipFiles
 from clipbio.labels.vector_file import write_header
 from clipbio.progress import progress_bar

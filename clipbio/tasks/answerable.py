@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 from clipbio.data.specimen import Specimen
 from clipbio.errors import ClipbioError
 from clipbio.evaluation.benchmark import EncodeText
+from clipbio.evaluation.store import hash_of
 from clipbio.labels import LabelSet, LabelStyle, write_label_set
 from clipbio.tasks.labels import taxa_of, text_encoder
 from clipbio.tasks.loading import LoadedModel
@@ -55,7 +54,7 @@ def label_set(config: Config, loaded: LoadedModel | None) -> LabelSet:
 
 def _made(config: Config, loaded: LoadedModel, encode_text: EncodeText, identity: str) -> LabelSet:
     things, source, style = _things(config, loaded)
-    key = hashlib.sha256(json.dumps([identity, style.facts, source], sort_keys=True).encode()).hexdigest()[:24]
+    key = hash_of({"text_tower": identity, "style": style.facts, "source": source})
     folder = Path(str(config["cache_dir"])).expanduser() / "labels" / key
     if folder.is_dir():
         try:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from clipbio.data.datamodule import SpecimenData
-from clipbio.distributed import World, broadcast
+from clipbio.distributed import World, on_main
 from clipbio.errors import ClipbioError
 from clipbio.files import read_json, write_json
 from clipbio.training.run import RunFolder, provenance
@@ -50,18 +50,7 @@ class Attempt:
         Raises:
             ClipbioError: The folder holds something else.
         """
-        answer = broadcast(self._opened())
-        if isinstance(answer, ClipbioError):
-            raise answer
-        return answer
-
-    def _opened(self) -> str | ClipbioError:
-        if not self.world.is_main:
-            return ""
-        try:
-            return self.folder.open(self.config, str(self.config["resume"]))
-        except ClipbioError as error:
-            return error
+        return on_main(self.world, lambda: self.folder.open(self.config, str(self.config["resume"])))
 
     @contextmanager
     def recorded(self) -> Iterator[None]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from clipbio.distributed import World, barrier, broadcast, join_world, leave_world
+from clipbio.distributed import World, barrier, join_world, leave_world, on_main
 from clipbio.errors import ClipbioError, nearest
 from clipbio.evaluation.embed import Collector, Encode, Gathered
 from clipbio.evaluation.embedding_files import FORMATS, About, clear, vector_writer
@@ -77,17 +77,8 @@ def _folder(config: Config, world: World) -> Path:
     """Return the folder to write, refused by all processes alike."""
     if config["format"] not in FORMATS:
         raise ClipbioError(f"format={config['format']} is unknown{nearest(str(config['format']), FORMATS)}")
-    error: ClipbioError | None = None
-    out = Path()
-    if world.is_main:
-        try:
-            out = embedding_folder(config["out"], overwrite=flag(config["overwrite"], "overwrite"))
-        except ClipbioError as caught:
-            error = caught
-    out, error = broadcast((out, error))
-    if error is not None:
-        raise error
-    return out
+    overwrite = flag(config["overwrite"], "overwrite")
+    return on_main(world, lambda: embedding_folder(config["out"], overwrite=overwrite))
 
 
 def _pictures(config: Config) -> list[str] | None:

@@ -15,7 +15,7 @@ from torch import nn
 
 from clipbio.config import check_signatures, instantiate
 from clipbio.data.datamodule import SpecimenData
-from clipbio.distributed import World, barrier, broadcast, join_world, leave_world
+from clipbio.distributed import World, barrier, join_world, leave_world, on_main
 from clipbio.errors import ClipbioError
 from clipbio.evaluation.benchmark import AnyBenchmark
 from clipbio.evaluation.expected import expected_name
@@ -67,18 +67,6 @@ def evaluate(config: Config) -> dict[str, float]:
         return _evaluate(config, RunFolder(Path(config["run_dir"]).expanduser()), world, started)
     finally:
         leave_world()
-
-
-def _open(folder: RunFolder, config: Config, world: World) -> None:
-    error: ClipbioError | None = None
-    if world.is_main:
-        try:
-            folder.open(config, "auto" if config["overwrite"] else "never", remedy="overwrite=true")
-        except ClipbioError as caught:
-            error = caught
-    error = broadcast(error)
-    if error is not None:
-        raise error
 
 
 @dataclass(frozen=True)
@@ -137,7 +125,8 @@ def _evaluate(config: Config, folder: RunFolder, world: World, started: float) -
     data = None if only_sets else build_data(config, world)
     splits = _splits(config, data)
     suites = open_suites(config, world)
-    _open(folder, config, world)
+    resume = "auto" if config["overwrite"] else "never"
+    on_main(world, lambda: folder.open(config, resume, remedy="overwrite=true"))
     model = _model(config, checkpoint, path)
     benchmarks = build_benchmarks({**config, "benchmark": own})
     check_splits(benchmarks, splits)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from clipbio.data.datamodule import SpecimenData
 from clipbio.data.modalities import encodable
-from clipbio.distributed import World, broadcast
+from clipbio.distributed import World, on_main
 from clipbio.errors import ClipbioError
 from clipbio.evaluation.benchmark import EncodeText
 from clipbio.evaluation.embedding_files import ABOUT, TEXTS, About, VectorWriter, clear, unfinished, vector_writer
@@ -151,16 +151,8 @@ def saving(config: Config, world: World, model: str) -> Iterator[SavedEmbeddings
     if config["save_embeddings"] is None:
         yield None
         return
-    error: ClipbioError | None = None
-    folder = Path()
-    if world.is_main:
-        try:
-            overwrite = flag(config["overwrite"], "overwrite")
-            folder = embedding_folder(config["save_embeddings"], overwrite=overwrite, key="save_embeddings")
-        except ClipbioError as caught:
-            error = caught
-    if (error := broadcast(error)) is not None:
-        raise error
+    given, overwrite = config["save_embeddings"], flag(config["overwrite"], "overwrite")
+    folder = on_main(world, lambda: embedding_folder(given, overwrite=overwrite, key="save_embeddings"))
     if not world.is_main:
         yield None
         return

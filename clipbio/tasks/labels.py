@@ -12,8 +12,9 @@ from clipbio.data.roots import shown
 from clipbio.distributed import World
 from clipbio.errors import ClipbioError
 from clipbio.evaluation.embeddings import Candidates
+from clipbio.files import file_hash
 from clipbio.labels import LabelStyle, read_taxa, write_label_set
-from clipbio.labels.label_set import LABELS, file_hash
+from clipbio.labels.label_set import LABELS
 from clipbio.models import TextTrunk, Tower
 from clipbio.tasks.asked import flag, new_folder
 from clipbio.tasks.loading import LoadedModel, load_model

@@ -17,9 +17,8 @@ from clipbio.data.batch import Skipped
 from clipbio.data.roots import local_folder
 from clipbio.distributed import World
 from clipbio.errors import ClipbioError
-from clipbio.files import write_json
+from clipbio.files import file_hash, write_json
 from clipbio.labels import LabelSet, read_taxa
-from clipbio.labels.label_set import file_hash
 from clipbio.prediction import Asked, Classes, Groups, answers, label_groups, open_writer, rank_groups, subset_rows
 from clipbio.prediction import bins as bin_groups
 from clipbio.prediction.groups import bin_table

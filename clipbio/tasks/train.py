@@ -14,9 +14,8 @@ from torch import nn
 
 from clipbio.config import check_signatures, instantiate
 from clipbio.data.transforms import Augmentation
-from clipbio.distributed import World, barrier, broadcast, join_world, leave_world
+from clipbio.distributed import World, barrier, join_world, leave_world, on_main
 from clipbio.dna import BarcodeAugmentation
-from clipbio.errors import ClipbioError
 from clipbio.evaluation.benchmark import AnyBenchmark, further_splits
 from clipbio.files import read_json
 from clipbio.losses import Head, MaskedTokens
@@ -235,17 +234,10 @@ class _Training:
         """Look for leakage before anything is encoded; the main process looks, and all learn of a refusal."""
         if self.config["leakage"] in ("off", False):
             return
-        found: str | ClipbioError = ""
-        if self.world.is_main:
-            try:
-                result = audit_run(self.data, self.folder.path, refuse=self.config["leakage"] == "refuse")
-                found = result.summary()
-            except ClipbioError as error:
-                found = error
-        found = broadcast(found)
-        if isinstance(found, ClipbioError):
-            raise found
-        self.facts["leakage"] = found
+        refuse = self.config["leakage"] == "refuse"
+        self.facts["leakage"] = on_main(
+            self.world, lambda: audit_run(self.data, self.folder.path, refuse=refuse).summary()
+        )
 
     def _validation(self, names: list[str]) -> Validation | None:
         benchmarks = self.chosen | self._own()

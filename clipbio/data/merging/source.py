@@ -25,7 +25,7 @@ from clipbio.data.sources.base import Source
 from clipbio.data.species_texts import SpeciesTexts, name_of
 from clipbio.data.specimen import SpeciesText, Specimen
 from clipbio.errors import ClipbioError
-from clipbio.files import write_json
+from clipbio.files import file_hash, write_json
 from clipbio.taxonomy import RANKS
 
 __all__ = ["SUMMARY", "MergedSource"]
@@ -127,8 +127,7 @@ class MergedSource:
             digest.update(f"{name}:{source.fingerprint()}\n".encode())
         digest.update(json.dumps(self._settings_without_folders(), sort_keys=True, default=dict).encode())
         for path in self._files():
-            with path.open("rb") as file:
-                digest.update(f"{path.name}:{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+            digest.update(f"{path.name}:{file_hash(path)}\n".encode())
         return digest.hexdigest()
 
     def summary(self) -> dict[str, Any]:

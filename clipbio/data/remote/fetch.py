@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import logging
 import time
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from fsspec.callbacks import Callback
 from clipbio.data.manifest import FileEntry, ShardEntry
 from clipbio.data.roots import shown
 from clipbio.errors import ClipbioError
+from clipbio.files import file_hash
 
 __all__ = ["AbsentError", "RemoteOptions", "StorageError", "fetch"]
 
@@ -143,9 +143,7 @@ def _limit(most: int) -> Callback:
 def _difference(path: Path, entry: FileEntry | ShardEntry) -> str:
     if (size := path.stat().st_size) != entry.bytes:
         return f"it has {size} bytes, the manifest says {entry.bytes}"
-    with path.open("rb") as file:
-        same = hashlib.file_digest(file, "sha256").hexdigest() == entry.sha256
-    return "" if same else "its SHA-256 is not that of the manifest"
+    return "" if file_hash(path) == entry.sha256 else "its SHA-256 is not that of the manifest"
 
 
 def _first_line(error: Exception) -> str:

@@ -18,7 +18,7 @@ from clipbio.data.sources.published_splits import HOUSE_SPLITS
 from clipbio.data.sources.tabular import TabularFile
 from clipbio.data.specimen import SpeciesText, Specimen
 from clipbio.errors import ClipbioError
-from clipbio.files import file_state
+from clipbio.files import file_hash, file_state
 from clipbio.taxonomy import RANKS
 
 __all__ = ["BioscanTable", "first_there"]
@@ -98,8 +98,7 @@ class BioscanTable(ABC):
         settings = (self.scheme, sorted(self.splits), self.images is None)
         digest = hashlib.blake2b(repr(settings).encode(), digest_size=16)
         for path in self._text_files():
-            with path.open("rb") as file:
-                digest.update(f"{path.name}:{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+            digest.update(f"{path.name}:{file_hash(path)}\n".encode())
         digest.update(self._survey[1])
         return digest.hexdigest()
 

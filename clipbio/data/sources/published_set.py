@@ -13,7 +13,7 @@ from clipbio.data.defects import Defects
 from clipbio.data.sources.records import Ids
 from clipbio.data.specimen import SpeciesText, Specimen
 from clipbio.errors import ClipbioError
-from clipbio.files import file_state
+from clipbio.files import file_hash, file_state
 
 __all__ = ["PublishedSet", "entries", "known_file", "lines_of"]
 
@@ -59,8 +59,7 @@ class PublishedSet(ABC):
         """Hash the settings, the text files, and path, size and time of each picture."""
         digest = hashlib.blake2b(repr((type(self).__name__, self._settings)).encode(), digest_size=16)
         for path in self._files:
-            with path.open("rb") as file:
-                digest.update(f"{path.name}:{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+            digest.update(f"{path.name}:{file_hash(path)}\n".encode())
         for _, one in self.records():
             if isinstance(one.image, Path):
                 digest.update(f"{one.id}:{one.image}:{file_state(one.image)}\n".encode("utf-8", "surrogateescape"))

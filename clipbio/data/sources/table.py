@@ -16,7 +16,7 @@ from clipbio.data.sources.cells import existing_file, given, has_bases, is_not_g
 from clipbio.data.sources.tabular import SUFFIXES, TabularFile, find_table
 from clipbio.data.specimen import SpeciesText, Specimen
 from clipbio.errors import ClipbioError, nearest
-from clipbio.files import file_state
+from clipbio.files import file_hash, file_state
 from clipbio.names import clean_phrase, clean_rank
 from clipbio.taxonomy import RANKS, Taxon
 
@@ -103,8 +103,7 @@ class TableSource:
         """Hash the content of the tables, and size and time of each image and mask."""
         digest = hashlib.blake2b(digest_size=16)
         for table in (self._table, *(table for table, _ in self._side_tables)):
-            with table.path.open("rb") as file:
-                digest.update(f"{table.path.name}:{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+            digest.update(f"{table.path.name}:{file_hash(table.path)}\n".encode())
         root, count, number = str(self.root), Defects(), 0
         for _, cells in self._table.rows(count):
             number += 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +18,7 @@ from clipbio.data.specimen import Specimen
 from clipbio.data.splitting.records import Records, id_hash
 from clipbio.data.splitting.scheme import PUBLISHED, Assignment, LeftOut
 from clipbio.errors import ClipbioError, nearest
+from clipbio.files import file_hash
 
 __all__ = ["SplitTable"]
 
@@ -57,9 +57,7 @@ class SplitTable:
 
     def describe(self) -> dict[str, Any]:
         """Return the content of the table as a hash."""
-        with self.path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return {"scheme": "file", "file": self.path.name, "sha256": digest, "missing": self.missing}
+        return {"scheme": "file", "file": self.path.name, "sha256": file_hash(self.path), "missing": self.missing}
 
     @cached_property
     def _rows(self) -> dict[int, tuple[str, str]]:
