@@ -161,7 +161,10 @@ class Traits:
         right_N = np.asarray((predicted_NL == trait_NL).all(axis=1), np.float64)
         figures = [self._all_right(path, right_N)]
         shown_L = trait_NL.any(axis=0)
-        figures += self._over_traits(path, score_NL[:, shown_L], predicted_NL, trait_NL)
+        if shown_L.any():
+            figures += self._over_traits(path, score_NL[:, shown_L], predicted_NL, trait_NL)
+        else:
+            logger.warning("traits: no image of split %s has any trait: no F1, no mAP", test.images.split)
         figures += [Figure(*path, "traits", len(names)), Figure(*path, "unlabelled", test.left_out)]
         f1_L, precision_L = f1_scores(predicted_NL, trait_NL), precisions(score_NL, trait_NL)
         detail = TraitsDetail(self.task, test.images.split, tuple(names), f1_L, precision_L, trait_NL.mean(axis=0))
@@ -180,7 +183,8 @@ class Traits:
             draws["macro_f1"] = resampled_f1(said_NS, there_NS, seed=seed, resamples=resamples)[0]
             draws["micro_f1"] = resampled_f1(predicted_NL, trait_NL, seed=seed, resamples=resamples)[1]
             draws["mAP"] = resampled_precision(score_NS, there_NS, seed=seed, resamples=resamples)
-        intervals = {name: percentiles(values) for name, values in draws.items()}
+        known = {name: values[np.isfinite(values)] for name, values in draws.items()}
+        intervals = {name: percentiles(values) for name, values in known.items() if len(values)}
         micro = float(f1_scores(predicted_NL.reshape(-1, 1), trait_NL.reshape(-1, 1))[0])
         macro, precision = float(f1_scores(said_NS, there_NS).mean()), float(precisions(score_NS, there_NS).mean())
         chance = chance_average_precision(there_NS.sum(axis=0), count)
@@ -207,7 +211,7 @@ class Traits:
         interval = None
         if self.bootstrap:
             seed = derive_seed("bootstrap", *path, self.seed)
-            draws = [resampled_f1(*pair, seed=seed, resamples=self.bootstrap)[0] for pair in pairs]
+            draws = [resampled_f1(*pair, seed=seed, resamples=self.bootstrap, absent=True)[0] for pair in pairs]
             interval = percentiles(np.mean(draws, axis=0))
         macro, n = float(np.mean(f1_R)), len(columns)
         figures = [

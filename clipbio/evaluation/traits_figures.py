@@ -33,20 +33,33 @@ def precisions(score_NL: FloatArray, trait_NL: BoolArray) -> FloatArray:
 
 
 def resampled_f1(
-    predicted_NL: BoolArray, trait_NL: BoolArray, *, seed: int, resamples: int
+    predicted_NL: BoolArray, trait_NL: BoolArray, *, seed: int, resamples: int, absent: bool = False
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the mean F1 over traits and the F1 of all traits together, for each bootstrap sample of the images."""
+    """Return the mean F1 over traits and the F1 of all traits together, for each bootstrap sample of the images.
+
+    A trait that no image of a sample has is left out of the mean, as it is left out of the figure; with `absent` it
+    counts as 0, as in scikit-learn. The mean of a sample without any trait is NaN.
+    """
     counted = np.concatenate([predicted_NL & trait_NL, predicted_NL, trait_NL], axis=1).astype(np.float32)
     macro, micro = [], []
     for weights_BN in _weights(len(trait_NL), seed=seed, resamples=resamples):
         hits_BL, found_BL, there_BL = np.split((weights_BN @ counted).astype(np.float64), 3, axis=1)
-        macro.append((2 * hits_BL / np.maximum(found_BL + there_BL, 1)).mean(axis=1))
+        macro.append(_mean_of(2 * hits_BL / np.maximum(found_BL + there_BL, 1), (there_BL > 0) | absent))
         micro.append(2 * hits_BL.sum(axis=1) / np.maximum((found_BL + there_BL).sum(axis=1), 1))
     return np.concatenate(macro), np.concatenate(micro)
 
 
+def _mean_of(value_BL: FloatArray, counts_BL: BoolArray) -> FloatArray:
+    """Return the mean over those traits that count in each sample, NaN where none does."""
+    total_B = counts_BL.sum(axis=1)
+    return np.where(total_B > 0, (value_BL * counts_BL).sum(axis=1) / np.maximum(total_B, 1), np.nan)
+
+
 def resampled_precision(score_NL: FloatArray, trait_NL: BoolArray, *, seed: int, resamples: int) -> FloatArray:
-    """Return the mean average precision over traits for each bootstrap sample of the images."""
+    """Return the mean average precision over traits for each bootstrap sample of the images.
+
+    A trait that no image of a sample has is left out of its mean, which is NaN where none is left.
+    """
     # Of equal scores those without the trait come first.
     orders = [np.lexsort((trait_N, -score_N)) for score_N, trait_N in zip(score_NL.T, trait_NL.T, strict=True)]
     means = []
@@ -55,7 +68,7 @@ def resampled_precision(score_NL: FloatArray, trait_NL: BoolArray, *, seed: int,
             _weighted_precision(weights_BN[:, order_N], trait_N[order_N])
             for order_N, trait_N in zip(orders, trait_NL.T, strict=True)
         ]
-        means.append(np.mean(per_trait, axis=0))
+        means.append(_mean_of(np.stack(per_trait, axis=1), weights_BN @ trait_NL > 0))
     return np.concatenate(means)
 
 

@@ -122,7 +122,33 @@ def test_equal_scores_count_against_the_model():
     trait = np.array([[1], [0], [1], [0]], bool)
     same = np.ones((4, 1))
     assert precisions(same, trait)[0] == pytest.approx((1 / 3 + 2 / 4) / 2)
-    assert (resampled_precision(same, trait, seed=0, resamples=20) <= trait.mean() + 0.5).all()
+    drawn = np.random.default_rng(0).multinomial(4, np.full(4, 1 / 4), size=20)
+    found = resampled_precision(same, trait, seed=0, resamples=20)
+    for (first, one, second, other), value in zip(drawn.tolist(), found):
+        # Both without the trait stand before both with it.
+        hits = first * first / max(first + one + other, 1) + second * (first + second) / 4
+        wanted = hits / (first + second) if first + second else np.nan
+        assert value == pytest.approx(wanted, nan_ok=True)
+
+
+def test_a_trait_that_no_redrawn_image_has_does_not_pull_the_interval_down():
+    # Each of twelve traits is seen on one image of 24, and all are told right: every resample is perfect.
+    trait = np.concatenate([np.eye(12, dtype=bool), np.zeros((12, 12), bool)])
+    macro, _ = resampled_f1(trait, trait, seed=0, resamples=50)
+    precision = resampled_precision(trait.astype(float), trait, seed=0, resamples=50)
+    assert macro == pytest.approx(np.ones(50))
+    assert precision == pytest.approx(np.ones(50))
+    # As scikit-learn counts it is 0.
+    assert resampled_f1(trait, trait, seed=0, resamples=50, absent=True)[0].max() < 1
+
+
+def test_a_split_whose_images_have_no_trait_has_no_means_over_traits(world, caplog):
+    named = [Noted({"traits": {"black": 0, "furry": 0, "white": 0}})] * 4
+    data = {"train": world["train"], "test": noted_split("test", torch.eye(DIM)[:4], named)}
+    found = Traits(bootstrap=5).run_across(data, ("test",), no_text).metrics
+    assert found["traits/test/all/all_right/n"] == 4
+    assert "traits/test/all/macro_f1" not in found
+    assert "no image of split test has any trait" in caplog.text
 
 
 def test_the_published_head_is_that_of_a_plain_loop(monkeypatch):
