@@ -20,7 +20,7 @@ from torch import Tensor
 from clipbio.errors import ClipbioError
 from clipbio.evaluation.metrics import SCORE_TOLERANCE
 
-__all__ = ["Prototypes", "TopK", "class_tiles", "target_vectors", "top_k"]
+__all__ = ["Prototypes", "TopK", "class_tiles", "first_best", "target_vectors", "top_k"]
 
 Prototypes = Tensor | NDArray[Any] | Iterable[Tensor | NDArray[Any]]
 """Class vectors (C, D) of any float type: a tensor, an array (also memory-mapped), or chunks of them in class order."""
@@ -190,12 +190,12 @@ class _Running:
         """Return the best classes of a block of images, now that this tile is known too."""
         top_nK, top_score_nK = self.top_NK[block], self.top_score_NK[block]
         if top_nK.shape[1] < self.k:
-            return _join(top_nK, top_score_nK, *_tile_top(scores_nc, first, self.k), self.k)
+            return _join(top_nK, top_score_nK, *_numbered(first, *first_best(scores_nc, self.k)), self.k)
         # A score equal to the last one held does not enter: its class number is higher.
         last_n = top_score_nK[:, -1]
         rows = ((best_n > last_n) | (best_n.isnan() & ~last_n.isnan())).nonzero()[:, 0]
         if len(rows):
-            found = _tile_top(scores_nc.index_select(0, rows), first, self.k)
+            found = _numbered(first, *first_best(scores_nc.index_select(0, rows), self.k))
             top_nK[rows], top_score_nK[rows] = _join(top_nK[rows], top_score_nK[rows], *found, self.k)
         return top_nK, top_score_nK
 
@@ -217,8 +217,8 @@ class _Running:
         return TopK(self.num_classes, self.top_NK.cpu(), self.top_score_NK.cpu(), rank_N, target_score_N, log_sum_exp_N)
 
 
-def _tile_top(scores_nc: Tensor, first: int, k: int) -> tuple[Tensor, Tensor]:
-    """Return the k best classes of a tile, the lower number first among equal scores."""
+def first_best(scores_nc: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Return the k highest scores of each row and their columns, the lower column first among equal scores."""
     wide = min(k, scores_nc.shape[1])
     score_nk, place_nk = scores_nc.topk(min(wide + 1, scores_nc.shape[1]), dim=1)
     # topk breaks ties in no order. Where one crosses the end of the list, only a whole stable sort is right.
@@ -230,6 +230,10 @@ def _tile_top(scores_nc: Tensor, first: int, k: int) -> tuple[Tensor, Tensor]:
     if same_n.any():
         sorted_score, order = scores_nc[same_n].sort(dim=1, descending=True, stable=True)
         score_nk[same_n], place_nk[same_n] = sorted_score[:, :wide], order[:, :wide]
+    return score_nk, place_nk
+
+
+def _numbered(first: int, score_nk: Tensor, place_nk: Tensor) -> tuple[Tensor, Tensor]:
     return place_nk + first, score_nk
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from clipbio.errors import ClipbioError
 from clipbio.evaluation.taxon_tree import TaxonTree, deepest
+from clipbio.evaluation.top_k import first_best
 from clipbio.prediction.classes import Classes
 from clipbio.prediction.groups import Groups
 from clipbio.taxonomy import RANKS
@@ -105,11 +106,7 @@ def answers(asked: Asked, pictures: Sequence[str], images_ND: Tensor) -> Iterato
 
 def _best(asked: Asked, pictures: Sequence[str], probability_nC: Tensor) -> Iterator[Row]:
     sums_nG = asked.groups.sums(probability_nC)
-    # Of equal ones the first: a stable sort of few is cheap, one of hundreds of thousands is not.
-    best_nK, group_nK = sums_nG.topk(min(asked.k, sums_nG.shape[1]), dim=1)
-    group_nK, order = group_nK.sort(dim=1)
-    best_nK, again = best_nK.gather(1, order).sort(dim=1, descending=True, stable=True)
-    group_nK = group_nK.gather(1, again)
+    best_nK, group_nK = first_best(sums_nG, asked.k)
     for picture, bests, chosen in zip(pictures, best_nK.tolist(), group_nK.tolist(), strict=True):
         for place, (probability, group) in enumerate(zip(bests, chosen, strict=True), start=1):
             yield {"picture": picture, "place": place, "probability": probability, **_named(asked, group)}

@@ -82,7 +82,7 @@ def rank_groups(classes: Classes, rank: str) -> Groups:
 
 
 def bins(classes: Classes, bin_of: Mapping[str, str]) -> Groups:
-    """Return bins of classes, and as the last one `other` for what is in none.
+    """Return bins of classes, and `other` for what is in none: the last one, unless the table has a bin of that name.
 
     Args:
         classes: What there is.
@@ -94,21 +94,20 @@ def bins(classes: Classes, bin_of: Mapping[str, str]) -> Groups:
     """
     names = tuple(dict.fromkeys(bin_of.values()))
     number = {name: place for place, name in enumerate(names)}
-    used: set[str] = set()
+    met: set[str] = set()
     group_C = torch.full((len(classes),), -1)
     for row, names_of in enumerate(classes.all_names()):
-        listed = next((name for name in _names(names_of) if name in bin_of), None)
-        if listed is not None:
-            used.add(listed)
-            group_C[row] = number[bin_of[listed]]
-    lost = [name for name in bin_of if name not in used]
+        if listed := [name for name in _names(names_of) if name in bin_of]:
+            met.update(listed)
+            group_C[row] = number[bin_of[listed[0]]]
+    lost = [name for name in bin_of if name not in met]
     if lost:
         known = (name for names_of in classes.all_names() for name in _names(names_of))
         told = ", ".join(f"'{name}'" for name in lost[:5])
         raise ClipbioError(f"bins: no label is called {told} ({len(lost)} names in all){similar(lost[0], known)}")
     if bool((group_C < 0).any()):
-        names = (*names, OTHER)
-        group_C = torch.where(group_C < 0, len(names) - 1, group_C)
+        names = names if OTHER in number else (*names, OTHER)
+        group_C = torch.where(group_C < 0, names.index(OTHER), group_C)
     return Groups(group_C, _first(group_C, len(names)), names_G=names)
 
 

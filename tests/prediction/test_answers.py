@@ -120,6 +120,25 @@ def test_bins_hold_listed_labels_and_clades_and_the_rest_is_other(classes, image
         check(rows[5 * place : 5 * place + 5], summed(classes, image_D, name_of), 5)
 
 
+def test_a_clade_may_be_listed_whose_members_all_are_and_a_bin_may_be_called_other(classes, images_ND):
+    listed = {"Betulaceae": "birches", "Betula": "a", "Alnus": "a", "name 10": "other", "Fagaceae": "b"}
+    groups = bins(classes, listed)
+    assert groups.names_G == ("birches", "a", "other", "b")
+    rows = asked_rows(Asked(classes, groups, k=9, scale=SCALE), images_ND[:1])
+    names = ["b"] * 5 + ["a"] * 5 + ["other"] * 2
+    expected = summed(classes, images_ND[0], lambda row: names[row])
+    check(rows[:3], expected, 3)
+    assert (rows[3]["name"], rows[3]["probability"]) == ("birches", 0)
+
+
+@pytest.mark.parametrize("k", [1, 3, 70])
+def test_of_equal_answers_the_first_are_taken(k):
+    taxa = [Taxon(genus="Quercus", species=f"s{number:02}") for number in range(70)]
+    same = Classes(table(taxa, [""] * 70), torch.eye(4)[:1].expand(70, 4).contiguous())
+    rows = asked_rows(Asked(same, label_groups(same), k=k, scale=SCALE), torch.eye(4)[:2])
+    assert [row["name"] for row in rows] == 2 * [f"Quercus s{number:02}" for number in range(k)]
+
+
 @pytest.mark.parametrize("confidence", [0.2, 0.5, 0.9, 1.0])
 def test_the_deepest_sure_taxon_is_found_from_the_root_down(classes, images_ND, confidence):
     rows = asked_rows(Asked(classes, label_groups(classes), confidence=confidence, scale=SCALE), images_ND)
