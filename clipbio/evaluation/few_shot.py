@@ -178,8 +178,8 @@ class FewShot:
         for fold, support_CK in enumerate(folds):
             key_C = pool.key_N[support_CK[:, 0]]
             asked_N = np.isin(judged.key_N, key_C)
-            if own and self.protocol == OWN:
-                asked_N &= ~np.isin(judged.group_N, judged.group_N[support_CK])
+            if self.protocol == OWN:
+                asked_N &= ~np.isin(judged.group_N, pool.group_N[support_CK])
             elif own:
                 asked_N[support_CK] = False
             query_Q = np.flatnonzero(asked_N)

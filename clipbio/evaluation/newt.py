@@ -20,7 +20,7 @@ from clipbio.evaluation.choices import check_choices
 from clipbio.evaluation.embeddings import SplitData
 from clipbio.evaluation.figures import Figure, flatten
 from clipbio.evaluation.metrics import FloatArray, Interval, bootstrap_interval, bootstrap_means, percentiles
-from clipbio.evaluation.newt_probes import chosen_probe, svm_search
+from clipbio.evaluation.newt_probes import FOLDS, chosen_probe, svm_search
 from clipbio.evaluation.protocols import OWN, task_name
 from clipbio.seeding import derive_seed
 
@@ -67,7 +67,7 @@ class Newt:
     The own form fits a logistic regression on standardised vectors; C is chosen by five folds of train. With
     `protocol=bioclip_v2` vectors are centred and normalised, an SVM is chosen among 100 random settings, and all is
     repeated with three seeds, `seed` the first (`newt_probes.svm_search`): accuracies are means over them, `std` is
-    their standard deviation.
+    their standard deviation. It needs five train images of each answer.
 
     Figures under `newt/SPLIT/all` and `newt/SPLIT/CLUSTER`: `accuracy` over all images, as published, with an interval
     over images, and `macro_accuracy`, the mean over tasks (its `n`), images being redrawn within each. Tasks stand as
@@ -116,7 +116,8 @@ class Newt:
         return result
 
     def _judge(self, train: Annotated, test: Annotated) -> Result:
-        tasks = _tasks(train, test)
+        # The published search has five folds, and each of them needs both answers.
+        tasks = _tasks(train, test, least=FOLDS if self.published else 1)
         if not tasks:
             logger.warning("newt: split %s has no task that could be learnt from %s", test.split, self.train)
             return Result()
@@ -179,24 +180,26 @@ def _chances(tasks: Sequence[Task]) -> FloatArray:
     return np.array([1 / len(np.unique(task.label_M)) for task in tasks])
 
 
-def _tasks(train: Annotated, test: Annotated) -> list[Task]:
-    """Return the tasks of test images that can be learnt, by name."""
+def _tasks(train: Annotated, test: Annotated, *, least: int) -> list[Task]:
+    """Return the tasks of test images that can be learnt, by name: with `least` train images of each of two answers."""
     train_of, test_of = _rows_by_task(train), _rows_by_task(test)
     tasks, untaught = [], []
     for name in sorted(test_of):
         train_M, test_N = (np.array(rows.get(name, []), np.int64) for rows in (train_of, test_of))
         label_M, label_N = _labels(train, train_M), _labels(test, test_N)
-        if len(np.unique(label_M)) < 2:
+        counts = np.unique(label_M, return_counts=True)[1]
+        if len(counts) < 2 or counts.min() < least:
             untaught.append(name)
             continue
         cluster = text_of(test.named[test_N[0]], "newt_cluster").replace("/", "-") or "none"
         tasks.append(Task(name, cluster, train_M, test_N, label_M, label_N))
     if untaught:
         logger.warning(
-            "newt: %d tasks of %s are left out, for %s does not have two answers to them: %s",
+            "newt: %d tasks of %s are left out, for %s does not have two answers to them%s: %s",
             len(untaught),
             test.split,
             train.split,
+            f" on {least} images each" if least > 1 else "",
             ", ".join(untaught[:5]),
         )
     return tasks

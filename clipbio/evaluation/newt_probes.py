@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from clipbio.evaluation.probe import STRENGTHS
 
-__all__ = ["DRAWS", "chosen_probe", "svm_search"]
+__all__ = ["DRAWS", "FOLDS", "chosen_probe", "svm_search"]
 
 FloatArray = NDArray[np.floating[Any]]
 Labels = NDArray[np.str_]
 
 DRAWS = 100
-_FOLDS = 5
+FOLDS = 5
 
 
 def chosen_probe(train_MD: FloatArray, label_M: Labels, test_ND: FloatArray, *, seed: int) -> Labels:
@@ -35,7 +35,7 @@ def chosen_probe(train_MD: FloatArray, label_M: Labels, test_ND: FloatArray, *, 
 
     grid = [strength / train_MD.shape[1] for strength in STRENGTHS]
     model = make_pipeline(StandardScaler(), LogisticRegression(C=grid[len(grid) // 2], max_iter=1000, tol=1e-5))
-    folds = min(_FOLDS, int(np.unique(label_M, return_counts=True)[1].min()))
+    folds = min(FOLDS, int(np.unique(label_M, return_counts=True)[1].min()))
     if folds > 1:
         cross = StratifiedKFold(folds, shuffle=True, random_state=seed % 2**32)
         model = GridSearchCV(model, {"logisticregression__C": grid}, cv=cross)
@@ -56,7 +56,7 @@ def svm_search(train_MD: FloatArray, label_M: Labels, test_ND: FloatArray, *, se
     centred_MD, centred_ND = _centred(train_MD, train_MD), _centred(test_ND, train_MD)
     folds = [
         (_Products.of(centred_MD[fit], centred_MD[judged]), label_M[fit], label_M[judged])
-        for fit, judged in StratifiedKFold(_FOLDS).split(centred_MD, label_M)
+        for fit, judged in StratifiedKFold(FOLDS).split(centred_MD, label_M)
     ]
     settings = list(ParameterSampler(_settings(), DRAWS, random_state=seed))
     scores = [np.mean([_accuracy(*fold, one) for fold in folds]) for one in settings]

@@ -97,9 +97,9 @@ class RankAnswers(NamedTuple):
     """What is answered for each image: nodes of the tree, -1 where the best is not unique.
 
     `class_N` is the class with the most similar text. Its shares of the softmax are summed up the tree: at each rank
-    `rolled_NR` has the largest sum, `confidence_NR`, while the true taxon has `true_NR`, and `square_NR` is the sum of
-    all squares. `path_NR` goes down from the root by these sums, with `path_confidence_NR`. `text_NR` is the taxon
-    of a rank whose own text is most similar, and `text_path_NR` goes down by these texts.
+    `rolled_NR` has the largest sum, `confidence_NR` (that of a tie too), while the true taxon has `true_NR`, and
+    `square_NR` is the sum of all squares. `path_NR` goes down from the root by these sums, with `path_confidence_NR`.
+    `text_NR` is the taxon of a rank whose own text is most similar, and `text_path_NR` goes down by these texts.
     """
 
     class_N: Tensor
@@ -146,16 +146,17 @@ def _answer(
     # Cosines within the tolerance are a tie, so shares within its exponential are one.
     slack = float(np.exp(-SCORE_TOLERANCE / temperature))
     rolled_NR, text_NR = (torch.full_like(truth_NR, -1) for _ in range(2))
-    square_NR = torch.zeros(truth_NR.shape, dtype=torch.float64)
+    square_NR, confidence_NR = (torch.zeros(truth_NR.shape, dtype=torch.float64) for _ in range(2))
     for rank in range(tree.num_ranks):
         of_rank = (tree.rank_M == rank).nonzero()[:, 0]
         if len(of_rank):
             rolled_NR[:, rank] = _unique_best(sum_NM[:, of_rank], of_rank, factor=slack)
             text_NR[:, rank] = _unique_best(text_NM[:, of_rank], of_rank, minus=SCORE_TOLERANCE)
             square_NR[:, rank] = (sum_NM[:, of_rank] ** 2).sum(dim=1)
+            confidence_NR[:, rank] = sum_NM[:, of_rank].amax(dim=1)
     path_NR, text_path_NR = (_lineage(tree, tree.descend(score)) for score in (sum_NM, text_NM.double() + 2))
-    shares = (sum_NM.gather(1, one.clamp(min=0)).masked_fill(one < 0, 0) for one in (rolled_NR, truth_NR, path_NR))
-    confidence_NR, true_NR, path_confidence_NR = shares
+    shares = (sum_NM.gather(1, one.clamp(min=0)).masked_fill(one < 0, 0) for one in (truth_NR, path_NR))
+    true_NR, path_confidence_NR = shares
     class_N = _unique_best(cosine_NC, torch.arange(cosine_NC.shape[1]), minus=SCORE_TOLERANCE)
     return RankAnswers(
         class_N, rolled_NR, confidence_NR, true_NR, square_NR, path_NR, path_confidence_NR, text_NR, text_path_NR

@@ -184,6 +184,20 @@ def test_no_query_is_of_the_individual_of_an_example(split):
     assert result.metrics["few_shot/test/1_shot/mean/n"] == len(asked)
 
 
+def test_no_query_is_of_the_individual_of_an_example_of_another_split(world, split):
+    train = world(classes=6, per_class=1).split(noisy(6, 1, seed=1), name="train")
+    train = replace(train, images=replace(train.images, ids=tuple(f"train-{row}" for row in range(6))))
+    # Of each class one individual has a picture in train and three in test.
+    train = with_groups(train, torch.arange(0, 24, 4))
+    grouped = with_groups(split, torch.arange(72) // 3)
+    result = run(FewShot(shots=[1], support="train", folds=1, bootstrap=0), grouped, train)
+    assert result.metrics["few_shot/test/1_shot/mean/n"] == 72 - 6 * 3
+    published = run(
+        FewShot(shots=[1], support="train", folds=1, bootstrap=0, protocol="bioclip_v2"), grouped, train
+    ).metrics
+    assert published["few_shot_bioclip_v2/test/1_shot/mean/n"] == 72
+
+
 def test_barcodes_are_a_modality_too(split):
     dna = run(FewShot(modality="dna", bootstrap=0), with_groups(split, torch.arange(72))).metrics
     image = run(FewShot(bootstrap=0), with_groups(split, torch.arange(72))).metrics

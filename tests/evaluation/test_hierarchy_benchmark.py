@@ -116,6 +116,9 @@ def test_a_model_that_says_the_same_of_everything_is_never_right():
     # Summed up, F has three of four species.
     assert found["hierarchy/test/family/top1"] == pytest.approx(6 / 7)
     assert found["hierarchy/test/all/distance"] == 7
+    # Each of four species has a quarter, and none is right: that is no calibrated model.
+    for metric in ("ece", "ece_equal_mass", "confidence"):
+        assert found[f"hierarchy_calibration/test/species/{metric}"] == pytest.approx(0.25)
 
 
 def test_validation_chooses_temperature_and_depth():

@@ -128,6 +128,16 @@ def test_tasks_that_cannot_be_learnt_and_images_without_a_task_are_told(world, c
     assert metrics["newt/test/all/unlabelled"] == 1
 
 
+def test_the_published_form_leaves_out_tasks_with_too_few_images_for_its_folds(world, caplog, monkeypatch):
+    monkeypatch.setattr(newt_probes, "DRAWS", 2)
+    data = {"train": noted_split("train", *task_images("train", {"age": 12, "sex": 9, "snow": 2})), "test": world["test"]}
+    with caplog.at_level(logging.WARNING):
+        metrics = Newt(protocol="bioclip_v2", bootstrap=0).run_across(data, ("test",), no_text).metrics
+    assert metrics["newt_bioclip_v2/test/all/accuracy/n"] == 60
+    assert "2 tasks of test are left out" in caplog.text
+    assert "two answers to them on 5 images each: sex, snow" in caplog.text
+
+
 def test_a_single_image_of_an_answer_is_enough():
     vectors = np.eye(4, dtype=np.float32)
     found = chosen_probe(vectors[:3], np.array(["a", "b", "b"]), vectors[:1], seed=0)

@@ -88,6 +88,19 @@ def test_a_space_that_is_the_tree_and_one_that_is_not():
     assert mantel(1.0 - height / 10, height, permutations=50) == 1
 
 
+def test_the_test_of_the_tree_is_that_of_all_orders():
+    # With four taxa every order comes; many of them give the same sum, also where it is negative.
+    height = pair_heights(nodes(SIX))[:4, :4]
+    upper = np.triu_indices(4, 1)
+    for seed in range(8):
+        distance = cosine_distances(vectors(seed, 4))
+        given = spearmanr(distance[upper], height[upper]).statistic
+        orders = [np.array(one) for one in itertools.permutations(range(4))]
+        found = [spearmanr(distance[upper], height[np.ix_(one, one)][upper]).statistic for one in orders]
+        wanted = np.mean(np.array(found) >= given - 1e-9)
+        assert mantel(distance, height, permutations=3000, seed=seed) == pytest.approx(wanted, abs=0.04)
+
+
 def test_images_meet_texts_in_both_directions():
     images, texts = vectors(5, 4).double(), vectors(6, 4).double()
     found = class_distances(images, texts)
