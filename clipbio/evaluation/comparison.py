@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from clipbio.errors import ClipbioError, nearest
 from clipbio.evaluation.answers import Answers
 from clipbio.evaluation.expected import expected_name, published
-from clipbio.evaluation.leaderboard import Leaderboard, Pair, Unit
+from clipbio.evaluation.leaderboard import Leaderboard, Pair, Unit, is_of_errors
 from clipbio.evaluation.metrics import Interval, bootstrap_interval
 from clipbio.evaluation.paired import accuracy
 from clipbio.evaluation.run_results import RunResults
@@ -138,7 +138,7 @@ def _odd(runs: Sequence[RunResults], keys: Sequence[str], baseline: str | None) 
 
 def _difference(key: str, first: RunResults, second: RunResults) -> str:
     one, other = first.figures[key], second.figures[key]
-    if one.n != other.n:
+    if one.n != other.n and not is_of_errors(key):
         return f"n is {other.n}, there {one.n}"
     before, after = first.facts(one.split), second.facts(one.split)
     for part in before.keys() & after.keys():

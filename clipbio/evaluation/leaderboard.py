@@ -12,11 +12,11 @@ from clipbio.evaluation.figures import Figure
 from clipbio.evaluation.metrics import Interval
 from clipbio.evaluation.run_results import RunResults
 
-__all__ = ["Leaderboard", "Pair", "Unit", "lower_is_better"]
+__all__ = ["Leaderboard", "Pair", "Unit", "is_of_errors", "lower_is_better"]
 
 Unit = Literal["specimens", "species"]
 # Words in the names of metrics of which a small value is a good one.
-_LOW = {"fpr", "ece", "brier", "nll", "distance", "wrong", "error"}
+_LOW = {"fpr", "ece", "brier", "nll", "distance", "error"}
 
 
 @dataclass(frozen=True)
@@ -99,3 +99,8 @@ class Leaderboard:
 def lower_is_better(key: str) -> bool:
     """Tell whether a small figure is a good one: errors, distances, false positives."""
     return bool(_LOW & {*re.split(r"[^a-z]+", key.split("/")[-1])})
+
+
+def is_of_errors(key: str) -> bool:
+    """Tell whether a figure is of wrong answers alone: `distance_wrong`, `wrong_in_genus`; each model has its own n."""
+    return "wrong" in key.split("/")[-1].split("_")

@@ -80,6 +80,19 @@ def test_figures_of_other_data_are_refused_or_marked(tmp_path):
     assert (KEY, "one") in compared(runs, [KEY], other_data="mark", baseline="two").odd
 
 
+def test_figures_of_errors_have_an_n_of_their_own_and_kin_is_the_better_error(tmp_path):
+    kin, far = "hierarchy/test/all/wrong_in_genus", "hierarchy/test/all/distance_wrong"
+    runs = read_runs(
+        [
+            write_run(tmp_path / "few", {kin: [1.0] * 8 + [0.0] * 2, far: [1.0] * 10}, with_answers=False),
+            write_run(tmp_path / "many", {kin: [1.0] * 9 + [0.0] * 21, far: [3.0] * 30}, with_answers=False),
+        ]
+    )
+    board = compared(runs, [kin, far])
+    assert not board.odd
+    assert [board.best(key) for key in (kin, far)] == ["few", "few"]
+
+
 def test_a_training_run_is_shown_with_what_it_has(tmp_path):
     runs = read_runs(
         [write_run(tmp_path / "one", {KEY: GOOD}), write_run(tmp_path / "two", {KEY: POOR}, with_answers=False)]

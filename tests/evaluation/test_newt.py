@@ -130,7 +130,10 @@ def test_tasks_that_cannot_be_learnt_and_images_without_a_task_are_told(world, c
 
 def test_the_published_form_leaves_out_tasks_with_too_few_images_for_its_folds(world, caplog, monkeypatch):
     monkeypatch.setattr(newt_probes, "DRAWS", 2)
-    data = {"train": noted_split("train", *task_images("train", {"age": 12, "sex": 9, "snow": 2})), "test": world["test"]}
+    data = {
+        "train": noted_split("train", *task_images("train", {"age": 12, "sex": 9, "snow": 2})),
+        "test": world["test"],
+    }
     with caplog.at_level(logging.WARNING):
         metrics = Newt(protocol="bioclip_v2", bootstrap=0).run_across(data, ("test",), no_text).metrics
     assert metrics["newt_bioclip_v2/test/all/accuracy/n"] == 60
