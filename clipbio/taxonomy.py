@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from clipbio.names import binomial, clean_rank
 
-__all__ = ["RANKS", "Taxon", "stable_hash"]
+__all__ = ["RANKS", "Taxon", "class_name", "stable_hash"]
 
 RANKS = ("kingdom", "phylum", "class", "order", "family", "genus", "species")
 
@@ -89,6 +89,11 @@ class Taxon:
         The plant and the animal of one name stay apart.
         """
         return next((key for key in reversed(self.rank_keys) if key != -1), -1)
+
+
+def class_name(taxon: Taxon, label: str = "") -> str:
+    """Name the class of a thing: its binomial, else its label, else its deepest taxon, empty if nothing names it."""
+    return taxon.scientific_name or label or (taxon.deepest or ("", ""))[1]
 
 
 def stable_hash(*parts: str) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 from clipbio.checking.duplicates import FINE_DISTANCE, Copies, distance_for, find_copies
 from clipbio.checking.records import Records
 from clipbio.data.defects import Defects
-from clipbio.taxonomy import Taxon
+from clipbio.taxonomy import Taxon, class_name
 
 __all__ = ["CopyGroup", "add_findings", "copy_groups", "duplicates_to_dict"]
 
@@ -133,7 +133,7 @@ class _Found:
 
 
 def _name(taxon: Taxon, label: str) -> str:
-    return taxon.scientific_name or label or (taxon.deepest or ("", "unnamed"))[1]
+    return class_name(taxon, label) or "unnamed"
 
 
 def _differ(one: tuple[Taxon, str], other: tuple[Taxon, str]) -> bool:

@@ -18,7 +18,7 @@ from clipbio.checking.statistics import species_counts
 from clipbio.evaluation.pictures import Picture, shrink
 from clipbio.evaluation.table import label
 from clipbio.files import write_text
-from clipbio.taxonomy import stable_hash
+from clipbio.taxonomy import class_name, stable_hash
 from clipbio.templates import template_environment
 
 __all__ = ["write_page"]
@@ -87,7 +87,7 @@ class _Cards:
         taxon, text = self._kinds[name]
         content = self._pictures.get(name)
         picture = None if content is None else Picture(f"{name}.jpg", content, name)
-        return Card(name, taxon.scientific_name or text or (taxon.deepest or ("", "unnamed"))[1], note, picture)
+        return Card(name, class_name(taxon, text) or "unnamed", note, picture)
 
 
 def _copy_cards(group: CopyGroup, cards: _Cards) -> CopyCards:

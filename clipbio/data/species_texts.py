@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from clipbio.data.defects import Defects
 from clipbio.data.specimen import SpeciesText
-from clipbio.taxonomy import Taxon
+from clipbio.taxonomy import Taxon, class_name
 
 __all__ = ["SpeciesTexts", "joinable", "save_texts"]
 
@@ -59,7 +59,7 @@ class SpeciesTexts:
 
 def name_of(taxon: Taxon) -> str:
     """Return the name that texts are joined by: the binomial, else the deepest known name."""
-    return taxon.scientific_name or (taxon.deepest or ("", ""))[1]
+    return class_name(taxon)
 
 
 def joinable(texts: Iterable[SpeciesText], taxa: Collection[Taxon], defects: Defects) -> list[SpeciesText]:

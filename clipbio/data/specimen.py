@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from clipbio.taxonomy import RANKS, Taxon
+from clipbio.taxonomy import RANKS, Taxon, class_name
 
 __all__ = ["Picture", "SpeciesText", "Specimen"]
 
@@ -45,7 +45,7 @@ class Specimen:
     @property
     def species(self) -> str:
         """Name the class of this specimen: its binomial, else its label, else its deepest known taxon."""
-        return self.taxon.scientific_name or self.label or (self.taxon.deepest or ("", ""))[1]
+        return class_name(self.taxon, self.label)
 
     @property
     def group(self) -> str:

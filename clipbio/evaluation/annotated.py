@@ -17,7 +17,7 @@ from clipbio.errors import ClipbioError, closest
 from clipbio.evaluation.embeddings import SplitData
 from clipbio.text import Named
 
-__all__ = ["Annotated", "annotated_images", "flag", "learnt_from", "note", "species_of", "text_of"]
+__all__ = ["Annotated", "annotated_images", "learnt_from", "note", "text_of", "yes_or_no"]
 
 _TRUE, _FALSE = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no")
 
@@ -33,15 +33,10 @@ def text_of(named: Named, key: str) -> str:
     return "" if value is None else str(value).strip()
 
 
-def flag(value: object) -> bool | None:
+def yes_or_no(value: object) -> bool | None:
     """Read yes or no in any of the forms of tables (1, "1", 1.0, true, yes); None if it is neither."""
     text = str(value).strip().lower()
     return True if text in _TRUE else False if text in _FALSE else None
-
-
-def species_of(named: Named) -> str:
-    """Name the class of a record, empty if nothing names it."""
-    return named.taxon.scientific_name or named.label or (named.taxon.deepest or ("", ""))[1]
 
 
 @dataclass(frozen=True)

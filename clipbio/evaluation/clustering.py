@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from clipbio.errors import ClipbioError
-from clipbio.evaluation.annotated import Annotated, annotated_images, species_of, text_of
+from clipbio.evaluation.annotated import Annotated, annotated_images, text_of
 from clipbio.evaluation.answers import Answers
 from clipbio.evaluation.benchmark import EncodeText, Result
 from clipbio.evaluation.choices import check_choices
@@ -24,6 +24,7 @@ from clipbio.evaluation.metrics import FloatArray, bootstrap_interval
 from clipbio.evaluation.protocols import OWN, task_name
 from clipbio.evaluation.semi_supervised import matched, semi_supervised_kmeans
 from clipbio.seeding import derive_seed
+from clipbio.taxonomy import class_name
 
 __all__ = ["Clustering"]
 
@@ -58,7 +59,7 @@ class Images:
         Raises:
             ClipbioError: There are none.
         """
-        told = [(text_of(named, "class_set").lower(), species_of(named)) for named in images.named]
+        told = [(text_of(named, "class_set").lower(), class_name(named.taxon, named.label)) for named in images.named]
         rows = [row for row, (kind, name) in enumerate(told) if kind in _SETS and name]
         if not rows:
             raise ClipbioError(

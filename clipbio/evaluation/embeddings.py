@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from clipbio.evaluation.specimens import Specimens
-from clipbio.taxonomy import Taxon, stable_hash
+from clipbio.taxonomy import Taxon, class_name, stable_hash
 from clipbio.text import Named
 
 __all__ = ["Candidate", "Candidates", "Embeddings", "SplitData", "class_key"]
@@ -31,10 +31,6 @@ def class_key(named: Named) -> int | None:
     if named.label:
         return stable_hash("label", named.label)
     return next((int(key) for key in reversed(keys) if key >= 0), None)
-
-
-def _display_name(named: Named) -> str:
-    return named.taxon.scientific_name or named.label or (named.taxon.deepest or ("", ""))[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +74,9 @@ class Candidates:
             names |= dict.fromkeys(thing.common_names)
             descriptions |= dict.fromkeys(thing.descriptions)
         return cls._sorted(
-            Candidate(key, _display_name(one), one.taxon, tuple(texts[key][0]), tuple(texts[key][1]), one.label)
+            Candidate(
+                key, class_name(one.taxon, one.label), one.taxon, tuple(texts[key][0]), tuple(texts[key][1]), one.label
+            )
             for key, one in first.items()
         )
 

@@ -35,6 +35,7 @@ TOP = 5
 _SHARE = 5
 # Share of the classes that a validation split must show to choose C for all of them.
 _COVERED = 0.9
+_AT_ONCE = 4096
 
 
 class LinearProbe:
@@ -130,9 +131,7 @@ class LinearProbe:
         if not len(known):
             logger.warning("benchmark linear_probe: no class of %s is among the examples", path[1])
             return Result(flatten([*figures, Figure(*path, "top1", n=0)]))
-        scores_QC = torch.from_numpy(np.ascontiguousarray(probe.scores(known.vectors_ND.numpy())))
-        target_Q = torch.from_numpy(np.searchsorted(probe.classes, known.key_N))
-        rank_Q = target_ranks(scores_QC, target_Q).numpy()
+        rank_Q = _ranks(probe, known)
         answers = Answers(*path, "top1", known.ids, (rank_Q == 0).astype(np.float64), known.name_N)
         return Result(flatten([*self._figures(path, rank_Q, known, len(probe.classes)), *figures]), answers=(answers,))
 
@@ -146,6 +145,18 @@ class LinearProbe:
             interval = bootstrap_interval(among_Q, seed=seed, resamples=self.bootstrap)
         value, chance = float(among_Q.mean()), min(TOP, classes) / classes
         yield Figure.measured(path, "top5", value=value, interval=interval, n=len(rank_Q), chance=chance)
+
+
+def _ranks(probe: Probe, known: Labelled) -> IntArray:
+    """Return the rank of the class of each query, 0 for best, some thousand queries at a time."""
+    target_Q = torch.from_numpy(np.searchsorted(probe.classes, known.key_N))
+    parts = []
+    for start in range(0, len(known), _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        scores_qC = torch.from_numpy(np.ascontiguousarray(probe.scores(known.vectors_ND[some].numpy())))
+        parts.append(target_ranks(scores_qC, target_Q[some]))
+    ranks: IntArray = torch.cat(parts).numpy()
+    return ranks
 
 
 def _fifth(pool: Labelled, seed: int) -> NDArray[np.bool_]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clipbio.errors import ClipbioError
-from clipbio.evaluation.annotated import Annotated, annotated_images, flag, note, text_of
+from clipbio.evaluation.annotated import Annotated, annotated_images, note, text_of, yes_or_no
 from clipbio.evaluation.answers import Answers
 from clipbio.evaluation.benchmark import EncodeText, Result
 from clipbio.evaluation.embeddings import SplitData
@@ -151,7 +151,7 @@ def _judge(query: Query, vectors_ND: Tensor, text_D: Tensor) -> tuple[float, flo
 def _queries(images: Annotated) -> list[Query]:
     """Return the queries by their text, with the images whose relevance is known."""
     rows: dict[str, list[int]] = {}
-    relevant = [flag(note(named, "relevant")) for named in images.named]
+    relevant = [yes_or_no(note(named, "relevant")) for named in images.named]
     for row, named in enumerate(images.named):
         if relevant[row] is not None and (text := text_of(named, "query")):
             rows.setdefault(text, []).append(row)

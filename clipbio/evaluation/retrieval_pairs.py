@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from clipbio.errors import ClipbioError
-from clipbio.evaluation.annotated import species_of
 from clipbio.evaluation.embeddings import SplitData
+from clipbio.taxonomy import class_name
 
 __all__ = ["CaptionPairs", "caption_pairs"]
 
@@ -49,7 +49,7 @@ def caption_pairs(data: SplitData) -> CaptionPairs:
         )
     return CaptionPairs(
         tuple(found.ids[row] for row in rows),
-        tuple(species_of(found.named[row]) for row in rows),
+        tuple(class_name(found.named[row].taxon, found.named[row].label) for row in rows),
         functional.normalize(found.vectors["image"][torch.tensor(rows)].float().cpu(), dim=1),
         tuple(PROMPT + found.named[row].descriptions[0] for row in rows),
         len(pictured) - len(rows),

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from clipbio.errors import ClipbioError, closest
-from clipbio.evaluation.annotated import Annotated, annotated_images, flag, learnt_from, note, species_of
+from clipbio.evaluation.annotated import Annotated, annotated_images, learnt_from, note, yes_or_no
 from clipbio.evaluation.answers import Answers
 from clipbio.evaluation.benchmark import EncodeText, Result
 from clipbio.evaluation.choices import check_choices
@@ -26,6 +26,7 @@ from clipbio.evaluation.protocols import OWN, task_name
 from clipbio.evaluation.traits_figures import f1_scores, precisions, resampled_f1, resampled_precision
 from clipbio.evaluation.traits_heads import held_out, one_vs_rest, published_head
 from clipbio.seeding import derive_seed
+from clipbio.taxonomy import class_name
 from clipbio.text import Named
 
 __all__ = ["Traits", "TraitsDetail"]
@@ -66,7 +67,8 @@ class TraitImages:
     @property
     def species(self) -> list[str]:
         """Name their classes."""
-        return [species_of(self.images.named[row]) for row in self.row_N]
+        chosen = (self.images.named[row] for row in self.row_N)
+        return [class_name(one.taxon, one.label) for one in chosen]
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -237,7 +239,7 @@ def _with_traits(images: Annotated, names: Sequence[str]) -> TraitImages:
     Raises:
         ClipbioError: There are none.
     """
-    flags = [[flag(_traits_of(named).get(name)) for name in names] for named in images.named]
+    flags = [[yes_or_no(_traits_of(named).get(name)) for name in names] for named in images.named]
     rows = [row for row, one in enumerate(flags) if None not in one]
     if not rows or not names:
         lacking = next((name for name, value in zip(names, flags[0], strict=True) if value is None), "any")

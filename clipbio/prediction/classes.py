@@ -19,7 +19,7 @@ from torch.nn import functional
 from clipbio.errors import closest
 from clipbio.evaluation.top_k import class_tiles
 from clipbio.labels import LabelSet
-from clipbio.taxonomy import RANKS, Taxon
+from clipbio.taxonomy import RANKS, Taxon, class_name
 
 __all__ = ["ClassNames", "Classes", "similar"]
 
@@ -36,7 +36,7 @@ class ClassNames(NamedTuple):
     @property
     def own(self) -> str:
         """Name the class: its binomial, else its label, else its deepest taxon."""
-        return self.taxon.scientific_name or self.label or (self.taxon.deepest or ("", ""))[1]
+        return class_name(self.taxon, self.label)
 
 
 @dataclass(frozen=True)

@@ -47,20 +47,16 @@ class StoredTexts:
             name = f"text-{tower.vector_fingerprint()[:32]}"
             self._store = FeatureStore(self.folder / name, width=tower.dim(), dtype="float32")
         keys = [key_of(text) for text in texts]
-        if len(self._store) + len(texts) > _MOST_TEXTS and self._lacks(self._store, keys):
+        missing = self._store.missing(keys)
+        # One answer for all: another run may be writing into the same store.
+        missing, known = broadcast((missing, len(self._store) if missing else 0))
+        if missing and known + len(missing) > _MOST_TEXTS:
             return self.encoder(texts)
-        self._fill(self._store, dict(zip(keys, texts)))
+        if missing:
+            self._fill(self._store, missing, dict(zip(keys, texts)))
         return torch.from_numpy(self._store.get(keys))
 
-    def _lacks(self, store: FeatureStore, keys: Sequence[bytes]) -> bool:
-        """Tell whether a text is missing, with one answer for all processes."""
-        return bool(broadcast(bool(store.missing(keys))))
-
-    def _fill(self, store: FeatureStore, texts: dict[bytes, str]) -> None:
-        # One answer for all: another run may be writing into the same store.
-        missing = broadcast(store.missing(list(texts)))
-        if not missing:
-            return
+    def _fill(self, store: FeatureStore, missing: list[bytes], texts: dict[bytes, str]) -> None:
         world = self.encoder.world
         # An encoder with cached features works together with those of the other processes.
         shared = self.encoder.store is not None
