@@ -67,7 +67,11 @@ def test_every_choice_of_every_group_composes(group: str, choice: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["evaluate", "embed", "export", "labels", "prepare", "convert", "split", "check", "audit", "lint"]
+    "name",
+    [
+        *("evaluate", "embed", "export", "labels", "predict", "compare", "suites"),
+        *("prepare", "convert", "split", "check", "audit", "lint"),
+    ],
 )
 def test_the_other_commands_compose(name: str) -> None:
     needed = {
@@ -77,6 +81,7 @@ def test_the_other_commands_compose(name: str) -> None:
         "check": ["root=x"],
         "audit": ["root=x"],
         "lint": ["data.root=x"],
+        "compare": ["runs=[x]"],
         "embed": ["images=x", "out=y"],
         "export": ["checkpoint=x", "out=y"],
         "labels": ["checkpoint=x", "taxa=z", "out=y"],
@@ -241,6 +246,13 @@ def test_the_layers_of_the_design_hold() -> None:
             "progress",
             "features",
         },
+        "exporting": {"config", "data", "errors", "evaluation", "files", "models"},
+        "checking": {"data", "dna", "errors", "evaluation", "files", "progress", "taxonomy", "templates"},
+        "training": {
+            *("checkpoint_files", "data", "distributed", "dna", "errors", "evaluation", "features", "files", "losses"),
+            *("models", "progress", "seeding", "text"),
+        },
+        "features": {"errors"},
         "labels": {"data", "errors", "evaluation", "files", "progress", "taxonomy", "text"},
         "prediction": {"errors", "evaluation", "labels", "taxonomy", "text"},
         "data": {

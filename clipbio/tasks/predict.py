@@ -17,6 +17,8 @@ from clipbio.data.batch import Skipped
 from clipbio.data.roots import local_folder
 from clipbio.distributed import World
 from clipbio.errors import ClipbioError
+from clipbio.evaluation.embedding_files import ABOUT
+from clipbio.evaluation.given import GivenEmbeddings
 from clipbio.files import file_hash, write_json
 from clipbio.labels import LabelSet, read_taxa
 from clipbio.prediction import Asked, Classes, Groups, answers, label_groups, open_writer, rank_groups, subset_rows
@@ -27,6 +29,7 @@ from clipbio.prediction.writing import checked_suffix
 from clipbio.progress import progress_bar
 from clipbio.tasks.answerable import label_set
 from clipbio.tasks.asked import flag, whole_number
+from clipbio.tasks.exchange import check_weights
 from clipbio.tasks.loading import LoadedModel, load_model
 from clipbio.tasks.parts import device_of
 from clipbio.tasks.predict_sources import VectorSource, given_vectors, picture_vectors
@@ -89,7 +92,10 @@ def _source(config: Config, loaded: LoadedModel | None, device: torch.device) ->
         return picture_vectors(config, loaded.model, loaded.name, device)
     if config["images"]:
         raise ClipbioError("give images or embeddings=, not both")
-    return given_vectors(Path(str(config["embeddings"])).expanduser(), device)
+    path = Path(str(config["embeddings"])).expanduser()
+    if loaded is not None and (path.parent / ABOUT).is_file():
+        check_weights(GivenEmbeddings(path.parent), loaded.model)
+    return given_vectors(path, device)
 
 
 def _answer(asked: Asked, source: VectorSource, out: Path | None) -> list[Skipped]:

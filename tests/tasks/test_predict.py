@@ -143,5 +143,7 @@ def test_vectors_that_embed_wrote_have_the_answers_of_their_pictures(tmp_path, g
     for name in "bc":
         found = [float(row["probability"]) for row in rows[name]]
         assert found == pytest.approx([float(row["probability"]) for row in rows["a"]], rel=1e-4)
+    with pytest.raises(ClipbioError, match="its image vectors were made by other weights"):
+        predict(config_of(tmp_path, "model.seed=1", vectors, *names, f"out={tmp_path / 'd.csv'}"))
     with pytest.raises(ClipbioError, match="give temperature= too"):
         predict(plain(compose("predict", [*alone[:3]])))
