@@ -21,10 +21,12 @@ from clipbio.evaluation.benchmark import EncodeText, Result
 from clipbio.evaluation.choices import check_choices
 from clipbio.evaluation.embeddings import SplitData
 from clipbio.evaluation.few_shot_draws import Draws, hashed_draws, published_draws, read_draws, written_draws
+from clipbio.evaluation.few_shot_intervals import macro_interval, mean_interval
 from clipbio.evaluation.figures import Figure, flatten
-from clipbio.evaluation.labelled import MODALITIES, Labelled, accuracy_figures
+from clipbio.evaluation.labelled import MODALITIES, Labelled
 from clipbio.evaluation.protocols import OWN, task_name
 from clipbio.evaluation.simple_shot import simple_shot
+from clipbio.seeding import derive_seed
 
 __all__ = ["FewShot"]
 
@@ -70,7 +72,7 @@ class FewShot:
     """SimpleShot with k examples of each class in several folds; all other specimens are queries.
 
     Figures under `few_shot/SPLIT/{k}_shot`: `mean` accuracy of the folds, with an interval over specimens and one over
-    species (each redrawn with its answers in all folds); `macro`, the mean over classes, which are redrawn; `std`,
+    species; `macro`, the mean over classes, which are redrawn; every interval redraws the folds too; `std`,
     `lowest_fold` and `highest_fold` of the folds' accuracies; `left_out_classes` and `left_out`, classes with too few
     specimens and the specimens of the split that were therefore not judged.
 
@@ -199,16 +201,22 @@ class FewShot:
     def _figures(self, path: tuple[str, str, str], judged: Labelled, found: _Judged) -> Iterator[Figure]:
         rows, accuracy_F = found.row_N, found.accuracy_F
         class_N = judged.key_N[rows]
-        yield from accuracy_figures(
-            path,
-            found.value_N,
-            class_N,
-            chance=1 / found.classes,
-            bootstrap=self.bootstrap,
-            seed=self.seed,
-            metrics=("mean", "macro"),
-            value_C=found.value_C(class_N),
+        right_FN, asked_FN = found.right_FN[:, rows], found.asked_FN[:, rows]
+        chance = 1 / found.classes
+
+        def options(name: str) -> dict[str, int]:
+            return {"seed": derive_seed("bootstrap", *path, name, self.seed), "resamples": self.bootstrap}
+
+        mean = species = macro = None
+        if self.bootstrap:
+            mean = mean_interval(right_FN, asked_FN, None, **options("mean"))
+            species = mean_interval(right_FN, asked_FN, class_N, **options("species"))
+            macro = macro_interval(right_FN, asked_FN, class_N, **options("macro"))
+        value, value_C = float(accuracy_F.mean()), found.value_C(class_N)
+        yield Figure.measured(
+            path, "mean", value=value, interval=mean, n=len(rows), chance=chance, species_interval=species
         )
+        yield Figure.measured(path, "macro", value=float(value_C.mean()), interval=macro, n=len(value_C), chance=chance)
         yield Figure(*path, "std", float(accuracy_F.std()))
         yield Figure(*path, "lowest_fold", float(accuracy_F.min()))
         yield Figure(*path, "highest_fold", float(accuracy_F.max()))

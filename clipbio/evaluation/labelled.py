@@ -92,10 +92,8 @@ def accuracy_figures(
     chance: float,
     bootstrap: int,
     seed: int,
-    metrics: tuple[str, str] = ("top1", "macro_top1"),
-    value_C: NDArray[np.float64] | None = None,
 ) -> Iterator[Figure]:
-    """Yield the mean over specimens and the mean over classes.
+    """Yield `top1`, the mean over specimens, and `macro_top1`, the mean over classes.
 
     The interval of the former redraws specimens, its second one whole classes; that of the latter redraws classes.
 
@@ -106,14 +104,12 @@ def accuracy_figures(
         chance: Accuracy of a guess.
         bootstrap: Resamples; 0 is no interval.
         seed: Seed of the benchmark.
-        metrics: Names of the two.
-        value_C: Value of each class (in ascending order of its number), if it is not the mean of its specimens.
     """
+    mean, macro = "top1", "macro_top1"
     if not len(value_N):
-        yield from (Figure(*path, metric, n=0) for metric in metrics)
+        yield from (Figure(*path, metric, n=0) for metric in (mean, macro))
         return
     value_N = value_N.astype(np.float64)
-    mean, macro = metrics
     seeds = [derive_seed("bootstrap", *path, metric, seed) for metric in (mean, f"{mean}_species", macro)]
     interval = bootstrap_interval(value_N, seed=seeds[0], resamples=bootstrap) if bootstrap else None
     species = accuracy(value_N, unit_N=class_N, seed=seeds[1], resamples=bootstrap).interval
@@ -121,8 +117,7 @@ def accuracy_figures(
     yield Figure.measured(
         path, mean, value=value, interval=interval, n=len(value_N), chance=chance, species_interval=species
     )
-    if value_C is None:
-        number_N = np.unique(class_N, return_inverse=True)[1].reshape(-1)
-        value_C = np.bincount(number_N, weights=value_N) / np.bincount(number_N)
+    number_N = np.unique(class_N, return_inverse=True)[1].reshape(-1)
+    value_C = np.bincount(number_N, weights=value_N) / np.bincount(number_N)
     found = accuracy(value_C, seed=seeds[2], resamples=bootstrap)
     yield Figure.measured(path, macro, value=found.value, interval=found.interval, n=found.n, chance=chance)

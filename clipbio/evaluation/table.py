@@ -34,6 +34,7 @@ _LABELS = {
     "text_to_image": "text to image",
     "image_to_text": "image to text",
     "auroc": "AUROC",
+    "knn": "kNN",
     "fpr95": "FPR95",
     "oscr": "OSCR",
     "ece": "ECE",
