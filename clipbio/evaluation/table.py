@@ -144,13 +144,13 @@ def result_tables(metrics: Mapping[str, float]) -> list[ResultTable]:
         table.rows.setdefault(figure.variant, {})[figure.metric] = figure
     for table in tables.values():
         _fold_controls(table)
-        table.rows = dict(sorted(table.rows.items(), key=lambda row: _place(row[0])))
+        table.rows = dict(sorted(table.rows.items(), key=lambda row: (_place(row[0]), _natural(row[0]))))
         table.rows = {variant: _ordered(row) for variant, row in table.rows.items()}
     return [tables[key] for key in sorted(tables)]
 
 
 def _place(variant: str) -> int:
-    """Return where a row stands: ranks from the species up, then others in their order, then the mean."""
+    """Return where a row stands: ranks from the species up, then others by name, then the mean."""
     return RANKS[::-1].index(variant) if variant in RANKS else len(RANKS) + (variant == "mean")
 
 
@@ -172,6 +172,11 @@ def side_by_side(tables: Sequence[ResultTable]) -> list[ResultTable]:
             joined = {name: row for _, group in ordered for name, row in group.items()}
             found[own.task, own.split] = ResultTable(own.task, own.split, joined)
     return list(found.values())
+
+
+def _natural(name: str) -> list[tuple[bool, int, str]]:
+    """Return a key by which `k5` stands before `k20`."""
+    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in re.split(r"(\d+)", name)]
 
 
 def _fold_controls(table: ResultTable) -> None:
