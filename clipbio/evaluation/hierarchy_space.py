@@ -66,7 +66,7 @@ def class_distances(images_CD: Tensor, texts_CD: Tensor) -> dict[str, FloatArray
 
     The last is the mean of both directions: from images of one to the text of the other, and the reverse.
     """
-    cross_CC: FloatArray = 1 - (images_CD.double() @ texts_CD.double().T).numpy()
+    cross_CC: FloatArray = np.maximum(1 - (images_CD.double() @ texts_CD.double().T).numpy(), 0.0)
     return {
         "image": cosine_distances(images_CD),
         "text": cosine_distances(texts_CD),

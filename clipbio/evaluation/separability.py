@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clipbio.evaluation.metrics import FloatArray
+from clipbio.evaluation.metrics import SCORE_TOLERANCE, FloatArray
 from clipbio.evaluation.rejection import count_scores, open_figures
 
 __all__ = ["Fisher", "PerSpecimen", "fisher", "nearest_purity", "pair_auroc", "silhouettes"]
@@ -65,7 +65,8 @@ def nearest_purity(vectors_ND: Tensor, taxon_N: IntArray, barred_N: IntArray) ->
     """Tell whether the nearest specimen is of the same taxon, leaving out those with the same value of `barred_N`.
 
     Barred is the individual, or the taxon of the next rank below: then a neighbour is right only if it is kin. Who has
-    no specimen of its taxon that is not barred does not ask. Chance is a neighbour drawn at random.
+    no specimen of its taxon that is not barred does not ask. One of another taxon that is as near counts against the
+    model. Chance is a neighbour drawn at random.
     """
     score_NN = (vectors_ND.double() @ vectors_ND.double().T).numpy()
     same_NN = taxon_N[:, None] == taxon_N
@@ -73,10 +74,11 @@ def nearest_purity(vectors_ND: Tensor, taxon_N: IntArray, barred_N: IntArray) ->
     asks_N = (same_NN & free_NN).any(axis=1)
     if not asks_N.any():
         return None
-    best_N = np.where(free_NN, score_NN, -np.inf).argmax(axis=1)
+    own_N, other_N = (np.where(free_NN & one_NN, score_NN, -np.inf).max(axis=1) for one_NN in (same_NN, ~same_NN))
+    right_N = other_N < own_N - SCORE_TOLERANCE
     rows = np.flatnonzero(asks_N)
     chance = float(((same_NN & free_NN).sum(axis=1) / np.maximum(1, free_NN.sum(axis=1)))[rows].mean())
-    return PerSpecimen((taxon_N[best_N[rows]] == taxon_N[rows]).astype(np.float64), rows, chance)
+    return PerSpecimen(right_N[rows].astype(np.float64), rows, chance)
 
 
 def pair_auroc(score_NN: FloatArray, height_NN: IntArray, own_N: IntArray, height: int) -> tuple[float, int] | None:

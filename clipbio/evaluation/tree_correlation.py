@@ -36,9 +36,12 @@ def centroids(vectors_ND: Tensor, class_N: Tensor, num_classes: int) -> Tensor:
 
 
 def cosine_distances(vectors_CD: Tensor) -> FloatArray:
-    """Return one minus the cosine of each pair of unit vectors, symmetric with zeros on the diagonal."""
+    """Return one minus the cosine of each pair of unit vectors, symmetric with zeros on the diagonal.
+
+    Equal vectors are at 0, which rounding must not make less: linkage refuses negative distances.
+    """
     unit_CD = vectors_CD.double().cpu()
-    distance_CC: FloatArray = 1 - (unit_CD @ unit_CD.T).numpy()
+    distance_CC: FloatArray = np.maximum(1 - (unit_CD @ unit_CD.T).numpy(), 0.0)
     np.fill_diagonal(distance_CC, 0.0)
     return (distance_CC + distance_CC.T) / 2
 

@@ -47,6 +47,15 @@ def test_the_nearest_specimen_is_searched_among_those_that_are_not_barred():
     assert found.row_M.tolist() == rows
 
 
+def test_a_neighbour_of_another_taxon_that_is_as_near_counts_against_the_model():
+    taxon = np.array([0, 0, 0, 0, 1, 1])
+    found = nearest_purity(torch.ones(6, 3) / 3**0.5, taxon, np.arange(6))
+    assert found.value_M.tolist() == [0] * 6
+    # The second picture stands under both names.
+    vectors = torch.eye(3)[[0, 1, 1, 0, 1, 2]]
+    assert nearest_purity(vectors, taxon, np.arange(6)).value_M.tolist() == [1, 0, 0, 1, 0, 0]
+
+
 def test_who_has_no_kin_does_not_ask():
     # Two species of one genus, one of another that stands alone.
     species = np.array([0, 0, 1, 2, 2])

@@ -101,6 +101,16 @@ def test_the_test_of_the_tree_is_that_of_all_orders():
         assert mantel(distance, height, permutations=3000, seed=seed) == pytest.approx(wanted, abs=0.04)
 
 
+def test_species_of_one_vector_are_at_no_distance():
+    # In single precision the length of a unit vector is often a little above one.
+    same = torch.nn.functional.normalize(torch.randn(200, 7, generator=torch.Generator().manual_seed(0)), dim=1)
+    same = same[(same.double().norm(dim=1) > 1)][:3].repeat_interleave(2, dim=0)
+    height = pair_heights(nodes(SIX))
+    for distance in class_distances(same, same).values():
+        assert distance.min() == 0
+        assert correlation(cophenetic(distance), height, ranked=False, resamples=0).value > 0
+
+
 def test_images_meet_texts_in_both_directions():
     images, texts = vectors(5, 4).double(), vectors(6, 4).double()
     found = class_distances(images, texts)
