@@ -99,7 +99,8 @@ class RankAnswers(NamedTuple):
     `class_N` is the class with the most similar text. Its shares of the softmax are summed up the tree: at each rank
     `rolled_NR` has the largest sum, `confidence_NR` (that of a tie too), while the true taxon has `true_NR`, and
     `square_NR` is the sum of all squares. `path_NR` goes down from the root by these sums, with `path_confidence_NR`.
-    `text_NR` is the taxon of a rank whose own text is most similar, and `text_path_NR` goes down by these texts.
+    `text_NR` is the taxon of a rank whose own text is most similar, and `text_path_NR` goes down by these texts. Both
+    ways end where two children tie.
     """
 
     class_N: Tensor
@@ -154,7 +155,9 @@ def _answer(
             text_NR[:, rank] = _unique_best(text_NM[:, of_rank], of_rank, minus=SCORE_TOLERANCE)
             square_NR[:, rank] = (sum_NM[:, of_rank] ** 2).sum(dim=1)
             confidence_NR[:, rank] = sum_NM[:, of_rank].amax(dim=1)
-    path_NR, text_path_NR = (_lineage(tree, tree.descend(score)) for score in (sum_NM, text_NM.double() + 2))
+    # Cosines plus 2 lie between 1 and 3.
+    ways = ((sum_NM, slack), (text_NM.double() + 2, 1 - SCORE_TOLERANCE / 2))
+    path_NR, text_path_NR = (_lineage(tree, tree.descend(score, slack=one)) for score, one in ways)
     shares = (sum_NM.gather(1, one.clamp(min=0)).masked_fill(one < 0, 0) for one in (truth_NR, path_NR))
     true_NR, path_confidence_NR = shares
     class_N = _unique_best(cosine_NC, torch.arange(cosine_NC.shape[1]), minus=SCORE_TOLERANCE)

@@ -87,17 +87,21 @@ class TaxonTree:
             total_QM.index_add_(1, self.parent_M[of_rank], total_QM[:, of_rank])
         return total_QM
 
-    def descend(self, score_QM: Tensor) -> Tensor:
-        """Return node_Q, where the way from the root ends that takes the best child at each step.
+    def descend(self, score_QM: Tensor, *, slack: float | None = None) -> Tensor:
+        """Return node_Q, where the way from the root ends that takes the best child at each step; -1 is the root.
 
-        It ends at a leaf, or where no child has a score above 0. Of equally good children the first is taken; -1 is
-        the root.
+        It ends at a leaf, or where no child has a score above 0. Of equally good children the first is taken; with
+        `slack` the way ends where the second best has at least this share of the score of the best.
         """
         node_Q = torch.full((len(score_QM),), -1)
         for _ in range(self.num_ranks if len(self) else 0):
             child_QM = score_QM.masked_fill(self.parent_M != node_Q[:, None], 0)
             best, place = child_QM.max(dim=1)
-            node_Q = torch.where(best > 0, place, node_Q)
+            goes_on = best > 0
+            if slack is not None:
+                second = child_QM.scatter_(1, place[:, None], 0).amax(dim=1)
+                goes_on &= second < slack * best
+            node_Q = torch.where(goes_on, place, node_Q)
         return node_Q
 
 

@@ -116,6 +116,10 @@ def test_a_model_that_says_the_same_of_everything_is_never_right():
     # Summed up, F has three of four species.
     assert found["hierarchy/test/family/top1"] == pytest.approx(6 / 7)
     assert found["hierarchy/test/all/distance"] == 7
+    # Both ways down end above the species that tie.
+    for metric in ("top_down_top1", "text_top_down_top1"):
+        assert found[f"hierarchy/test/all/{metric}"] == 0
+    assert found["hierarchy/test/back_off/depth"] == 4
     # Each of four species has a quarter, and none is right: that is no calibrated model.
     for metric in ("ece", "ece_equal_mass", "confidence"):
         assert found[f"hierarchy_calibration/test/species/{metric}"] == pytest.approx(0.25)
