@@ -14,7 +14,7 @@ import yaml
 from clipbio.errors import ClipbioError, nearest
 from clipbio.evaluation.protocols import OWN, PROTOCOLS
 
-__all__ = ["Published", "expected_name", "known_models", "published", "with_means"]
+__all__ = ["Published", "expected_name", "published", "with_means"]
 
 _FILE = Path(__file__).with_name("expected.yaml")
 _PROTOCOL = re.compile(rf"_({'|'.join(name for name in PROTOCOLS if name != OWN)})$")
@@ -53,11 +53,6 @@ def _figures() -> dict[str, dict[str, tuple[Published, ...]]]:
             one = Published(float(value), float(entry["tolerance"]), str(entry["source"]), str(entry["certainty"]))
             figures[key] = (*figures.get(key, ()), one)
     return found
-
-
-def known_models() -> tuple[str, ...]:
-    """Name the models of which something was published."""
-    return tuple(_figures())
 
 
 def expected_name(model: Mapping[str, Any], asked: str | None = None) -> str | None:

@@ -21,9 +21,8 @@ from clipbio.tasks.suites import is_suite
 from clipbio.text.template_sets import template_id, templates
 from clipbio.training.run import provenance
 
-__all__ = ["EVALUATION", "data_hash", "evaluation_identity", "hashes", "measured", "model_hash"]
+__all__ = ["data_hash", "evaluation_identity", "hashes", "measured", "model_hash"]
 
-EVALUATION = "evaluation.json"
 FORMAT = 1
 
 

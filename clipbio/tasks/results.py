@@ -14,15 +14,17 @@ from clipbio.evaluation.answer_files import ANSWERS, write_answers
 from clipbio.evaluation.clip_benchmark_results import FOLDER, clip_benchmark_results, write_clip_benchmark
 from clipbio.evaluation.console import console_table
 from clipbio.evaluation.expected import expected_name
+from clipbio.evaluation.figures import write_metrics
 from clipbio.evaluation.given import GivenEmbeddings
 from clipbio.evaluation.pictures import Thumbnail
 from clipbio.evaluation.report import write_report
+from clipbio.evaluation.run_results import EVALUATION
 from clipbio.evaluation.species_intervals import with_species_intervals
 from clipbio.files import write_json, write_text
 from clipbio.models import MultiTower
 from clipbio.tasks.asked import flag
 from clipbio.tasks.embeddings import Measured
-from clipbio.tasks.identity import EVALUATION, evaluation_identity, hashes, measured
+from clipbio.tasks.identity import evaluation_identity, hashes, measured
 from clipbio.tasks.parts import describe_streams, thumbnails
 from clipbio.tasks.suite_runs import OpenSuite
 from clipbio.training.loggers import read_history
@@ -114,7 +116,7 @@ def _write_numbers(
     folder: Path, metrics: Mapping[str, float], identity: Mapping[str, Any], validation: Measured
 ) -> None:
     """Write all that other programs read, and the files of benchmarks."""
-    write_json(folder / "metrics.json", metrics)
+    write_metrics(folder / "metrics.json", metrics)
     write_json(folder / EVALUATION, identity)
     write_answers(folder / ANSWERS, validation.result.answers)
     for name, text in validation.result.files.items():

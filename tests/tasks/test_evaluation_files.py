@@ -1,6 +1,7 @@
 """What an evaluation leaves beside its numbers."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,3 +55,21 @@ def test_an_evaluation_says_what_was_measured(
     assert second["templates"]["zero_shot@photo"] == first["templates"]["zero_shot"]
     assert (second["data"], second["splits"]) == (first["data"], first["splits"])
     assert not any(key.endswith("_species") for key in json.loads((tmp_path / "two" / "metrics.json").read_text()))
+
+
+def test_a_figure_that_is_no_number_does_not_cost_the_others(
+    make_garden: Callable[..., Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    broken = "zero_shot/test/common/top3"
+    monkeypatch.setattr(
+        "clipbio.tasks.results.with_species_intervals",
+        lambda metrics, answers, seed: dict(metrics) | {broken: math.nan, f"{broken}/n": 6.0},
+    )
+    evaluate(capsys, tmp_path / "one", make_garden(species=3, per_species=2), "benchmark=[zero_shot]")
+    metrics = json.loads((tmp_path / "one" / "metrics.json").read_text())
+    assert broken not in metrics
+    assert "zero_shot/test/common/top1" in metrics
+    assert (tmp_path / "one" / "report.html").exists()
