@@ -25,7 +25,18 @@ import pyarrow.parquet as pq
 from clipbio.errors import ClipbioError, nearest
 from clipbio.files import read_json, write_json
 
-__all__ = ["ABOUT", "FORMATS", "TEXTS", "About", "VectorWriter", "clear", "list_column", "unfinished", "vector_writer"]
+__all__ = [
+    "ABOUT",
+    "FORMATS",
+    "TEXTS",
+    "About",
+    "VectorWriter",
+    "clear",
+    "list_column",
+    "read_list_column",
+    "unfinished",
+    "vector_writer",
+]
 
 ABOUT, TEXTS = "embeddings.json", "texts.parquet"
 FORMATS = ("parquet", "safetensors")
@@ -166,6 +177,38 @@ def list_column(mask_N: Array, whole_ND: Array) -> pa.Array:
     """Return vectors as a column of fixed-size lists, null where the mask is false."""
     values = pa.array(np.ascontiguousarray(whole_ND).reshape(-1), pa.float32())
     return pa.FixedSizeListArray.from_arrays(values, whole_ND.shape[1], mask=pa.array(~mask_N))
+
+
+def read_list_column(column: pa.ChunkedArray | pa.Array, path: Path, name: str) -> tuple[Array, Array]:
+    """Return which rows of a column of lists have one (N,), and the lists as float32 vectors (n, D).
+
+    Args:
+        column: The column, of whatever kind of lists.
+        path: Its file, for messages.
+        name: What it is called.
+
+    Raises:
+        ClipbioError: It holds no lists of floats, lists of several lengths, or lists with empty numbers.
+    """
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    array = array.chunk(0) if isinstance(array, pa.ChunkedArray) and array.num_chunks else array
+    kind = array.type
+    nested = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    if not nested or not pa.types.is_floating(kind.value_type):
+        raise ClipbioError(f"{path}: the column '{name}' holds {kind}; a list of floats is needed in each row")
+    mask_N = array.is_valid().to_numpy(zero_copy_only=False)
+    given = array.drop_null()
+    lengths = np.diff(given.offsets.to_numpy()) if not pa.types.is_fixed_size_list(kind) else np.array([kind.list_size])
+    widths = np.unique(lengths)
+    if len(widths) > 1:
+        row = int(np.flatnonzero(mask_N)[np.flatnonzero(lengths != lengths[0])[0]])
+        raise ClipbioError(f"{path}, row {row}: {name} has {lengths[lengths != lengths[0]][0]} numbers, others "
+                           f"have {lengths[0]}")  # fmt: skip
+    values = given.flatten()
+    if values.null_count:
+        raise ClipbioError(f"{path}: the column '{name}' holds lists with empty numbers")
+    width = int(widths[0]) if len(widths) else 0
+    return mask_N, values.to_numpy(zero_copy_only=False).astype(np.float32).reshape(int(mask_N.sum()), width)
 
 
 @dataclass

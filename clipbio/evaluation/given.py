@@ -24,7 +24,7 @@ from clipbio.data.batch import Skipped
 from clipbio.data.splits import SplitRows
 from clipbio.errors import ClipbioError, nearest
 from clipbio.evaluation.embed import Collector, Gathered, Part
-from clipbio.evaluation.embedding_files import ABOUT, FORMATS, TEXTS
+from clipbio.evaluation.embedding_files import ABOUT, FORMATS, TEXTS, read_list_column
 from clipbio.files import read_json
 
 __all__ = ["GivenEmbeddings"]
@@ -241,30 +241,7 @@ def _read_parquet(path: Path, *, key: str, columns: Sequence[str]) -> _Table:
         raise ClipbioError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
     if None in ids:
         raise ClipbioError(f"{path}, row {ids.index(None)}: the {key} is empty")
-    return _Table(ids, {name: _lists(table[name], path, name) for name in wanted})
-
-
-def _lists(column: pa.ChunkedArray, path: Path, name: str) -> tuple[Array, Array]:
-    """Return a mask (N,) and the vectors (n, D) of a column of lists."""
-    array = column.combine_chunks()
-    array = array.chunk(0) if isinstance(array, pa.ChunkedArray) and array.num_chunks else array
-    kind = array.type
-    nested = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-    if not nested or not pa.types.is_floating(kind.value_type):
-        raise ClipbioError(f"{path}: the column '{name}' holds {kind}; a list of floats is needed in each row")
-    mask_N = array.is_valid().to_numpy(zero_copy_only=False)
-    given = array.drop_null()
-    lengths = np.diff(given.offsets.to_numpy()) if not pa.types.is_fixed_size_list(kind) else np.array([kind.list_size])
-    widths = np.unique(lengths)
-    if len(widths) > 1:
-        row = int(np.flatnonzero(mask_N)[np.flatnonzero(lengths != lengths[0])[0]])
-        raise ClipbioError(f"{path}, row {row}: {name} has {lengths[lengths != lengths[0]][0]} numbers, others "
-                           f"have {lengths[0]}")  # fmt: skip
-    values = given.flatten()
-    if values.null_count:
-        raise ClipbioError(f"{path}: the column '{name}' holds lists with empty numbers")
-    width = int(widths[0]) if len(widths) else 0
-    return mask_N, values.to_numpy(zero_copy_only=False).astype(np.float32).reshape(int(mask_N.sum()), width)
+    return _Table(ids, {name: read_list_column(table[name], path, name) for name in wanted})
 
 
 def _read_safetensors(path: Path) -> _Table:

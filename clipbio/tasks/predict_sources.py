@@ -19,6 +19,7 @@ from clipbio.data.stream import loader
 from clipbio.data.transforms import ImageTransform
 from clipbio.distributed import World
 from clipbio.errors import ClipbioError
+from clipbio.evaluation.embedding_files import read_list_column
 from clipbio.models import ImageTrunk, MultiTower
 from clipbio.tasks.asked import whole_number, worker_count
 from clipbio.tasks.picture_files import PictureStream, find_pictures, picture_id
@@ -102,19 +103,20 @@ def given_vectors(path: Path, device: torch.device) -> VectorSource:
 
     def batches() -> Iterator[VectorBatch]:
         for batch in file.iter_batches(_ROWS_AT_ONCE, columns=["id", _COLUMN]):
-            yield _given(batch, kind.list_size, path, device)
+            yield _given(batch, path, device)
 
     return VectorSource(file.metadata.num_rows, kind.list_size, batches)
 
 
-def _given(batch: pa.RecordBatch, dim: int, path: Path, device: torch.device) -> VectorBatch:
+def _given(batch: pa.RecordBatch, path: Path, device: torch.device) -> VectorBatch:
     ids = batch.column("id").to_pylist()
-    column = batch.column(_COLUMN)
-    there = np.asarray(column.is_valid()).tolist()
-    vectors = np.array(column.drop_null().flatten(), dtype=np.float32).reshape(-1, dim)
+    there_N, vectors_nD = read_list_column(batch.column(_COLUMN), path, _COLUMN)
+    there = there_N.tolist()
     names = [str(name) for name, known in zip(ids, there, strict=True) if known]
-    broken = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+    broken = np.flatnonzero(~np.isfinite(vectors_nD).all(axis=1) | ~vectors_nD.any(axis=1))
     if len(broken):
-        raise ClipbioError(f"embeddings={path}: the vector of {names[broken[0]]} is not finite; embed it again")
+        raise ClipbioError(
+            f"embeddings={path}: the vector of {names[broken[0]]} is not finite, or all zeros; embed it again"
+        )
     absent = [Skipped(str(name), "it has no vector") for name, known in zip(ids, there, strict=True) if not known]
-    return VectorBatch(names, functional.normalize(torch.from_numpy(vectors).to(device), dim=-1), absent)
+    return VectorBatch(names, functional.normalize(torch.from_numpy(vectors_nD).to(device), dim=-1), absent)

@@ -6,6 +6,7 @@ import csv
 import json
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -17,6 +18,7 @@ from clipbio.errors import ClipbioError
 from clipbio.tasks.embed import embed_data
 from clipbio.tasks.parts import build_model
 from clipbio.tasks.predict import predict
+from clipbio.tasks.predict_sources import given_vectors
 
 
 def config_of(tmp_path, *overrides):
@@ -147,3 +149,12 @@ def test_vectors_that_embed_wrote_have_the_answers_of_their_pictures(tmp_path, g
         predict(config_of(tmp_path, "model.seed=1", vectors, *names, f"out={tmp_path / 'd.csv'}"))
     with pytest.raises(ClipbioError, match="give temperature= too"):
         predict(plain(compose("predict", [*alone[:3]])))
+
+
+@pytest.mark.parametrize("broken", [[0.0, 0.0], [float("nan"), 1.0]])
+def test_vectors_that_point_nowhere_are_told_by_their_picture(broken, tmp_path):
+    path = tmp_path / "images.parquet"
+    column = pa.array([[1.0, 2.0], None, broken], pa.list_(pa.float32(), 2))
+    pq.write_table(pa.table({"id": ["a.jpg", "b.jpg", "c.jpg"], "image": column}), path)
+    with pytest.raises(ClipbioError, match=r"the vector of c\.jpg is not finite, or all zeros"):
+        list(given_vectors(path, torch.device("cpu")).batches())
