@@ -100,7 +100,8 @@ def _consistency(ledger: Ledger, classes: ClassTree, answers: RankAnswers) -> No
         reached_N = deepest(path_NR)
         ledger.mean(TASK, "all", f"{form}consistent", consistent(each_NR, classes.tree).numpy())
         ledger.mean(TASK, "all", f"{form}top_down_agrees", (reached_N == flat_N).numpy())
-        ledger.mean(TASK, "all", f"{form}top_down_top1", (reached_N == truth_N).numpy())
+        luck = 1 / len(classes.candidates)
+        ledger.mean(TASK, "all", f"{form}top_down_top1", (reached_N == truth_N).numpy(), chance=luck)
 
 
 def _random_distance(classes: ClassTree) -> FloatArray:

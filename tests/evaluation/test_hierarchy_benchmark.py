@@ -70,6 +70,8 @@ def test_chance_is_a_class_drawn_at_random():
     assert found["hierarchy/test/family/top1/chance"] == pytest.approx((6 * 3 / 4 + 1 / 4) / 7)
     assert found["hierarchy/test/family/macro_top1/chance"] == pytest.approx((3 / 4 + 1 / 4) / 2)
     assert found["hierarchy/test/family/text_top1/chance"] == 0.5
+    for metric in ("top1", "top_down_top1", "text_top_down_top1"):
+        assert found[f"hierarchy/test/all/{metric}/chance"] == 1 / 4
 
 
 def test_taxa_are_answered_by_a_text_of_their_own_and_ways_down_may_disagree():
