@@ -9,10 +9,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from evaluation_zero_shot import zero_shot
-
 from evaluation_probe import probe
 from evaluation_simpleshot import simpleshot
+from evaluation_zero_shot import zero_shot
 from sides import chosen
 
 CASES: dict[str, Callable[[float], str]] = {

@@ -40,7 +40,7 @@ from clipbio.tasks.parts import (
     head_benchmarks,
 )
 from clipbio.tasks.results import finish_run
-from clipbio.tasks.suite_runs import joined, measured_sets, open_suites
+from clipbio.tasks.suite_runs import OpenSuite, joined, measured_sets, open_suites
 from clipbio.tasks.suites import without_suites
 from clipbio.training.checkpoints import checkpoint_path, load_into, read_checkpoint
 from clipbio.training.inputs import connect
@@ -108,35 +108,77 @@ class _Measurement:
         )
 
 
+@dataclass(frozen=True)
+class _Request:
+    """What a command asks for: its config with what it left open filled in, and what it names, read."""
+
+    config: Config
+    path: Path | None
+    checkpoint: Mapping[str, Any] | None
+    given: GivenEmbeddings | None
+
+    @classmethod
+    def of(cls, config: Config) -> _Request:
+        """Read the checkpoint and the embeddings that a config names, and check the parts of it."""
+        path = checkpoint_path(config["checkpoint"]) if config["checkpoint"] else None
+        checkpoint = read_checkpoint(path) if path is not None else None
+        given = given_embeddings(config)
+        trained = checkpoint["clipbio"]["config"] if checkpoint is not None else {}
+        config = _complete(config, trained, _only_sets(config), given is not None)
+        # A name that is unknown is told before anything is encoded.
+        expected_name({}, config["expected"])
+        check_signatures({key: config.get(key) for key in ("model", "data", "benchmark")})
+        return cls(config, path, checkpoint, given)
+
+    def data(self, world: World) -> SpecimenData | None:
+        """Return the data; None where only sets are asked for, which bring their own."""
+        if not _only_sets(self.config):
+            return build_data(self.config, world)
+        if (self.config.get("data") or {}).get("root"):
+            log.info("data are not evaluated: benchmark= names data sets alone")
+        return None
+
+    def model(self) -> MultiTower | None:
+        """Return the model, with the weights of the checkpoint if there is one; None where none is asked for."""
+        if self.config.get("model") is None:
+            return None
+        if self.checkpoint is None or self.path is None:
+            return build_model(self.config, load_weights=True)
+        return trained_model(self.config, self.checkpoint, self.path, weights=str(self.config["weights"]))
+
+    def benchmarks(
+        self, model: MultiTower | None, data: SpecimenData | None, splits: Sequence[str], suites: Sequence[OpenSuite]
+    ) -> dict[str, AnyBenchmark]:
+        """Return the benchmarks on the data, and refuse those, of sets too, that the model or the splits cannot do."""
+        benchmarks = build_benchmarks(without_suites(self.config))
+        for asked in (benchmarks, *(one.benchmarks for one in suites)):
+            if model is not None:
+                check_benchmarks(model, asked)
+        check_splits(benchmarks, splits)
+        if model is not None and self.given is not None:
+            check_weights(self.given, model)
+        if self.checkpoint is None or self.path is None or data is None or model is None:
+            return benchmarks
+        weights = str(self.config["weights"])
+        return benchmarks | _trained_benchmarks(self.checkpoint, benchmarks, self.path, weights, model, data)
+
+
+def _only_sets(config: Config) -> bool:
+    """Tell whether all benchmarks that are asked for are published data sets."""
+    return bool(config.get("benchmark")) and not without_suites(config)["benchmark"]
+
+
 def _evaluate(config: Config, folder: RunFolder, world: World, started: float) -> dict[str, float]:
-    path = checkpoint_path(config["checkpoint"]) if config["checkpoint"] else None
-    checkpoint = read_checkpoint(path) if path is not None else None
-    own = without_suites(config)["benchmark"]
-    only_sets = not own and bool(config.get("benchmark"))
-    given = given_embeddings(config)
-    trained = checkpoint["clipbio"]["config"] if checkpoint is not None else {}
-    config = _complete(config, trained, only_sets, given is not None)
-    # A name that is unknown is told before anything is encoded.
-    expected_name({}, config["expected"])
-    check_signatures({key: config.get(key) for key in ("model", "data", "benchmark")})
+    request = _Request.of(config)
+    config, given = request.config, request.given
     device = device_of(str(config["trainer"]["accelerator"]), world)
-    if only_sets and (config.get("data") or {}).get("root"):
-        log.info("data are not evaluated: benchmark= names data sets alone")
-    data = None if only_sets else build_data(config, world)
+    data = request.data(world)
     splits = _splits(config, data)
     suites = open_suites(config, world)
     resume = "auto" if config["overwrite"] else "never"
     on_main(world, lambda: folder.open(config, resume, remedy="overwrite=true"))
-    model = _model(config, checkpoint, path)
-    benchmarks = build_benchmarks({**config, "benchmark": own})
-    check_splits(benchmarks, splits)
-    if model is not None:
-        for asked in (benchmarks, *(one.benchmarks for one in suites)):
-            check_benchmarks(model, asked)
-        if given is not None:
-            check_weights(given, model)
-        if checkpoint is not None and path is not None and data is not None:
-            benchmarks |= _trained_benchmarks(checkpoint, benchmarks, path, str(config["weights"]), model, data)
+    model = request.model()
+    benchmarks = request.benchmarks(model, data, splits, suites)
     with saving(config, world, given.name if given is not None else str(config["name"])) as saved:
         measurement = _Measurement(config, world, device, model, given, saved)
         parts = [] if data is None else [measurement.of(data, splits, benchmarks)]
@@ -153,25 +195,16 @@ def _evaluate(config: Config, folder: RunFolder, world: World, started: float) -
             suites=suites,
             model=model,
             validation=measured,
-            checkpoint=path,
+            checkpoint=request.path,
             given=given,
             facts={"wall time": f"{time.time() - started:.0f} s", "processes": world.size},
             console=Console(),
         )
-        values = provenance(data_manifest=data_hash(data, suites), checkpoint=str(path), exit_status=0)
+        values = provenance(data_manifest=data_hash(data, suites), checkpoint=str(request.path), exit_status=0)
         write_json(folder.path / "run.json", {**values, "seconds": round(time.time() - started, 1)})
         folder.write_status("finished")
     barrier()
     return measured.result.metrics
-
-
-def _model(config: Config, checkpoint: Mapping[str, Any] | None, path: Path | None) -> MultiTower | None:
-    """Return the model of the config, with the weights of the checkpoint if there is one; None where none is asked."""
-    if config.get("model") is None:
-        return None
-    if checkpoint is None or path is None:
-        return build_model(config, load_weights=True)
-    return trained_model(config, checkpoint, path, weights=str(config["weights"]))
 
 
 def _splits(config: Config, data: SpecimenData | None) -> list[str]:
