@@ -72,9 +72,9 @@ class FewShot:
     """SimpleShot with k examples of each class in several folds; all other specimens are queries.
 
     Figures under `few_shot/SPLIT/{k}_shot`: `mean` accuracy of the folds, with an interval over specimens and one over
-    species; `macro`, the mean over classes, which are redrawn; every interval redraws the folds too; `std`,
-    `lowest_fold` and `highest_fold` of the folds' accuracies; `left_out_classes` and `left_out`, classes with too few
-    specimens and the specimens of the split that were therefore not judged.
+    species; `macro`, the mean over classes, which are redrawn; every interval redraws the folds too; `std` of the
+    folds' accuracies; `left_out_classes` and `left_out`, classes with too few specimens and the specimens of the split
+    that were therefore not judged.
 
     Unlike the published form the own one normalises the centroids (see `simple_shot`), counts a tie as wrong, draws by
     hashes of the individuals, whatever the order of the data and whatever else is drawn, and never asks for another
@@ -218,8 +218,6 @@ class FewShot:
         )
         yield Figure.measured(path, "macro", value=float(value_C.mean()), interval=macro, n=len(value_C), chance=chance)
         yield Figure(*path, "std", float(accuracy_F.std()))
-        yield Figure(*path, "lowest_fold", float(accuracy_F.min()))
-        yield Figure(*path, "highest_fold", float(accuracy_F.max()))
         left = ~np.isin(judged.key_N, class_N)
         yield Figure(*path, "left_out_classes", len(np.unique(judged.key_N[left])))
         yield Figure(*path, "left_out", int(left.sum()))

@@ -26,6 +26,7 @@ __all__ = [
 
 _LABELS = {
     "top1": "top-1",
+    "top3": "top-3",
     "top5": "top-5",
     "macro_top1": "macro top-1",
     "macro_f1": "macro F1",
@@ -190,7 +191,7 @@ def _fold_controls(table: ResultTable) -> None:
 
 def _ordered(row: dict[str, Figure]) -> dict[str, Figure]:
     """Sort metrics by name with numbers as numbers: metrics.json is sorted, `recall@10` must not precede `recall@5`."""
-    first = ["top1", "top5", "macro_top1", "top1_permuted", "auroc", "fpr95", "oscr", "balanced"]
+    first = ["top1", "top3", "top5", "macro_top1", "top1_permuted", "auroc", "fpr95", "oscr", "balanced"]
 
     def order(metric: str) -> tuple[object, ...]:
         stem, _, depth = metric.partition("@")
