@@ -64,7 +64,8 @@ class Images:
         if not rows:
             raise ClipbioError(
                 f"benchmark clustering: no image of split '{images.split}' has a class and 'class_set' old or new; the "
-                f"first one, {images.ids[0]}, says '{told[0][0]}' and '{told[0][1]}'"
+                f"first one, {images.ids[0]}, says '{told[0][0]}' and '{told[0][1]}': "
+                "evaluate a data set that has them (docs/traits.md)"
             )
         classes = sorted({told[row] for row in rows}, key=lambda one: (_SETS.index(one[0]), one[1]))
         number = {one: place for place, one in enumerate(classes)}

@@ -140,7 +140,7 @@ class GivenEmbeddings:
         if absent:
             raise ClipbioError(
                 f"{self.folder / TEXTS} lacks {len(absent)} of {len(texts)} texts that are asked for, such as "
-                f"'{absent[0][:80]}'"
+                f"'{absent[0][:80]}': add them, or give the model"
             )
         return torch.from_numpy(vectors_TD[[places[text] for text in texts]])
 
@@ -162,7 +162,7 @@ class GivenEmbeddings:
                 (one, first), (other, second), *_ = self._dims.items()
                 raise ClipbioError(
                     f"embeddings={self.folder}: vectors of {one} dimensions ({first}) cannot be compared with those of "
-                    f"{other} ({second})"
+                    f"{other} ({second}): give those of one model"
                 )
 
     def _files(self) -> list[Path]:

@@ -92,7 +92,10 @@ class LinearProbe:
             return Result()
         pool = Labelled.of(data[self.examples], self.modality, "linear_probe")
         if len(np.unique(pool.key_N)) < 2:
-            raise ClipbioError(f"benchmark linear_probe: split '{self.examples}' has no two classes to tell apart")
+            raise ClipbioError(
+                f"benchmark linear_probe: split '{self.examples}' has no two classes to tell apart; "
+                "take examples= of another split"
+            )
         queries = {split: Labelled.of(data[split], self.modality, "linear_probe") for split in judged}
         validation = self._validation(data, pool)
         result = Result()

@@ -111,7 +111,7 @@ class Rerank:
         if not queries:
             raise ClipbioError(
                 f"benchmark rerank: none of the {len(everything)} queries of split '{data.split}' has an image with "
-                "relevant=1 in its metadata"
+                "relevant=1 in its metadata: evaluate a data set that has it (docs/traits.md)"
             )
         texts_QD = encode_unit([one.text for one in queries], encode_text)
         values_Q3 = np.array([_judge(one, images.vectors_ND, texts_QD[row]) for row, one in enumerate(queries)])

@@ -45,7 +45,7 @@ def caption_pairs(data: SplitData) -> CaptionPairs:
     if found is None or not rows:
         raise ClipbioError(
             f"benchmark retrieval: none of the {len(pictured)} images of split '{data.split}' has a description, and "
-            "protocol=bioclip_v2 pairs each image with its own"
+            "protocol=bioclip_v2 pairs each image with its own: take protocol=clipbio, or data with descriptions"
         )
     return CaptionPairs(
         tuple(found.ids[row] for row in rows),

@@ -245,7 +245,7 @@ def _with_traits(images: Annotated, names: Sequence[str]) -> TraitImages:
         lacking = next((name for name, value in zip(names, flags[0], strict=True) if value is None), "any")
         raise ClipbioError(
             f"benchmark traits: no image of split '{images.split}' has all {len(names)} traits as 0 or 1: the first, "
-            f"{images.ids[0]}, lacks {lacking}"
+            f"{images.ids[0]}, lacks {lacking}; correct the metadata, or leave the benchmark out"
         )
     return TraitImages(images, np.array(rows, np.int64), np.array([flags[row] for row in rows], bool))
 

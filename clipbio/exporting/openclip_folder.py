@@ -68,7 +68,9 @@ def write_openclip(
     """
     lacks = [name for name in ("image", "text") if name not in model.modalities]
     if lacks:
-        raise ClipbioError(f"open_clip loads models of images and texts; this one has no tower for {lacks[0]}")
+        raise ClipbioError(
+            f"open_clip loads models of images and texts; this one has no tower for {lacks[0]}: take format=onnx"
+        )
     exported = Exported(_dropped(model, projection))
     image = image_half(model.tower("image"), projection)
     # While it is checked the folder has another name.

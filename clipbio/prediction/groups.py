@@ -130,7 +130,9 @@ def bin_table(path: Path) -> dict[str, str]:
         if len(cells) != 2 or not all(cells):
             raise ClipbioError(f"bins={path} row {number}: give a name and its bin, two cells")
         if found.setdefault(cells[0], cells[1]) != cells[1]:
-            raise ClipbioError(f"bins={path} row {number}: '{cells[0]}' has two bins, {found[cells[0]]} and {cells[1]}")
+            raise ClipbioError(
+                f"bins={path} row {number}: '{cells[0]}' has two bins, {found[cells[0]]} and {cells[1]}; keep one"
+            )
     if not found:
         raise ClipbioError(f"bins={path} is empty: give a header and rows of a name and its bin")
     return found

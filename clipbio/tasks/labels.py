@@ -85,7 +85,7 @@ def taxa_of(config: Config, loaded: LoadedModel) -> tuple[Iterable[Named], dict[
         things = read_taxa(path)
         first = next(things, None)
         if first is None:
-            raise ClipbioError(f"{path} names no taxon")
+            raise ClipbioError(f"{path} names no taxon: give a table with at least one row")
         return _again(first, things), {"table": path.name, "sha256": file_hash(path)}
     settings = {"data": config.get("data") or loaded.config.get("data")}
     if settings["data"] is None:

@@ -219,4 +219,6 @@ def _tell(skipped: list[Skipped], count: int) -> None:
     if len(skipped) > _NAMED_SKIPS:
         log.warning("skipped: %d pictures in all", len(skipped))
     if len(skipped) == count:
-        raise ClipbioError(f"none of the {count} pictures could be read; the first one {skipped[0].id}")
+        raise ClipbioError(
+            f"none of the {count} pictures could be read; the first one {skipped[0].id}: {skipped[0].reason}"
+        )

@@ -62,7 +62,7 @@ def picture_vectors(config: Config, model: MultiTower, name: str, device: torch.
         ClipbioError: There are no pictures, or the model encodes none.
     """
     if "image" not in model.modalities:
-        raise ClipbioError(f"{name} encodes no pictures, only {' and '.join(model.modalities)}")
+        raise ClipbioError(f"{name} encodes no pictures, only {' and '.join(model.modalities)}: give another model")
     tower, projection = model.tower("image"), str(config["projection"])
     assert isinstance(tower.trunk, ImageTrunk)
     given = config["images"]
