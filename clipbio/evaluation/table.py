@@ -45,7 +45,8 @@ _LABELS = {
     "mantel_p": "p (Mantel)",
 }
 # Numbers that are not shares; depths and distances are counted in ranks.
-_NOT_SHARES = ("brier", "depth", "distance", "distance_wrong", "fisher", "nll")
+_NOT_SHARES = ("brier", "depth", "distance", "distance_wrong", "fisher", "nll", "spearman", "kendall", "cophenetic",
+               "silhouette")  # fmt: skip
 
 
 _AS = ", as "
@@ -121,7 +122,7 @@ def _range(figure: Figure, low: float | None, high: float | None) -> str:
 
 def is_share(figure: Figure) -> bool:
     """Tell whether a figure is shown in percent."""
-    return figure.metric not in _NOT_SHARES
+    return figure.metric not in _NOT_SHARES and not figure.metric.startswith("within_")
 
 
 def amount(figure: Figure, value: float | None) -> str:
