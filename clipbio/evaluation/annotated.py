@@ -5,19 +5,21 @@ Shape suffixes: N images, D dimensions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from clipbio.errors import ClipbioError, closest
+from clipbio.evaluation.choices import check_choices
 from clipbio.evaluation.embeddings import SplitData
+from clipbio.evaluation.protocols import OWN, task_name
 from clipbio.text import Named
 
-__all__ = ["Annotated", "annotated_images", "learnt_from", "note", "text_of", "yes_or_no"]
+__all__ = ["Annotated", "LearntTask", "annotated_images", "learnt_from", "note", "text_of", "yes_or_no"]
 
 _TRUE, _FALSE = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no")
 
@@ -75,6 +77,36 @@ def annotated_images(data: SplitData, key: str, benchmark: str) -> Annotated:
         functional.normalize(vectors_ND, dim=1),
         len(pictured) - len(rows),
     )
+
+
+class LearntTask:
+    """A benchmark that is learnt from one split and judged on others, in its own form or as published.
+
+    Args:
+        name: Name of the task.
+        train: The split that is learnt from.
+        protocol: `clipbio`, or one of `PROTOCOLS`.
+        splits: The splits to judge; None is all that are evaluated but `train`.
+        bootstrap: Resamples of the intervals, 0 for none.
+        seed: Seed of all that is drawn.
+    """
+
+    PROTOCOLS: ClassVar[tuple[str, ...]] = ("bioclip_v2",)
+
+    def __init__(
+        self, name: str, *, train: str, protocol: str, splits: Sequence[str] | None, bootstrap: int, seed: int
+    ) -> None:
+        check_choices(name, "protocol", [protocol], (OWN, *self.PROTOCOLS))
+        self.train = train
+        self.task = task_name(name, protocol)
+        self.published = protocol != OWN
+        self.splits = None if splits is None else tuple(splits)
+        self.bootstrap = bootstrap
+        self.seed = seed
+
+    def needed(self, evaluated: Sequence[str], available: Collection[str]) -> tuple[str, ...]:
+        """Name the split that is learnt from."""
+        return (self.train,) if evaluated and self.train in available else ()
 
 
 def learnt_from(data: Mapping[str, SplitData], train: str, benchmark: str) -> SplitData:

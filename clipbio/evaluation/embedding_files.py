@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -48,7 +49,7 @@ Vectors = Mapping[str, tuple[Array, Array]]
 """Per modality a mask (N,) and the vectors (N, D), whose rows count where the mask is true."""
 
 
-class VectorWriter:
+class VectorWriter(ABC):
     """Write one table, row by row, in constant memory; a file that is not finished is removed.
 
     Args:
@@ -87,11 +88,13 @@ class VectorWriter:
             self._write(ids[some], filled)
             self.rows += len(ids[some])
 
+    @abstractmethod
     def _write(self, ids: Sequence[str], vectors: Vectors) -> None:
-        raise NotImplementedError
+        """Write rows of which every modality is given."""
 
+    @abstractmethod
     def _close(self) -> None:
-        raise NotImplementedError
+        """Finish the partial file."""
 
 
 class _ParquetWriter(VectorWriter):

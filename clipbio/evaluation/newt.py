@@ -6,22 +6,20 @@ Shape suffixes: M train images, N test images, D dimensions, T tasks.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clipbio.evaluation.annotated import Annotated, annotated_images, learnt_from, text_of
+from clipbio.evaluation.annotated import Annotated, LearntTask, annotated_images, learnt_from, text_of
 from clipbio.evaluation.answers import Answers
 from clipbio.evaluation.benchmark import EncodeText, Result
-from clipbio.evaluation.choices import check_choices
 from clipbio.evaluation.embeddings import SplitData
 from clipbio.evaluation.figures import Figure, flatten
 from clipbio.evaluation.metrics import FloatArray, Interval, bootstrap_interval, bootstrap_means, percentiles
 from clipbio.evaluation.newt_probes import FOLDS, chosen_probe, svm_search
-from clipbio.evaluation.protocols import OWN, task_name
 from clipbio.seeding import derive_seed
 
 __all__ = ["Newt", "NewtDetail", "Task"]
@@ -58,7 +56,7 @@ class NewtDetail:
     chance_T: FloatArray
 
 
-class Newt:
+class Newt(LearntTask):
     """Many tasks over one set of images, such as the 164 binary ones of NeWT (Van Horn et al. 2021).
 
     The metadata of a record name its task (`newt_task`), the cluster this belongs to (`newt_cluster`) and its answer
@@ -82,8 +80,6 @@ class Newt:
         seed: seed of folds, of random settings and of intervals.
     """
 
-    PROTOCOLS = ("bioclip_v2",)
-
     def __init__(
         self,
         *,
@@ -93,17 +89,7 @@ class Newt:
         bootstrap: int = 1000,
         seed: int = 0,
     ) -> None:
-        check_choices("newt", "protocol", [protocol], (OWN, *self.PROTOCOLS))
-        self.train = train
-        self.task = task_name("newt", protocol)
-        self.published = protocol != OWN
-        self.splits = None if splits is None else tuple(splits)
-        self.bootstrap = bootstrap
-        self.seed = seed
-
-    def needed(self, evaluated: Sequence[str], available: Collection[str]) -> tuple[str, ...]:
-        """Name the split that is learnt from."""
-        return (self.train,) if evaluated and self.train in available else ()
+        super().__init__("newt", train=train, protocol=protocol, splits=splits, bootstrap=bootstrap, seed=seed)
 
     def run_across(self, data: Mapping[str, SplitData], evaluated: Sequence[str], encode_text: EncodeText) -> Result:
         """Learn every task and judge it; texts are not asked for."""

@@ -6,7 +6,7 @@ Shape suffixes: M train images, N test images, D dimensions, L traits.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,14 +15,12 @@ import torch
 from numpy.typing import NDArray
 
 from clipbio.errors import ClipbioError, closest
-from clipbio.evaluation.annotated import Annotated, annotated_images, learnt_from, note, yes_or_no
+from clipbio.evaluation.annotated import Annotated, LearntTask, annotated_images, learnt_from, note, yes_or_no
 from clipbio.evaluation.answers import Answers
 from clipbio.evaluation.benchmark import EncodeText, Result
-from clipbio.evaluation.choices import check_choices
 from clipbio.evaluation.embeddings import SplitData
 from clipbio.evaluation.figures import Figure, flatten
 from clipbio.evaluation.metrics import FloatArray, bootstrap_interval, chance_average_precision, percentiles
-from clipbio.evaluation.protocols import OWN, task_name
 from clipbio.evaluation.traits_figures import f1_scores, precisions, resampled_f1, resampled_precision
 from clipbio.evaluation.traits_heads import held_out, one_vs_rest, published_head
 from clipbio.seeding import derive_seed
@@ -81,7 +79,7 @@ class TraitImages:
         return self.images.left_out + len(self.images) - len(self.row_N)
 
 
-class Traits:
+class Traits(LearntTask):
     """Several traits of each image at once, such as those of FishNet (9) and AwA2 (85).
 
     The metadata of a record hold `traits`, a mapping of each name to 1 or 0. They are learnt from the split `train`.
@@ -111,8 +109,6 @@ class Traits:
         seed: seed of the fifth, of the head and of intervals.
     """
 
-    PROTOCOLS = ("bioclip_v2",)
-
     def __init__(
         self,
         *,
@@ -124,21 +120,11 @@ class Traits:
         bootstrap: int = 1000,
         seed: int = 0,
     ) -> None:
-        check_choices("traits", "protocol", [protocol], (OWN, *self.PROTOCOLS))
+        super().__init__("traits", train=train, protocol=protocol, splits=splits, bootstrap=bootstrap, seed=seed)
         if lr <= 0:
             raise ClipbioError(f"benchmark traits: lr={lr}; give a number above 0, such as 1e-4")
-        self.train = train
         self.lr = lr
         self.f1_columns = f1_columns
-        self.task = task_name("traits", protocol)
-        self.published = protocol != OWN
-        self.splits = None if splits is None else tuple(splits)
-        self.bootstrap = bootstrap
-        self.seed = seed
-
-    def needed(self, evaluated: Sequence[str], available: Collection[str]) -> tuple[str, ...]:
-        """Name the split that is learnt from."""
-        return (self.train,) if evaluated and self.train in available else ()
 
     def run_across(self, data: Mapping[str, SplitData], evaluated: Sequence[str], encode_text: EncodeText) -> Result:
         """Learn the traits and judge them; texts are not asked for."""

@@ -7,10 +7,9 @@ from functools import cached_property
 from pathlib import Path
 
 from clipbio.data.sources.pictures import IMAGE_SUFFIXES, suffix_of
-from clipbio.data.sources.published_set import PublishedSet, known_file, lines_of
+from clipbio.data.sources.published_set import PublishedSet, known_file, labelled_picture, lines_of
 from clipbio.data.specimen import Specimen
 from clipbio.errors import ClipbioError
-from clipbio.taxonomy import Taxon
 
 __all__ = ["Awa2Source"]
 
@@ -48,19 +47,8 @@ class Awa2Source(PublishedSet):
         if not found:
             self.defects.add("empty_class", f"JPEGImages/{name}", "holds no pictures", skipped=False)
         for path in found:
-            identity = f"{name}/{path.name}"
-            yield (
-                identity,
-                Specimen(
-                    id=identity,
-                    taxon=Taxon(),
-                    image=path,
-                    common_names=(called,),
-                    label=called,
-                    split=split,
-                    metadata={"traits": self._traits[name]},
-                ),
-            )
+            identity, metadata = f"{name}/{path.name}", {"traits": self._traits[name]}
+            yield identity, labelled_picture(identity, path, called, split, metadata, common_names=(called,))
 
     @cached_property
     def _traits(self) -> dict[str, dict[str, int]]:

@@ -10,12 +10,11 @@ from typing import Any
 from clipbio.data.defects import Defects
 from clipbio.data.sources.cells import text
 from clipbio.data.sources.pictures import IMAGE_SUFFIXES, suffix_of
-from clipbio.data.sources.published_set import PublishedSet, known_file
+from clipbio.data.sources.published_set import PublishedSet, known_file, labelled_picture
 from clipbio.data.sources.tabular import TabularFile
 from clipbio.data.specimen import Specimen
 from clipbio.errors import ClipbioError
 from clipbio.files import read_json
-from clipbio.taxonomy import Taxon
 
 __all__ = ["Herbarium19Source"]
 
@@ -51,18 +50,8 @@ class Herbarium19Source(PublishedSet):
                 if below.name not in self._set_of:
                     raise ClipbioError(f"{self._list} says of class '{below.name}' neither old nor new; add it")
                 for path in sorted(one for one in below.iterdir() if suffix_of(one.name) in IMAGE_SUFFIXES):
-                    identity = path.relative_to(self.root).as_posix()
-                    yield (
-                        identity,
-                        Specimen(
-                            id=identity,
-                            taxon=Taxon(),
-                            image=path,
-                            label=below.name,
-                            split=split,
-                            metadata={"class_set": self._set_of[below.name]},
-                        ),
-                    )
+                    identity, metadata = path.relative_to(self.root).as_posix(), {"class_set": self._set_of[below.name]}
+                    yield identity, labelled_picture(identity, path, below.name, split, metadata)
 
     @cached_property
     def _set_of(self) -> dict[str, str]:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from clipbio.data.defects import Defects
 from clipbio.data.sources.records import Ids
 from clipbio.data.specimen import SpeciesText, Specimen
 from clipbio.errors import ClipbioError
 from clipbio.files import file_hash, file_state
+from clipbio.taxonomy import Taxon
 
-__all__ = ["PublishedSet", "entries", "known_file", "lines_of"]
+__all__ = ["PublishedSet", "entries", "known_file", "labelled_picture", "lines_of"]
 
 
 class PublishedSet(ABC):
@@ -64,6 +66,27 @@ class PublishedSet(ABC):
             if isinstance(one.image, Path):
                 digest.update(f"{one.id}:{one.image}:{file_state(one.image)}\n".encode("utf-8", "surrogateescape"))
         return digest.hexdigest()
+
+
+def labelled_picture(
+    identity: str,
+    path: Path,
+    label: str,
+    split: str,
+    metadata: Mapping[str, Any],
+    *,
+    common_names: tuple[str, ...] = (),
+) -> Specimen:
+    """Return a picture whose class is a label, not a taxon."""
+    return Specimen(
+        id=identity,
+        taxon=Taxon(),
+        image=path,
+        common_names=common_names,
+        label=label,
+        split=split,
+        metadata=metadata,
+    )
 
 
 def known_file(root: str | Path, *places: str) -> Path:
