@@ -67,7 +67,7 @@ class SpeciesHit:
 
 @dataclass(frozen=True)
 class DescriptionHit:
-    """One description; `spans` (start, end) are what fits in `text`, `best` its best sentence; `count` specimens bear it."""
+    """One description; `spans` (start, end) are what fits, `best` its best sentence; `count` specimens bear it."""
 
     rank: int
     score: float
