@@ -1,0 +1,51 @@
+"""The app that serves an index: routes, middleware and errors put together."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from fastapi import FastAPI
+
+from clipbio.serving import api, docs, pictures
+from clipbio.serving.bodies import BodyLimit
+from clipbio.serving.errors import add_error_answers
+from clipbio.serving.headers import SafeHeaders
+from clipbio.serving.hosts import LOOPBACK_NAMES, AllowedNames
+from clipbio.serving.limits import Limits
+from clipbio.serving.service import SearchIndex, Service
+
+__all__ = ["create_app"]
+
+_ABOUT = (
+    "Search specimens and descriptions by words, a picture, a barcode, a specimen, or several of them with weights. "
+    "A score is higher for what fits better; it orders the hits of one search and says nothing across searches. "
+    'Errors are `{"error": "one sentence"}`.'
+)
+
+
+def create_app(
+    index: SearchIndex, limits: Limits | None = None, *, names: Collection[str] | None = LOOPBACK_NAMES
+) -> FastAPI:
+    """Return the app of an index.
+
+    Args:
+        index: What is searched.
+        limits: What is allowed.
+        names: Host names that it answers to; None is any.
+    """
+    limits = limits or Limits()
+    app = FastAPI(
+        title="clipbio", description=_ABOUT, docs_url=None, redoc_url=None, swagger_ui_oauth2_redirect_url=None
+    )
+    # The bundled Swagger UI reads this version, not the 3.1 that FastAPI says.
+    app.openapi_version = "3.0.3"
+    app.state.service = Service(index, limits)
+    add_error_answers(app)
+    # What is added last sees a request first.
+    app.add_middleware(BodyLimit, limits=limits)
+    if names is not None:
+        app.add_middleware(AllowedNames, names=names)
+    app.add_middleware(SafeHeaders)
+    for part in (api, pictures, docs):
+        app.include_router(part.router)
+    return app

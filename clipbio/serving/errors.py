@@ -1,0 +1,76 @@
+"""What goes wrong, as one sentence: JSON for programs, and a page where there is one for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+
+from clipbio.errors import ClipbioError
+from clipbio.serving.headers import SAFE_HEADERS
+
+__all__ = ["ErrorPage", "RefusalError", "add_error_answers", "error_answer"]
+
+ErrorPage = Callable[[Request, int, str], Response]
+"""What makes a page for people out of a status and a sentence: `app.state.error_page`."""
+
+_MACHINES = ("/api", "/pictures", "/health", "/openapi.json")
+
+
+class RefusalError(ClipbioError):
+    """Bad input with the HTTP status that tells its kind; a plain `ClipbioError` is 400."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def error_answer(status: int, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    """Return an error as JSON: `{"error": "one sentence"}`."""
+    return JSONResponse({"error": " ".join(message.split())}, status, headers)
+
+
+def add_error_answers(app: FastAPI) -> None:
+    """Make an app answer every error in one sentence, never with a traceback."""
+    app.add_exception_handler(ClipbioError, _clipbio_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(Exception, _bug)
+
+
+def _clipbio_error(request: Request, error: Exception) -> Response:
+    return _answer(request, error.status if isinstance(error, RefusalError) else 400, str(error))
+
+
+def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    message = f"there is nothing at {request.url.path[:100]}" if error.status_code == 404 else str(error.detail)
+    answer = _answer(request, error.status_code, message)
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+def _validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first: dict[str, Any] = dict(error.errors()[0])
+    name = ".".join(str(part) for part in first["loc"][1:])
+    return _answer(request, 400, f"{name or 'the request'}: {first['msg']}")
+
+
+def _bug(request: Request, error: Exception) -> Response:
+    """Tell a client that the fault is ours; the server raises the error again, so that its log has the traceback."""
+    answer = _answer(request, 500, "the server failed at this request; its log tells why")
+    # Starlette answers this outside of all middleware.
+    answer.headers.update(SAFE_HEADERS)
+    return answer
+
+
+def _answer(request: Request, status: int, message: str) -> Response:
+    page: ErrorPage | None = getattr(request.app.state, "error_page", None)
+    if page is not None and not request.url.path.startswith(_MACHINES):
+        return page(request, status, message)
+    return error_answer(status, message)

@@ -1,0 +1,157 @@
+"""What the HTTP interface answers, described for its page; a test holds the answers against it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+__all__ = ["About", "Error", "Facets", "Found", "Health", "Specimen", "Vector"]
+
+_RANKS = {
+    "kingdom": "Plantae",
+    "phylum": "Tracheophyta",
+    "class": "Magnoliopsida",
+    "order": "Rosales",
+    "family": "Rosaceae",
+    "genus": "Rosa",
+    "species": "canina",
+}
+
+
+class Error(BaseModel):
+    """What went wrong."""
+
+    error: str = Field(description="One sentence: what, where, what to do.", examples=["the query is empty"])
+
+
+class Health(BaseModel):
+    """That the server answers."""
+
+    status: str = Field(examples=["ok"])
+
+
+class Passage(BaseModel):
+    """A sentence of a description that fits."""
+
+    text: str
+    description: int = Field(description="Number of the description.")
+    start: int = Field(description="Where the sentence begins in the description.")
+    end: int
+    spans: list[tuple[int, int]] = Field(description="Start and end of matched words in `text`.")
+
+
+class Specimen(BaseModel):
+    """A specimen."""
+
+    row: int
+    id: str
+    taxon: dict[str, str] = Field(description="The seven ranks; species is the epithet.", examples=[_RANKS])
+    name: str
+    common_name: str
+    licence: str
+    rights_holder: str
+    picture: str = Field(description="Path of a small picture, empty without one.")
+    full_picture: str
+    self: str = Field(description="Path of the whole record.")
+    values: dict[str, Any] = Field(description="The other columns of its record.")
+    descriptions: list[dict[str, Any]] | None = Field(None, description="With /api/specimens alone.")
+
+
+class SpecimenFound(Specimen):
+    """A specimen as a hit."""
+
+    rank: int
+    score: float = Field(description="Higher fits better; says nothing across searches.")
+    lists: dict[str, int] = Field(description="Place in each ranked list that took part; 1 is best.")
+    passage: Passage | None
+
+
+class SpeciesFound(BaseModel):
+    """A species as a hit, with its best sheets."""
+
+    rank: int
+    score: float
+    taxon: dict[str, str]
+    name: str
+    common_name: str
+    count: int = Field(description="Specimens that pass the filters.")
+    sheets: list[SpecimenFound]
+    lists: dict[str, int]
+    passage: Passage | None
+
+
+class DescriptionFound(BaseModel):
+    """A description as a hit."""
+
+    rank: int
+    score: float
+    description: int
+    taxon: dict[str, str]
+    name: str
+    text: str
+    spans: list[tuple[int, int]]
+    best: Passage | None
+    source: str
+    licence: str
+    language: str
+    count: int = Field(description="Specimens that bear it.")
+    lists: dict[str, int]
+
+
+class Found(BaseModel):
+    """A page of hits."""
+
+    link: str = Field(description="Asks the same on the server's page, also where a picture was posted.")
+    next: str = Field(description="Path of the next page of hits, empty on the last.")
+    page: int
+    size: int
+    show: str
+    engine: str
+    offset: int
+    total: int
+    seconds: float
+    notes: list[str] = Field(description="What a user should know, such as that a text engine was left out.")
+    hits: list[SpecimenFound | SpeciesFound | DescriptionFound]
+
+
+class Vector(BaseModel):
+    """A picture or barcode as a parameter."""
+
+    vector: str = Field(description="The value of the parameter `vector`.")
+    link: str = Field(description="Searches by it on the server's page.")
+
+
+class Facet(BaseModel):
+    """A column that may be filtered by."""
+
+    column: str
+    values: list[tuple[Any, int]] = Field(description="Values and how many rows have them.")
+
+
+class Facets(BaseModel):
+    """The values that filters may have."""
+
+    facets: list[Facet]
+
+
+class About(BaseModel):
+    """Which index and model answer."""
+
+    name: str
+    rows: int
+    alive: int = Field(description="Rows that are not deleted.")
+    created: str
+    updated: str
+    dim: int
+    metric: str
+    modalities: list[str] = Field(description="What the index has vectors of.")
+    asked_by: list[str] = Field(description="What the server's model encodes, of text, image and dna.")
+    language: str
+    descriptions: int
+    sentences: int
+    model: str
+    weights: dict[str, str] = Field(description="A hash of the weights of each tower.")
+    ann: dict[str, Any] | None
+    versions: dict[str, str]
+    limits: dict[str, float]

@@ -1,0 +1,162 @@
+"""What the HTTP interface and the page share: the index, its limits, and the one way to search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+from fastapi import Request
+
+from clipbio.data.images import BadImageError, inspect
+from clipbio.errors import ClipbioError
+from clipbio.search.query import Engine, Query, QueryEncoder, Show
+from clipbio.search.results import Results, SpecimenHit
+from clipbio.serving.errors import RefusalError
+from clipbio.serving.limits import Limits
+from clipbio.serving.question import Question
+from clipbio.serving.turns import Turns
+from clipbio.serving.vectors import packed
+
+__all__ = ["Folder", "SearchIndex", "Service", "service_of"]
+
+T = TypeVar("T")
+
+
+class Folder(Protocol):
+    """What is served of the folder of an index."""
+
+    @property
+    def manifest(self) -> Any:
+        """Return what is known about the index."""
+
+    def original(self, row: int) -> bytes | None:
+        """Return the picture of a row as it was indexed, from inside of its image folder only."""
+
+
+class SearchIndex(Protocol):
+    """What is served of a `clipbio.search.Index`."""
+
+    @property
+    def folder(self) -> Folder:
+        """Return where it lies."""
+
+    @property
+    def encoder(self) -> QueryEncoder | None:
+        """Return what encodes queries, if there is one."""
+
+    def search(
+        self,
+        query: Query | str,
+        *,
+        k: int = 10,
+        offset: int = 0,
+        where: Mapping[str, Any] | None = None,
+        engine: Engine = "fused",
+        show: Show = "specimens",
+        key: str | None = None,
+        exact: bool = True,
+    ) -> Results:
+        """Return a page of hits."""
+
+    def facets(self, where: Mapping[str, Any] | None = None) -> Sequence[Any]:
+        """Return the values of columns with their counts."""
+
+    def specimen(self, id: str) -> SpecimenHit:
+        """Return one specimen; `ClipbioError` if there is none."""
+
+    def descriptions_of(self, row: int) -> Sequence[Any]:
+        """Return the descriptions of a row."""
+
+    def picture(self, row: int) -> bytes | None:
+        """Return the thumbnail of a row."""
+
+
+class Service:
+    """An index that is searched by several clients at once.
+
+    Args:
+        index: What is searched; safe to be used by several threads.
+        limits: What is allowed.
+    """
+
+    def __init__(self, index: SearchIndex, limits: Limits) -> None:
+        self.index = index
+        self.limits = limits
+        self._turns = Turns(limits)
+        # Pictures have turns of their own: a gallery must not wait for searches, nor they for it.
+        self._picture_turns = Turns(limits)
+
+    @property
+    def dim(self) -> int:
+        """Return the dimensions of the index's vectors."""
+        return int(self.index.folder.manifest["dim"])
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Run what takes time in a thread, when it is its turn; all work on the index goes this way."""
+        return await self._turns.run(work)
+
+    async def run_on_pictures(self, work: Callable[[], T]) -> T:
+        """Run what reads or makes a picture in a thread, when it is its turn."""
+        return await self._picture_turns.run(work)
+
+    async def search(self, question: Question) -> Results:
+        """Return a page of hits.
+
+        Raises:
+            ClipbioError: Nothing is asked, or a filter, id or vector is not valid.
+        """
+        query = question.query(self.dim)
+        return await self.run(partial(self.index.search, query, **question.options()))
+
+    async def facets(self, question: Question) -> Sequence[Any]:
+        """Return the values that filters may have, with counts under the filters of a question."""
+        return await self.run(partial(self.index.facets, question.conditions))
+
+    async def specimen(self, id: str) -> SpecimenHit:
+        """Return one specimen; `RefusalError` with status 404 if there is none."""
+        try:
+            return await self.run(partial(self.index.specimen, id))
+        except ClipbioError as error:
+            raise RefusalError(404, str(error)) from error
+
+    async def picture_vector(self, data: bytes) -> str:
+        """Return the vector of an uploaded picture as text for `Question.vector`.
+
+        Raises:
+            ClipbioError: It is no picture, too large, broken, or the index has no model for pictures.
+        """
+        encoder = self._encoder("image", "a picture")
+        self._check_picture(data)
+        return packed(await self.run(partial(encoder.image, data)))
+
+    async def barcode_vector(self, barcode: str) -> str:
+        """Return the vector of a barcode as text for `Question.vector`; errors as for pictures."""
+        encoder = self._encoder("dna", "a barcode")
+        if len(barcode) > self.limits.barcode_characters:
+            most = self.limits.barcode_characters
+            raise ClipbioError(f"dna has {len(barcode):,} characters, {most:,} are allowed")
+        return packed(await self.run(partial(encoder.dna, barcode)))
+
+    def _encoder(self, modality: str, what: str) -> QueryEncoder:
+        encoder = self.index.encoder
+        if encoder is None or modality not in encoder.modalities:
+            raise ClipbioError(f"this server cannot search by {what}: its model has no tower '{modality}'")
+        return encoder
+
+    def _check_picture(self, data: bytes) -> None:
+        try:
+            inspect(data, max_pixels=self.limits.pixels)
+        except BadImageError as error:
+            if error.kind == "too_many_pixels":
+                raise RefusalError(413, f"the picture is too large: {error}") from error
+            if error.kind == "not_an_image":
+                message = "the upload is no picture that is read here: give a JPEG, PNG, WebP, TIFF, BMP or GIF"
+                raise RefusalError(415, message) from error
+            raise
+
+
+def service_of(request: Request) -> Service:
+    """Return the service of the app that answers a request: what routes depend on."""
+    service: Service = request.app.state.service
+    return service
