@@ -22,8 +22,8 @@ from torch.nn import functional
 from clipbio.errors import ClipbioError
 from clipbio.evaluation.benchmark import EncodeText
 from clipbio.files import file_hash, read_json
-from clipbio.labels.vector_file import read_vectors
 from clipbio.taxonomy import RANKS, Taxon
+from clipbio.tensor_files import map_tensors
 
 __all__ = ["LABELS", "SCHEMA", "TAXA", "VECTORS", "LabelSet"]
 
@@ -128,7 +128,11 @@ class LabelSet:
 
     @cached_property
     def _arrays(self) -> tuple[Array, Array]:
-        return read_vectors(self.folder / VECTORS)
+        path, remedy = self.folder / VECTORS, "make the label set again"
+        tensors = map_tensors(path, remedy, writable=True)
+        if missing := {"probes", "vectors"} - set(tensors):
+            raise ClipbioError(f"{path} is damaged (no {min(missing)}); {remedy}")
+        return tensors["probes"], tensors["vectors"]
 
     def _check_files(self) -> None:
         for key in ("count", "dim", "hash", "probes", "model", "taxa_sha256"):

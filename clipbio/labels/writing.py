@@ -15,7 +15,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, get_args
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
@@ -28,9 +27,9 @@ from clipbio.evaluation.prompts import ClassTexts, class_prototypes, encode_unit
 from clipbio.files import file_hash, whole_folder, write_json
 from clipbio.labels.label_set import LABELS, SCHEMA, TAXA, VECTORS, LabelSet
 from clipbio.labels.pybioclip import PybioclipFiles
-from clipbio.labels.vector_file import write_header
 from clipbio.progress import progress_bar
 from clipbio.taxonomy import RANKS
+from clipbio.tensor_files import VectorFile
 from clipbio.text import TEXT_TYPES, MissingRanks, Named, Unnameable, render, template_id, templates
 
 __all__ = ["LabelStyle", "write_label_set"]
@@ -168,13 +167,13 @@ def _write_vectors(
     dim = probes_PD.shape[1]
     at_once = max(1, _TEXTS_AT_ONCE // len(templates(style.template)))
     others = PybioclipFiles(work, dim, count) if pybioclip else None
-    with (work / VECTORS).open("wb") as file, progress_bar(enabled=progress) as bar:
+    with VectorFile(work / VECTORS, dtype) as file, progress_bar(enabled=progress) as bar:
         task = bar.add_task("taxa encoded", total=count)
-        write_header(file, probes_PD.numpy(), count, dtype)
+        file.put("probes", probes_PD.numpy())
         for batch in pq.ParquetFile(work / TAXA).iter_batches(at_once):
             rows = batch.to_pylist()
             vectors_cD = _encode(rows, encode_text, style)
-            file.write(np.ascontiguousarray(vectors_cD.numpy(), np.dtype(dtype).newbyteorder("<")).tobytes())
+            file.add(vectors_cD.numpy())
             if others is not None:
                 others.add(rows, vectors_cD.numpy())
             bar.advance(task, len(rows))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import islice
 
-__all__ = ["split_clauses", "split_sentences"]
+__all__ = ["sentence_spans", "split_clauses", "split_sentences"]
 
 # Never the end of a sentence, because something must follow.
 _LEADING_WORDS = """
@@ -39,6 +40,26 @@ def split_sentences(text: str) -> tuple[str, ...]:
 def split_clauses(text: str) -> tuple[str, ...]:
     """Return the sentences of `text`, cut at semicolons too, as floras separate organ from organ."""
     return _split(text, clauses=True)
+
+
+def sentence_spans(text: str) -> tuple[tuple[int, int], ...]:
+    """Return where in `text` each of its sentences begins and ends, white space round it left out.
+
+    `text[start:end]` is a sentence of `split_sentences` but for the white space in it.
+    """
+    spans, at = [], 0
+    for piece in split_sentences(text):
+        start = at + len(text[at:]) - len(text[at:].lstrip())
+        at = start + len(piece) if text.startswith(piece, start) else _end_of(piece, text, start)
+        spans.append((start, at))
+    return tuple(spans)
+
+
+def _end_of(piece: str, text: str, start: int) -> int:
+    """Return where `piece` ends in `text`: behind as many letters as it has."""
+    letters = sum(not character.isspace() for character in piece)
+    places = (place for place in range(start, len(text)) if not text[place].isspace())
+    return next(islice(places, letters - 1, None)) + 1
 
 
 @lru_cache(maxsize=16384)

@@ -1,9 +1,11 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from things import MONARCH_TEXT
 
-from clipbio.text import split_sentences
+from clipbio.text import sentence_spans, split_sentences
 from clipbio.text.sentences import split_clauses
 
 CASES = [
@@ -72,3 +74,12 @@ def test_nothing_is_lost_and_no_piece_is_empty(text, clauses):
 @given(st.text(alphabet='ab A.;!?()1。\n"', max_size=200))
 def test_clauses_refine_sentences(text):
     assert len(split_clauses(text)) >= len(split_sentences(text))
+
+
+@given(st.text(alphabet="ab.A;。 \n\t\u00a0\u2028\x1c()é1", max_size=60))
+def test_spans_are_the_sentences_of_the_text_as_it_is(text):
+    spans = sentence_spans(text)
+    sentences = split_sentences(text)
+    assert ["".join(text[start:end].split()) for start, end in spans] == ["".join(one.split()) for one in sentences]
+    assert all(one[1] <= two[0] for one, two in pairwise(spans))
+    assert all(text[start:end] == text[start:end].strip() for start, end in spans)
