@@ -10,8 +10,9 @@ import torch
 
 from clipbio.distributed import World
 from clipbio.evaluation.key_query import KeyQueryDetail
+from clipbio.tasks.building import build_model
 from clipbio.tasks.embeddings import measure
-from clipbio.tasks.parts import build_benchmarks, build_cache, build_data, build_model
+from clipbio.tasks.parts import build_benchmarks, build_cache, build_data
 from clipbio.training.checkpoints import checkpoint_path, load_into, read_checkpoint
 from clipbio.training.inputs import connect
 

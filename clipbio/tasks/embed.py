@@ -18,11 +18,11 @@ from clipbio.evaluation.embedding_files import FORMATS, About, clear, vector_wri
 from clipbio.evaluation.store import EmbeddingStore
 from clipbio.models import MultiTower
 from clipbio.tasks.asked import flag
+from clipbio.tasks.building import device_of
 from clipbio.tasks.embed_sources import Encoding, Wanted, pictures_wanted, splits_wanted
 from clipbio.tasks.embeddings import EmbeddingCache, embedding_cache
 from clipbio.tasks.exchange import embedding_folder
 from clipbio.tasks.loading import load_model
-from clipbio.tasks.parts import device_of
 from clipbio.tasks.picture_files import find_pictures
 
 __all__ = ["embed_data"]

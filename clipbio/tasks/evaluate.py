@@ -24,6 +24,7 @@ from clipbio.files import write_json
 from clipbio.losses import MaskedTokens, TaxonClassifier
 from clipbio.models import MultiTower
 from clipbio.tasks.barcodes import column_counts
+from clipbio.tasks.building import build_model, device_of
 from clipbio.tasks.embeddings import Measured, embedding_cache, measure
 from clipbio.tasks.exchange import SavedEmbeddings, check_weights, given_embeddings, saving
 from clipbio.tasks.identity import data_hash
@@ -32,11 +33,9 @@ from clipbio.tasks.parts import (
     build_benchmarks,
     build_cache,
     build_data,
-    build_model,
     check_benchmarks,
     check_splits,
     check_texts,
-    device_of,
     head_benchmarks,
 )
 from clipbio.tasks.results import finish_run

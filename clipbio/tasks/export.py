@@ -16,7 +16,8 @@ from clipbio.files import whole_folder, write_json, write_text
 from clipbio.models import ImageTrunk
 from clipbio.tasks.asked import flag, new_folder
 from clipbio.tasks.loading import LoadedModel, load_model
-from clipbio.training.checkpoints import AtomicCheckpoints, chosen_weights
+from clipbio.training.atomic_checkpoints import AtomicCheckpoints
+from clipbio.training.checkpoints import chosen_weights
 
 __all__ = ["export_weights"]
 

@@ -17,8 +17,9 @@ from clipbio.labels import LabelStyle, read_taxa, write_label_set
 from clipbio.labels.label_set import LABELS
 from clipbio.models import TextTrunk, Tower
 from clipbio.tasks.asked import flag, new_folder
+from clipbio.tasks.building import device_of
 from clipbio.tasks.loading import LoadedModel, load_model
-from clipbio.tasks.parts import build_data, device_of
+from clipbio.tasks.parts import build_data
 from clipbio.text import Named
 from clipbio.training.encoder import TextEncoder
 

@@ -13,7 +13,8 @@ from clipbio.config import instantiate
 from clipbio.distributed import World
 from clipbio.errors import ClipbioError
 from clipbio.models import TextTrunk
-from clipbio.tasks.parts import build_data, build_model
+from clipbio.tasks.building import build_model
+from clipbio.tasks.parts import build_data
 from clipbio.text import lint
 
 __all__ = ["lint_texts"]

@@ -12,7 +12,7 @@ from torch import Tensor
 from clipbio.errors import ClipbioError
 from clipbio.models import MultiTower
 from clipbio.models.lora import merge_adapters
-from clipbio.tasks.parts import build_model
+from clipbio.tasks.building import build_model
 from clipbio.training.checkpoints import checkpoint_path, chosen_weights, load_into, read_checkpoint
 
 __all__ = ["LoadedModel", "load_model", "trained_model"]

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.console import Console
 from rich.table import Table
 from torch import nn
@@ -33,13 +32,11 @@ __all__ = [
     "build_benchmarks",
     "build_cache",
     "build_data",
-    "build_model",
     "build_validation",
     "check_benchmarks",
     "check_splits",
     "check_texts",
     "describe_streams",
-    "device_of",
     "freeze_unused",
     "head_benchmarks",
     "print_summary",
@@ -59,14 +56,6 @@ def build_data(config: Config, world: World) -> SpecimenData:
     data.check_root()
     data.world = world
     return data
-
-
-def build_model(config: Config, *, load_weights: bool) -> MultiTower:
-    """Return the model of a config."""
-    model = instantiate(config["model"], "model", load_weights=load_weights)
-    if not isinstance(model, MultiTower):
-        raise ClipbioError(f"model._target_ builds a {type(model).__name__}, not a clipbio.models.MultiTower")
-    return model
 
 
 def build_benchmarks(
@@ -180,15 +169,6 @@ def build_cache(config: Config) -> FeatureCache:
         raise ClipbioError(f"cache_features='{dtype}' is unknown; valid are: float32, float16, off")
     folder = Path(config["cache_dir"]).expanduser() / "features"
     return FeatureCache(None) if dtype == "off" else FeatureCache(folder, dtype)
-
-
-def device_of(accelerator: str, world: World) -> torch.device:
-    """Return the device of this process."""
-    if accelerator in ("gpu", "cuda"):
-        if not torch.cuda.is_available():
-            raise ClipbioError("trainer.accelerator=gpu, but no GPU is visible: take trainer=cpu")
-        return torch.device("cuda", world.local_rank)
-    return torch.device("cpu")
 
 
 def build_validation(

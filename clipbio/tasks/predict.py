@@ -29,9 +29,9 @@ from clipbio.prediction.writing import checked_suffix
 from clipbio.progress import progress_bar
 from clipbio.tasks.answerable import label_set
 from clipbio.tasks.asked import flag, whole_number
+from clipbio.tasks.building import device_of
 from clipbio.tasks.exchange import check_weights
 from clipbio.tasks.loading import LoadedModel, load_model
-from clipbio.tasks.parts import device_of
 from clipbio.tasks.predict_sources import VectorSource, given_vectors, picture_vectors
 from clipbio.training.run import provenance
 

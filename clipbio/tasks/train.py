@@ -23,16 +23,15 @@ from clipbio.models import MultiTower
 from clipbio.tasks.attempt import Attempt
 from clipbio.tasks.audit import audit_run
 from clipbio.tasks.barcodes import column_counts
+from clipbio.tasks.building import build_model, device_of
 from clipbio.tasks.embeddings import Measured, measure
 from clipbio.tasks.parts import (
     build_benchmarks,
     build_cache,
     build_data,
-    build_model,
     build_validation,
     check_benchmarks,
     check_texts,
-    device_of,
     freeze_unused,
     head_benchmarks,
     print_summary,

@@ -13,6 +13,7 @@ from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from clipbio.config import instantiate
 from clipbio.data.datamodule import SpecimenData
 from clipbio.distributed import World
+from clipbio.training.atomic_checkpoints import AtomicCheckpoints
 from clipbio.training.base import TrainingModule
 from clipbio.training.callbacks import (
     GracefulStop,
@@ -22,7 +23,6 @@ from clipbio.training.callbacks import (
     StatusFile,
     Throughput,
 )
-from clipbio.training.checkpoints import AtomicCheckpoints
 from clipbio.training.durations import Duration
 from clipbio.training.loggers import JsonLinesLogger
 from clipbio.training.progress import RunProgressBar

@@ -1,12 +1,18 @@
 """The training shell: LightningModule, optimiser, callbacks and the run folder."""
 
-from clipbio.training.averaging import WeightAverage
-from clipbio.training.callbacks import SampleLog
-from clipbio.training.loggers import JsonLinesLogger, wandb_logger
-from clipbio.training.module import ContrastiveModule
-from clipbio.training.monitors import Monitors
-from clipbio.training.optimizer import AdamWRecipe
-from clipbio.training.watch import Watch
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from clipbio.training.averaging import WeightAverage
+    from clipbio.training.callbacks import SampleLog
+    from clipbio.training.loggers import JsonLinesLogger, wandb_logger
+    from clipbio.training.module import ContrastiveModule
+    from clipbio.training.monitors import Monitors
+    from clipbio.training.optimizer import AdamWRecipe
+    from clipbio.training.watch import Watch
 
 __all__ = [
     "AdamWRecipe",
@@ -18,3 +24,21 @@ __all__ = [
     "WeightAverage",
     "wandb_logger",
 ]
+
+# Lightning takes seconds to import, and what reads a checkpoint or encodes a text needs nothing of it.
+_LAZY = {
+    "AdamWRecipe": "optimizer",
+    "ContrastiveModule": "module",
+    "JsonLinesLogger": "loggers",
+    "Monitors": "monitors",
+    "SampleLog": "callbacks",
+    "Watch": "watch",
+    "WeightAverage": "averaging",
+    "wandb_logger": "loggers",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)

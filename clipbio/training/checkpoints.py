@@ -1,16 +1,13 @@
-"""Writing checkpoints, and loading their weights: never into another model."""
+"""Loading the weights of checkpoints: never into another model."""
 
 from __future__ import annotations
 
 import logging
-import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch import Tensor, nn
 
 from clipbio.checkpoint_files import checkpoint_path, chosen_weights, read_checkpoint
@@ -18,32 +15,11 @@ from clipbio.errors import ClipbioError
 from clipbio.losses import Head
 from clipbio.models.lora import adopt_plain, has_adapters
 
-__all__ = ["AtomicCheckpoints", "checkpoint_path", "chosen_weights", "load_into", "read_checkpoint", "start_heads"]
+__all__ = ["checkpoint_path", "chosen_weights", "load_into", "read_checkpoint", "start_heads"]
 
 log = logging.getLogger(__name__)
 
 _NAMED_PART = re.compile(r"(\bprojections\.|^heads\.)[^.]+\.")
-
-
-class AtomicCheckpoints(TorchCheckpointIO):
-    """Write a checkpoint beside its place and rename it: a kill while it is written leaves the one before whole.
-
-    Lightning's own writing goes through the temporary folder, which on clusters is often another file system.
-    """
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
-        """Replace the file at `path` in one step."""
-        del storage_options
-        place = Path(path)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        temporary = place.with_name(f".{place.name}.{os.getpid()}")
-        try:
-            torch.save(checkpoint, temporary)
-            temporary.replace(place)
-        except OSError as error:
-            raise ClipbioError(f"the checkpoint {place} cannot be written: {error.strerror or error}") from error
-        finally:
-            temporary.unlink(missing_ok=True)
 
 
 def load_into(

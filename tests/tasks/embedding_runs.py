@@ -13,8 +13,9 @@ from clipbio.config import compose, plain
 from clipbio.data.datamodule import SpecimenData
 from clipbio.distributed import World
 from clipbio.models import MultiTower
+from clipbio.tasks.building import build_model
 from clipbio.tasks.embeddings import EmbeddingCache, embed_splits
-from clipbio.tasks.parts import build_cache, build_data, build_model
+from clipbio.tasks.parts import build_cache, build_data
 from clipbio.training.encoder import TextEncoder
 from clipbio.training.inputs import connect
 from clipbio.training.text_store import StoredTexts

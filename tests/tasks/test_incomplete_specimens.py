@@ -20,8 +20,9 @@ from clipbio.distributed import World
 from clipbio.errors import ClipbioError
 from clipbio.evaluation.benchmark import EncodeText, Result
 from clipbio.evaluation.embeddings import SplitData
+from clipbio.tasks.building import build_model
 from clipbio.tasks.embeddings import measure
-from clipbio.tasks.parts import build_data, build_model
+from clipbio.tasks.parts import build_data
 from clipbio.training.inputs import FeatureCache, connect
 
 PAIRS = ("+loss.pairs.image-dna=1", "+loss.pairs.dna-text=1")

@@ -15,8 +15,8 @@ from clipbio.config import compose, plain
 from clipbio.data.inputs import TextInput
 from clipbio.data.transforms import ImageTransform
 from clipbio.errors import ClipbioError
+from clipbio.tasks.building import build_model
 from clipbio.tasks.embed import embed_data
-from clipbio.tasks.parts import build_model
 from clipbio.tasks.predict import predict
 from clipbio.tasks.predict_sources import given_vectors
 

@@ -13,7 +13,7 @@ from runs import SMALL, here, lines, losses
 
 from clipbio.data.transforms import ImageTransform
 from clipbio.models import MultiTower
-from clipbio.tasks.parts import build_model
+from clipbio.tasks.building import build_model
 from clipbio.training.checkpoints import load_into, read_checkpoint
 from clipbio.training.module import ContrastiveModule
 

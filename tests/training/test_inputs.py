@@ -14,7 +14,8 @@ from clipbio.distributed import World
 from clipbio.dna import BarcodeAugmentation, BarcodeTokenizer
 from clipbio.errors import ClipbioError
 from clipbio.models import ConvDna, openclip, towers
-from clipbio.tasks.parts import build_data, build_model
+from clipbio.tasks.building import build_model
+from clipbio.tasks.parts import build_data
 from clipbio.training.inputs import FeatureCache, connect
 
 MakeGarden = Callable[..., Path]

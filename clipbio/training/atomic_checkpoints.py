@@ -1,0 +1,35 @@
+"""Writing checkpoints whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning.plugins.io import TorchCheckpointIO
+
+from clipbio.errors import ClipbioError
+
+__all__ = ["AtomicCheckpoints"]
+
+
+class AtomicCheckpoints(TorchCheckpointIO):
+    """Write a checkpoint beside its place and rename it: a kill while it is written leaves the one before whole.
+
+    Lightning's own writing goes through the temporary folder, which on clusters is often another file system.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
+        """Replace the file at `path` in one step."""
+        del storage_options
+        place = Path(path)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        temporary = place.with_name(f".{place.name}.{os.getpid()}")
+        try:
+            torch.save(checkpoint, temporary)
+            temporary.replace(place)
+        except OSError as error:
+            raise ClipbioError(f"the checkpoint {place} cannot be written: {error.strerror or error}") from error
+        finally:
+            temporary.unlink(missing_ok=True)
