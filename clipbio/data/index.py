@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from clipbio.data.storage import LocalStorage, ShardStorage
 from clipbio.data.tar import BLOCK, IMAGE_MEMBERS, MASK_MEMBER
 from clipbio.taxonomy import RANKS, Taxon, stable_hash
 
-__all__ = ["RECORD_BYTES", "REMEDY", "ShardIndex"]
+__all__ = ["RECORD_BYTES", "REMEDY", "MemberPlace", "ShardIndex"]
 
 REMEDY = "run 'python -m clipbio check' on this folder"
 _CACHED_BYTES = 2**26
@@ -28,6 +29,15 @@ RECORD_BYTES = 16 * 2**20
 """Largest member, but for images, that is read."""
 _SAMPLE_BYTES = 2**30
 _WINDOW = 32 * BLOCK
+_PICTURES = (*IMAGE_MEMBERS, MASK_MEMBER)
+
+
+class MemberPlace(NamedTuple):
+    """Where a member of a shard lies: a file of this machine, and its first byte and length in it."""
+
+    path: Path
+    start: int
+    size: int
 
 
 class ShardIndex:
@@ -106,6 +116,20 @@ class ShardIndex:
             self._records.put(row, specimen, sum(map(len, members.values())))
         return specimen
 
+    def image_place(self, row: int) -> MemberPlace | None:
+        """Return where the encoded image of a sample lies, None without one or where shards are not of this machine.
+
+        Raises:
+            ShardError: The shard is damaged.
+        """
+        if not isinstance(self.storage, LocalStorage):
+            return None
+        row = range(len(self))[int(row)]
+        for name, entry in self._entries(row, self._windows(row)):
+            if name in IMAGE_MEMBERS:
+                return MemberPlace(self.storage.path(self._shard(row)), entry.start, entry.size)
+        return None
+
     def close(self) -> None:
         """Close the shards and forget the records of this process."""
         self.storage.close()
@@ -146,6 +170,11 @@ class ShardIndex:
 
     def _texts_of(self, row: int) -> dict[str, bytes]:
         """Return the members of a sample but image and mask, which are stepped over."""
+        read = self._windows(row)
+        return {name: self._content(one, read) for name, one in self._entries(row, read) if name not in _PICTURES}
+
+    def _windows(self, row: int) -> Reader:
+        """Return what reads a sample some blocks at a time."""
         end = int(self.offset_N[row]) + int(self.length_N[row])
         begin, window = 0, b""
 
@@ -156,8 +185,7 @@ class ShardIndex:
                 begin, window = position, self._bytes(row, position, max(size, min(_WINDOW, end - position)))
             return window[position - begin : position - begin + size]
 
-        pictures = (*IMAGE_MEMBERS, MASK_MEMBER)
-        return {name: self._content(one, read) for name, one in self._entries(row, read) if name not in pictures}
+        return read
 
     def _entries(self, row: int, read: Reader) -> Iterator[tuple[str, Entry]]:
         """Yield the members of a sample by name; what else stands between them, such as a folder, is passed over."""
@@ -177,7 +205,7 @@ class ShardIndex:
             position = entry.next
 
     def _content(self, entry: Entry, read: Reader) -> bytes:
-        picture = entry.sample_name[1] in (*IMAGE_MEMBERS, MASK_MEMBER)
+        picture = entry.sample_name[1] in _PICTURES
         if entry.size > RECORD_BYTES and not picture:
             raise ShardError(f"{entry.path!r} claims {entry.size} bytes, more than {RECORD_BYTES}")
         return read(entry.start, entry.size)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import base64
-import io
 import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from PIL import ImageOps
-
-from clipbio.data.images import eight_bits, opened
+from clipbio.data.images import BadImageError
+from clipbio.data.thumbnails import thumbnail
 
 __all__ = ["Album", "Picture", "Thumbnail", "shrink"]
 
@@ -86,14 +84,7 @@ class Album:
 def shrink(encoded: bytes, specimen_id: str) -> bytes | None:
     """Return a small JPEG. Encoding anew also makes sure that the page holds a picture and nothing else."""
     try:
-        with opened(encoded) as image:
-            image.draft("RGB", (2 * _SIDE, 2 * _SIDE))
-            small = eight_bits(ImageOps.exif_transpose(image)).convert("RGB")
-        small.thumbnail((_SIDE, _SIDE))
-        buffer = io.BytesIO()
-        small.save(buffer, format="JPEG", quality=82)
-        return buffer.getvalue()
-    # Pillow raises many kinds of error on broken input; a report must not fail because of one picture.
-    except Exception as error:
+        return thumbnail(encoded, _SIDE)
+    except BadImageError as error:
         logger.warning("no picture of %s in the report: %s", specimen_id, error)
         return None

@@ -44,6 +44,16 @@ def test_rows_are_read_in_any_order(seven: Path, tmp_path: Path) -> None:
         index.read(7)
 
 
+def test_places_of_images_in_their_shards(seven: Path, make_table: MakeTable, tmp_path: Path) -> None:
+    index = ShardFolder.open(seven).index("train")
+    for row in (6, 0, -1):
+        path, start, size = index.image_place(row) or pytest.fail("there is no place")
+        assert path.parent == seven or seven in path.parents
+        assert path.read_bytes()[start : start + size] == index.read(row).image
+    without = make_table([{**rows_of(1)[0], "image": "", "dna": "ACGT"}], "without")
+    assert resolve(without, tmp_path / "cache", progress=False).index("train").image_place(0) is None
+
+
 def test_columns_name_the_same_things_everywhere(seven: Path) -> None:
     index = ShardFolder.open(seven).index("train")
     pica = Taxon.from_mapping(PICA)

@@ -218,6 +218,7 @@ def test_storage_can_be_sent_to_workers(shards: Path, site: Site, tmp_path: Path
     assert storage.read(shard, 512, 100) == (shards / shard.path).read_bytes()[512:612]
     assert storage.path(shard).read_bytes() == (shards / shard.path).read_bytes()
     assert storage.name(shard) == f"{site.url}/{shard.path}"
+    assert resolve(site.url, tmp_path / "cache").index("train").image_place(0) is None
 
 
 def test_other_data_of_a_stream_may_stand_elsewhere(
