@@ -1,41 +1,21 @@
-"""What is found as plain values for JSON: dataclasses become objects, vectors of numpy numbers, pictures their URLs."""
+"""What the HTTP interface answers, as plain values for JSON."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
-import numpy as np
-
+from clipbio.search.export import plain as _plain
 from clipbio.search.results import Results, SpecimenHit
 from clipbio.serving.question import Question
-from clipbio.taxonomy import RANKS, Taxon
 
 __all__ = ["plain", "search_answer", "specimen_answer", "specimen_path"]
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON has it; numbers that are not finite become null."""
-    if isinstance(value, Taxon):
-        return dict(zip(RANKS, value.ranks, strict=True))
-    if isinstance(value, SpecimenHit):
-        return _specimen(value)
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, np.generic):
-        return plain(value.item())
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, str | int | bool):
-        return value
-    if isinstance(value, Mapping):
-        return {str(key): plain(one) for key, one in value.items()}
-    if isinstance(value, Sequence | np.ndarray):
-        return [plain(one) for one in value]
-    return str(value)
+    """Return a value as JSON has it, specimens with the paths of their pictures and records."""
+    return _plain(value, _paths)
 
 
 def search_answer(question: Question, results: Results) -> dict[str, Any]:
@@ -63,10 +43,7 @@ def specimen_path(id: str) -> str:
     return f"/api/specimens/{quote(id, safe='')}"
 
 
-def _specimen(hit: SpecimenHit) -> dict[str, Any]:
-    found = {field.name: plain(getattr(hit, field.name)) for field in fields(hit) if field.name != "has_picture"}
-    pictures = {
-        "picture": f"/pictures/{hit.row}" if hit.has_picture else "",
-        "full_picture": f"/pictures/{hit.row}/full" if hit.has_picture else "",
-    }
-    return {**found, **pictures, "self": specimen_path(hit.id)}
+def _paths(hit: SpecimenHit) -> dict[str, str]:
+    picture = f"/pictures/{hit.row}" if hit.has_picture else ""
+    full = f"{picture}/full" if picture else ""
+    return {"picture": picture, "full_picture": full, "self": specimen_path(hit.id)}

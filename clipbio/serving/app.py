@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from fastapi import FastAPI
 
-from clipbio.serving import api, docs, pictures
+from clipbio.serving import api, docs, exporting, pictures
 from clipbio.serving.bodies import BodyLimit
 from clipbio.serving.errors import add_error_answers
 from clipbio.serving.headers import SafeHeaders
@@ -46,6 +46,6 @@ def create_app(
     if names is not None:
         app.add_middleware(AllowedNames, names=names)
     app.add_middleware(SafeHeaders)
-    for part in (api, pictures, docs):
+    for part in (api, exporting, pictures, docs):
         app.include_router(part.router)
     return app

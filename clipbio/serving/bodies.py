@@ -34,8 +34,9 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        length = Headers(scope=scope).get("content-length")
-        body = _Body(self.limits, receive, send)
+        headers = Headers(scope=scope)
+        length = headers.get("content-length")
+        body = _Body(self.limits, receive, send, asks_first="expect" in headers)
         if length is not None and (not length.isdigit() or int(length[:18]) > self.limits.body_bytes):
             await body.refuse_size()
             return
@@ -50,8 +51,9 @@ class BodyLimit:
 class _Body:
     """One body: what came of it, and whether it was refused."""
 
-    def __init__(self, limits: Limits, receive: Receive, send: Send) -> None:
+    def __init__(self, limits: Limits, receive: Receive, send: Send, *, asks_first: bool) -> None:
         self.refused = False
+        self._asks_first = asks_first
         self._limits = limits
         self._receive = receive
         self._send = send
@@ -97,7 +99,7 @@ class _Body:
         answer = error_answer(status, message, {"connection": "close"})
         await self._send({"type": "http.response.start", "status": status, "headers": answer.raw_headers})
         await self._send({"type": "http.response.body", "body": answer.body, "more_body": True})
-        if status == 413:
+        if status == 413 and not self._asks_first:
             await self._drop()
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 

@@ -28,7 +28,7 @@ class Limits:
         connections: Open connections; further ones are refused.
 
     Raises:
-        ClipbioError: One is below 1.
+        ClipbioError: A number is below 1, or a time not above 0.
     """
 
     body_bytes: int = 20_000_000
@@ -46,5 +46,7 @@ class Limits:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            if getattr(self, field.name) < 1:
-                raise ClipbioError(f"limits.{field.name}={getattr(self, field.name)} must be at least 1")
+            value = getattr(self, field.name)
+            is_time = field.name.endswith("_seconds")
+            if not (value > 0 if is_time else value >= 1):
+                raise ClipbioError(f"limits.{field.name}={value} must be {'above 0' if is_time else 'at least 1'}")

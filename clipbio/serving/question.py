@@ -16,7 +16,7 @@ from clipbio.search.query import Engine, Part, Query, Show
 from clipbio.serving.limits import Limits
 from clipbio.serving.vectors import unpacked
 
-__all__ = ["FILTER", "Key", "Question", "read"]
+__all__ = ["FILTER", "Key", "Question", "check_name", "read"]
 
 Key = Literal["image", "dna"]
 """Which vectors are searched."""
@@ -123,7 +123,7 @@ def read(pairs: Iterable[tuple[str, str]], limits: Limits) -> Question:
     single: dict[str, str] = {}
     where: dict[str, tuple[str, ...]] = {}
     for name, value in pairs:
-        _check_name(name)
+        check_name(name)
         value = value.strip()
         if not value:
             continue
@@ -151,7 +151,8 @@ def _question(single: Mapping[str, str], where: Mapping[str, tuple[str, ...]], l
     return Question(**given, page=page, size=size)
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Refuse a parameter that there is not, naming the nearest one."""
     if name not in _NAMES and not (name.startswith(FILTER) and len(name) > len(FILTER)):
         shown = name[:40]
         raise ClipbioError(f"there is no parameter '{shown}'{nearest(shown, (*_NAMES, f'{FILTER}COLUMN'))}")

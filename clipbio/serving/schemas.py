@@ -51,6 +51,7 @@ class Specimen(BaseModel):
     common_name: str
     licence: str
     rights_holder: str
+    has_picture: bool
     picture: str = Field(description="Path of a small picture, empty without one.")
     full_picture: str
     self: str = Field(description="Path of the whole record.")

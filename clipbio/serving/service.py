@@ -149,7 +149,10 @@ class Service:
             inspect(data, max_pixels=self.limits.pixels)
         except BadImageError as error:
             if error.kind == "too_many_pixels":
-                raise RefusalError(413, f"the picture is too large: {error}") from error
+                most = f"{self.limits.pixels / 1e6:g} million"
+                raise RefusalError(
+                    413, f"the picture has too many pixels, {most} are allowed: make it smaller"
+                ) from error
             if error.kind == "not_an_image":
                 message = "the upload is no picture that is read here: give a JPEG, PNG, WebP, TIFF, BMP or GIF"
                 raise RefusalError(415, message) from error

@@ -12,7 +12,7 @@ from starlette.datastructures import UploadFile
 
 from clipbio.errors import ClipbioError
 from clipbio.serving.errors import RefusalError
-from clipbio.serving.question import FILTER, Question, read
+from clipbio.serving.question import FILTER, Question, check_name, read
 from clipbio.serving.service import Service
 
 __all__ = ["Posted", "posted", "posted_question"]
@@ -86,6 +86,7 @@ def _json_pairs(body: bytes) -> Iterator[tuple[str, str]]:
             for part, weight in _object(value, name).items():
                 yield f"weight_{part}", _plain(weight, f"weights.{part}")
         else:
+            check_name(name)
             yield name, _plain(value, name)
 
 

@@ -135,6 +135,7 @@ class FakeIndex:
         return Results(tuple(ranked[offset : offset + k]), show, engine, offset, len(ranked), 0.001, notes)
 
     def facets(self, where: Any = None) -> Sequence[FakeFacet]:
+        self._passing(where)
         hits = self._passing({key: value for key, value in (where or {}).items() if key != "family"})
         counts = {name: sum(hit.taxon.family == name for hit in hits) for name in FAMILIES}
         return [FakeFacet("family", tuple((name, count) for name, count in counts.items() if count))]

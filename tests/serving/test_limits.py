@@ -1,0 +1,173 @@
+"""Bodies and clients that are too many, with a real server."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fake_index import FakeIndex, picture_bytes
+from servers import running, stream
+
+from clipbio.search.results import Results
+from clipbio.serving.app import create_app
+from clipbio.serving.limits import Limits
+
+MB, GB = 1_000_000, 1_000_000_000
+FORM = "Content-Type: multipart/form-data; boundary=b"
+PART = b'--b\r\nContent-Disposition: form-data; name="image"; filename="a.jpg"\r\n\r\n'
+
+
+class SlowIndex(FakeIndex):
+    """Takes its time, and counts who searches at once."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+        self.now = self.most = 0
+        self.lock = threading.Lock()
+
+    def search(self, *args: Any, **options: Any) -> Results:
+        with self.lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+        time.sleep(self.seconds)
+        with self.lock:
+            self.now -= 1
+        return super().search(*args, **options)
+
+
+def gigabyte(first: bytes = b"") -> Iterator[bytes]:
+    yield first
+    chunk = bytes(MB)
+    for _ in range(GB // MB):
+        yield chunk
+
+
+def chunked(parts: Iterator[bytes]) -> Iterator[bytes]:
+    for part in parts:
+        yield b"%x\r\n%s\r\n" % (len(part), part) if part else b""
+
+
+@contextmanager
+def growth() -> Iterator[list[int]]:
+    """Give the bytes by which this process, clients included, grew at most."""
+    statm = Path("/proc/self/statm")
+    if not statm.exists():
+        pytest.skip("needs /proc")
+    found, done = [0], threading.Event()
+
+    def resident() -> int:
+        return int(statm.read_text().split()[1]) * 4096
+
+    def watch(before: int) -> None:
+        while not done.wait(0.005):
+            found[0] = max(found[0], resident() - before)
+
+    thread = threading.Thread(target=watch, args=(resident(),))
+    thread.start()
+    try:
+        yield found
+    finally:
+        done.set()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    with running(create_app(FakeIndex())) as port:
+        yield port
+
+
+@pytest.mark.parametrize("kind", [FORM, "Content-Type: application/json", "Content-Type: image/svg+xml"])
+def test_a_gigabyte_that_is_announced_is_refused_unread(port: int, kind: str) -> None:
+    with growth() as grown:
+        sent = stream(port, [kind, f"Content-Length: {GB}"], gigabyte(PART))
+    assert sent.status == 413
+    assert sent.body == '{"error":"the body is larger than 20 MB, which is the limit"}'
+    assert sent.count < 0.2 * GB
+    assert grown[0] < 40 * MB
+
+
+@pytest.mark.parametrize("kind", [FORM, "Content-Type: application/json"])
+def test_a_gigabyte_without_a_length_is_cut_off(port: int, kind: str) -> None:
+    with growth() as grown:
+        sent = stream(port, [kind, "Transfer-Encoding: chunked"], chunked(gigabyte(PART)))
+    assert sent.status == 413
+    assert "larger than 20 MB" in sent.body
+    assert sent.count < 0.2 * GB
+    assert grown[0] < 80 * MB
+
+
+def test_who_asks_first_sends_nothing(port: int) -> None:
+    started = time.monotonic()
+    sent = stream(port, [FORM, f"Content-Length: {GB}", "Expect: 100-continue"], [])
+    assert sent.status == 413
+    assert time.monotonic() - started < 3
+
+
+def test_an_upload_somewhat_too_large_gets_its_answer(port: int) -> None:
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+        answer = client.post("/api/search", files={"image": bytes(30 * MB)})
+        assert (answer.status_code, "20 MB" in answer.json()["error"]) == (413, True)
+        assert client.get("/health").status_code == 200
+
+
+@pytest.mark.parametrize("length", ["-1", "1e3", "9" * 400, "1, 2"])
+def test_lengths_that_are_none(port: int, length: str) -> None:
+    assert stream(port, [FORM, f"Content-Length: {length}"], [PART]).status in (400, 413)
+
+
+def test_a_body_that_never_ends_is_given_up() -> None:
+    with running(create_app(FakeIndex(), Limits(body_seconds=0.3))) as port:
+        sent = stream(port, [FORM, "Content-Length: 5000"], [PART])
+    assert sent.status == 408
+    assert sent.body == '{"error":"the body took longer than 0.3 seconds"}'
+
+
+def test_fifty_clients_get_their_own_answers() -> None:
+    index = SlowIndex(0.01)
+    queries = ["serrate", "acorn", "ligule", "leaves", "nothing"] * 10
+
+    def ask(query: str) -> tuple[str, int, list[str]]:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            if query == "nothing":
+                return query, client.post("/api/search", files={"image": picture_bytes()}).json()["total"], []
+            hits = client.get("/api/search", params={"q": query}).json()
+            return query, hits["total"], [hit["taxon"]["family"] for hit in hits["hits"]]
+
+    with running(create_app(index, Limits(at_once=3))) as port, ThreadPoolExecutor(50) as clients:
+        answers = list(clients.map(ask, queries))
+    families = {"serrate": {"Rosaceae"}, "acorn": {"Fagaceae"}, "ligule": {"Poaceae"}, "nothing": set()}
+    for query, total, found in answers:
+        assert total == (45 if query in ("leaves", "nothing") else 15)
+        assert query == "leaves" or set(found) == families[query]
+    assert len(answers) == 50
+    assert 1 < index.most <= 3
+
+
+def test_a_queue_that_is_full_sends_clients_away() -> None:
+    limits = Limits(at_once=1, waiting=2, wait_seconds=30)
+    with running(create_app(SlowIndex(0.3), limits)) as port, ThreadPoolExecutor(8) as clients:
+        statuses = list(clients.map(lambda _: status(port), range(8)))
+    assert sorted(statuses) == [200, 200, 200, 503, 503, 503, 503, 503]
+
+
+def test_a_turn_that_does_not_come_is_not_waited_for() -> None:
+    limits = Limits(at_once=1, wait_seconds=0.2)
+    index = SlowIndex(1)
+    with running(create_app(index, limits)) as port, ThreadPoolExecutor(2) as clients:
+        statuses = list(clients.map(lambda _: status(port), range(2)))
+        assert sorted(statuses) == [200, 503]
+        index.seconds = 0
+        assert status(port) == 200
+
+
+def status(port: int) -> int:
+    return httpx.get(f"http://127.0.0.1:{port}/api/search", params={"q": "leaves"}, timeout=30).status_code
