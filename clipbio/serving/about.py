@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -17,13 +18,14 @@ def about(service: Service) -> dict[str, Any]:
     """Return the facts of an index that anybody may see."""
     manifest = service.index.folder.manifest
     encoder = service.index.encoder
-    found: dict[str, Any] = plain({key: manifest[key] for key in _KEYS})
+    texts: Mapping[str, Any] = manifest.texts.facts if manifest.texts else {}
+    found: dict[str, Any] = {key: plain(getattr(manifest, key)) for key in _KEYS}
     return found | {
         "asked_by": sorted(encoder.modalities) if encoder else [],
-        "descriptions": int(manifest["texts"]["descriptions"]),
-        "sentences": int(manifest["texts"]["sentences"]),
-        "model": str(manifest["model"]["name"]),
-        "weights": dict(manifest["model"]["weights"]),
-        "ann": None if manifest["ann"] is None else {"kind": manifest["ann"]["kind"]},
+        "descriptions": int(texts.get("descriptions", 0)),
+        "sentences": int(texts.get("sentences", 0)),
+        "model": str(manifest.model.get("name", "")),
+        "weights": {name: str(value) for name, value in manifest.model.get("weights", {}).items()},
+        "ann": plain(manifest.ann.facts) if manifest.ann else None,
         "limits": asdict(service.limits),
     }

@@ -11,7 +11,6 @@ from fastapi.responses import Response
 from PIL import Image
 
 from clipbio.data.images import BadImageError, decode, eight_bits, encode, inspect
-from clipbio.errors import ClipbioError
 from clipbio.serving.errors import RefusalError
 from clipbio.serving.service import SearchIndex, Service, service_of
 
@@ -79,12 +78,13 @@ async def _picture(service: Service, row: str, *, small: bool) -> Response:
 
 def _shown(index: SearchIndex, row: int, small: bool, max_pixels: int) -> tuple[bytes, str] | None:
     """Return what is shown of a row; None where there is nothing, or nothing that can be read."""
+    alive_N = index.folder.alive_N
+    if row >= len(alive_N) or not alive_N[row]:
+        return None
     try:
         stored = index.picture(row) if small else None
         data = stored or index.folder.original(row)
         return None if data is None else shown(data, THUMBNAIL if small else FULL, max_pixels)
     except BadImageError as error:
         log.warning("the picture of row %d cannot be shown: %s", row, error)
-    except ClipbioError:
-        pass
     return None

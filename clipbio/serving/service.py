@@ -10,6 +10,7 @@ from fastapi import Request
 
 from clipbio.data.images import BadImageError, inspect
 from clipbio.errors import ClipbioError
+from clipbio.search.folder import IndexFolder
 from clipbio.search.query import Engine, Query, QueryEncoder, Show
 from clipbio.search.results import Results, SpecimenHit
 from clipbio.serving.errors import RefusalError
@@ -18,27 +19,16 @@ from clipbio.serving.question import Question
 from clipbio.serving.turns import Turns
 from clipbio.serving.vectors import packed
 
-__all__ = ["Folder", "SearchIndex", "Service", "service_of"]
+__all__ = ["SearchIndex", "Service", "service_of"]
 
 T = TypeVar("T")
-
-
-class Folder(Protocol):
-    """What is served of the folder of an index."""
-
-    @property
-    def manifest(self) -> Any:
-        """Return what is known about the index."""
-
-    def original(self, row: int) -> bytes | None:
-        """Return the picture of a row as it was indexed, from inside of its image folder only."""
 
 
 class SearchIndex(Protocol):
     """What is served of a `clipbio.search.Index`."""
 
     @property
-    def folder(self) -> Folder:
+    def folder(self) -> IndexFolder:
         """Return where it lies."""
 
     @property
@@ -90,7 +80,7 @@ class Service:
     @property
     def dim(self) -> int:
         """Return the dimensions of the index's vectors."""
-        return int(self.index.folder.manifest["dim"])
+        return self.index.folder.manifest.dim
 
     async def run(self, work: Callable[[], T]) -> T:
         """Run what takes time in a thread, when it is its turn; all work on the index goes this way."""

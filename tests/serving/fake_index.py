@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from clipbio.errors import ClipbioError, nearest
+from clipbio.search.manifest import Manifest, Piece
 from clipbio.search.query import Array, Query
 from clipbio.search.results import DescriptionHit, Passage, Results, SpeciesHit, SpecimenHit
 from clipbio.taxonomy import RANKS, Taxon
@@ -70,26 +71,20 @@ class FakeFacet:
 class FakeFolder:
     def __init__(self, originals: Mapping[int, bytes], rows: int) -> None:
         self.originals = originals
-        self.manifest: dict[str, Any] = {
-            "name": "fake",
-            "rows": rows,
-            "alive": rows,
-            "created": "2026-01-01T00:00:00+00:00",
-            "updated": "2026-01-02T00:00:00+00:00",
-            "dim": DIM,
-            "metric": "cosine",
-            "modalities": ["image", "dna"],
-            "language": "english",
-            "model": {
-                "name": "tiny",
-                "weights": {"image": "a1b2c3", "text": "d4e5f6"},
-                "source": {"checkpoint": "/secret/run"},
-            },
-            "texts": {"descriptions": len(TEXTS), "sentences": 6},
-            "image_folders": ["/secret/pictures"],
-            "ann": None,
-            "versions": {"clipbio": "0.1.0"},
-        }
+        self.alive_N = np.ones(rows, bool)
+        self.manifest = Manifest(
+            "fake",
+            "2026-01-01T00:00:00+00:00",
+            "2026-01-02T00:00:00+00:00",
+            model={"name": "tiny", "weights": {"image": "a1b2c3"}, "source": {"checkpoint": "/secret/run"}},
+            dim=DIM,
+            modalities=("image", "dna"),
+            rows=rows,
+            alive=rows,
+            image_folders=("/secret/pictures",),
+            texts=Piece("texts/000001", {}, {"groups": 3, "descriptions": 3, "sentences": 6}),
+            versions={"clipbio": "0.1.0"},
+        )
 
     def original(self, row: int) -> bytes | None:
         return self.originals.get(row)
@@ -150,8 +145,6 @@ class FakeIndex:
         return [{"text": TEXTS[row % 3], "language": "en", "type": "morphology", "source": "a flora", "licence": "CC0"}]
 
     def picture(self, row: int) -> bytes | None:
-        if not 0 <= row < len(self.specimens):
-            raise ClipbioError(f"there is no row {row}")
         return picture_bytes() if row == 0 else None
 
     def _passing(self, where: Any) -> list[SpecimenHit]:

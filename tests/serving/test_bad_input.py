@@ -243,6 +243,11 @@ def test_small_originals_stay_as_they_are(client: TestClient, index: FakeIndex) 
     assert (answer.content, answer.headers["content-type"]) == (picture_bytes(kind="PNG"), "image/png")
 
 
+def test_pictures_of_deleted_rows_are_gone(client: TestClient, index: FakeIndex) -> None:
+    index.folder.alive_N[0] = False
+    assert error(client.get("/pictures/0")) == (404, "row 0 has no picture")
+
+
 @pytest.mark.parametrize("data", [SVG, b"", huge_png(60_000, 60_000), picture_bytes()[:300]])
 def test_originals_that_are_no_pictures_are_not_served(client: TestClient, index: FakeIndex, data: bytes) -> None:
     index.folder.originals = {0: data}
