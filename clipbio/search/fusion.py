@@ -6,7 +6,7 @@ of segments that stand one behind the other, U units.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -26,6 +26,7 @@ __all__ = [
     "competition_ranks",
     "dense_ranks",
     "fuse",
+    "mixed_scores",
     "rank_lists",
     "segment_best",
     "unit_means",
@@ -81,11 +82,13 @@ def competition_ranks(scores_G: Array, takes_G: Array, limit: int = CANDIDATES) 
     return ranks
 
 
-def rank_lists(scores: Mapping[str, Array], passes_G: Array, engine: Engine) -> list[Ranked]:
+def rank_lists(
+    scores: Mapping[str, Array], passes_G: Array, engine: Engine, ranks: Callable[[Array, Array], Array] = dense_ranks
+) -> list[Ranked]:
     """Return the ranked lists that an engine fuses, out of the scores by the name of their list.
 
     In a list of words what has no word of the query (a score of 0) does not stand; in the others, what has no finite
-    score. `passes_G` tells what may be found at all.
+    score. `passes_G` tells what may be found at all; `ranks` is `dense_ranks` or `competition_ranks`.
     """
     weights = ENGINE_WEIGHTS[engine]
     lists = []
@@ -93,7 +96,7 @@ def rank_lists(scores: Mapping[str, Array], passes_G: Array, engine: Engine) -> 
         if name in scores:
             values = scores[name]
             takes = (values > 0 if name in LEXICAL else np.isfinite(values)) & passes_G
-            lists.append(Ranked(name, weight, dense_ranks(values, takes)))
+            lists.append(Ranked(name, weight, ranks(values, takes)))
     return lists
 
 
@@ -107,6 +110,21 @@ def fuse(lists: Iterable[Ranked], size: int) -> Array:
         places = np.flatnonzero(entry.ranks_G)
         score[places] += entry.weight / (RANK_CONSTANT + entry.ranks_G[places])
     return score
+
+
+def mixed_scores(scores: Sequence[Array], weights: Sequence[float], takes_N: Array) -> Array:
+    """Return the weighted sum (N,) of several scores, each less its mean and in units of its deviation.
+
+    Mean and deviation are those of the rows that take part. A single score stays as it is.
+    """
+    if len(scores) == 1:
+        return scores[0]
+    total_N = np.zeros(len(takes_N), np.float32)
+    for score_N, weight in zip(scores, weights, strict=True):
+        taken = score_N[takes_N].astype(np.float64)
+        mean, deviation = (taken.mean(), taken.std()) if len(taken) else (0.0, 1.0)
+        total_N += np.float32(weight) * ((score_N - np.float32(mean)) / np.float32(deviation or 1.0))
+    return total_N
 
 
 def segment_best(values_V: Array, offsets: Array) -> Array:

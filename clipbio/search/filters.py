@@ -1,0 +1,113 @@
+"""Which specimens pass: conditions on ranks, names and metadata, each tested for all rows at once.
+
+Shape suffixes: N specimen rows, K distinct lineages.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from clipbio.errors import ClipbioError, nearest
+from clipbio.search.columns import Column, Condition, NumberColumn, TextColumn, Value, Where
+from clipbio.search.folder import IndexFolder
+from clipbio.search.new_rows import META
+from clipbio.taxonomy import RANKS
+
+__all__ = ["Columns", "mask_N", "masks"]
+
+Array = npt.NDArray[Any]
+
+_PLAIN = ("id", "name", "label", "licence", "source", "split")
+
+
+class Columns(Mapping[str, Column]):
+    """The columns of an index by their names; each is read when it is first asked for, and kept.
+
+    They are the seven ranks (`species` is the binomial), `id`, `name`, `label`, `licence`, `source`, `split` and the
+    metadata keys, of which one that is called like any of these is out of reach.
+    """
+
+    def __init__(self, folder: IndexFolder) -> None:
+        self._folder = folder
+        self._stored = {name: name for name in (*RANKS, *_PLAIN)}
+        for key in folder.rows.metadata_keys:
+            self._stored.setdefault(key, META + key)
+        self._read: dict[str, Column] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def alive_N(self) -> Array:
+        """Tell which rows are not deleted."""
+        return self._folder.alive_N
+
+    @property
+    def lineages(self) -> int:
+        """Return how many distinct lineages there are."""
+        return len(self._folder.taxa)
+
+    @property
+    def lineage_N(self) -> Array:
+        """Return the keys of the columns of ranks: which of the distinct lineages each row has."""
+        return self._folder.taxon_N
+
+    def __iter__(self) -> Any:
+        return iter(self._stored)
+
+    def __len__(self) -> int:
+        return len(self._stored)
+
+    def __getitem__(self, name: str) -> Column:
+        """Return a column; `ClipbioError` names the nearest one if there is none of this name."""
+        if name not in self._stored:
+            raise ClipbioError(f"no column '{name}' to filter by{nearest(name, self._stored)}")
+        with self._lock:
+            if name not in self._read:
+                self._read[name] = self._of_rank(name) if name in RANKS else self._of_rows(name)
+            return self._read[name]
+
+    def _of_rank(self, rank: str) -> Column:
+        place = RANKS.index(rank)
+        taxa = self._folder.taxa
+        names = [taxon.scientific_name if rank == "species" else taxon.ranks[place] for taxon in taxa]
+        values = sorted(set(names) - {""})
+        code_of = {"": -1} | {value: code for code, value in enumerate(values)}
+        codes_K = np.array([code_of[name] for name in names], np.int32)
+        return TextColumn(rank, values, codes_K, self._folder.taxon_N)
+
+    def _of_rows(self, name: str) -> Column:
+        rows = self._folder.rows
+        stored = self._stored[name]
+        if rows.is_number(stored):
+            return NumberColumn(name, rows.numbers(stored))
+        codes_N, values = rows.codes(stored)
+        return TextColumn(name, values, codes_N)
+
+
+def masks(columns: Columns, where: Where | None) -> dict[str, Array]:
+    """Return the mask of each condition, deleted rows not left out.
+
+    Raises:
+        ClipbioError: There is no such column, no such value, or a range is none.
+    """
+    return {name: columns[name].mask_N(_several(name, condition)) for name, condition in (where or {}).items()}
+
+
+def mask_N(columns: Columns, where: Where | None) -> Array:
+    """Tell which rows are not deleted and meet all conditions; the errors are those of `masks`."""
+    passes_N = columns.alive_N.copy()
+    for condition_N in masks(columns, where).values():
+        passes_N &= condition_N
+    return passes_N
+
+
+def _several(name: str, condition: Condition) -> Sequence[Value]:
+    if isinstance(condition, str | int | float):
+        return [condition]
+    if not condition:
+        raise ClipbioError(f"the filter on {name} is empty; give a value or leave it out")
+    return condition

@@ -1,0 +1,177 @@
+"""The search engine as one object: what is found for a query.
+
+Shape suffixes: N specimen rows.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from clipbio.errors import ClipbioError, nearest
+from clipbio.search.asking import Asked, ask
+from clipbio.search.columns import Where
+from clipbio.search.facets import Facet, facets
+from clipbio.search.filters import Columns, mask_N
+from clipbio.search.folder import IndexFolder
+from clipbio.search.hits import Hits
+from clipbio.search.layout import Layout
+from clipbio.search.lexical import Lexicon
+from clipbio.search.query import Engine, Query, QueryEncoder, Show
+from clipbio.search.ranking import Ranker, Ranking
+from clipbio.search.results import DescriptionHit, Hit, Passage, Results, SpeciesHit, SpecimenHit
+from clipbio.search.species import best_sheets, first_rows
+from clipbio.search.word_lists import WordLists
+
+__all__ = ["SHEETS", "Index"]
+
+Array = npt.NDArray[Any]
+
+SHEETS = 6
+"""How many of its best sheets a species shows."""
+
+
+class Index:
+    """An index that can be searched, by several threads at once.
+
+    Args:
+        folder: What is searched.
+        encoder: Of the model that made the index; without one only words are compared.
+    """
+
+    def __init__(self, folder: IndexFolder, encoder: QueryEncoder | None = None) -> None:
+        self.folder, self.encoder = folder, encoder
+        self.columns = Columns(folder)
+        self._layout = Layout(folder)
+        lexical = folder.texts.lexical_path
+        self._lists = WordLists(folder.texts, self._layout, Lexicon.load(lexical) if lexical else None)
+        self._ranker = Ranker(folder, self._layout, self._lists)
+
+    @classmethod
+    def open(cls, path: str | Path, encoder: QueryEncoder | None = None, *, verify: bool = True) -> Index:
+        """Open the index in a folder; `verify` compares the hashes of its files.
+
+        Raises:
+            ClipbioError: There is none, or it is damaged.
+        """
+        return cls(IndexFolder.open(path, verify=verify), encoder)
+
+    def search(
+        self,
+        query: Query | str,
+        *,
+        k: int = 10,
+        offset: int = 0,
+        where: Where | None = None,
+        engine: Engine = "fused",
+        show: Show = "specimens",
+        key: str | None = None,
+        exact: bool = True,
+    ) -> Results:
+        """Return `k` hits from place `offset` on.
+
+        Args:
+            query: A string is words.
+            k: How many; fewer only if fewer pass the filters or, with engine `lexical`, have a word of the query.
+            offset: How many of the best are passed over.
+            where: What must hold, by column: a value, several of which any will do, or a range of numbers.
+            engine: `fused`, `lexical` (words alone) or `vector` (the model alone).
+            show: `specimens`, `species` or `descriptions`.
+            key: Which vectors of the specimens are searched, `image` or `dna`; by default `dna` for barcodes or where
+                there are no others.
+            exact: False allows an approximate search of vectors, where the index has one.
+
+        Raises:
+            ClipbioError: The query is empty or cannot be encoded, or a name or value in the other arguments is unknown.
+        """
+        begin = time.perf_counter()
+        _check(k, offset, show)
+        asked = ask(self.folder, self.encoder, Query.text(query) if isinstance(query, str) else query, engine, key)
+        passes_N = mask_N(self.columns, where)
+        pages = {"specimens": self._specimens, "species": self._species, "descriptions": self._descriptions}
+        hits, total = pages[show](asked, passes_N, offset, k)
+        return Results(hits, show, asked.engine, offset, total, time.perf_counter() - begin, asked.notes)
+
+    def facets(self, where: Where | None = None) -> list[Facet]:
+        """Return what the specimens that pass can be narrowed by, with counts; see `clipbio.search.facets`."""
+        return facets(self.columns, where)
+
+    def specimen(self, id: str) -> SpecimenHit:
+        """Return one specimen; `ClipbioError` if there is none of this id."""
+        row = self.folder.row_of(id)
+        if row is None:
+            raise ClipbioError(f"no specimen '{id}' in the index {self.folder.manifest.name}")
+        return Hits(self.folder).specimen(row)
+
+    def descriptions_of(self, row: int) -> list[dict[str, Any]]:
+        """Return the descriptions of a specimen: `text`, `language`, `type`, `source`, `licence` and its taxon."""
+        texts = self.folder.texts
+        return [texts.descriptions.record(int(one)) for one in texts.groups.of(int(self.folder.group_N[row]))]
+
+    def picture(self, row: int) -> bytes | None:
+        """Return the small picture of a row, None without one."""
+        return self.folder.picture(row)
+
+    def _specimens(self, asked: Asked, passes_N: Array, offset: int, k: int) -> tuple[tuple[Hit, ...], int]:
+        ranking = self._ranker.specimens(asked, passes_N)
+        hits = self._hits(asked)
+        rows = ranking.best(offset + k)[offset:]
+        found = [self._specimen(hits, asked, ranking, int(row), place) for place, row in enumerate(rows, offset + 1)]
+        return tuple(found), ranking.total
+
+    def _species(self, asked: Asked, passes_N: Array, offset: int, k: int) -> tuple[tuple[Hit, ...], int]:
+        ranking = self._ranker.specimens(asked, passes_N)
+        firsts = Ranking(ranking.score_E, ranking.own_E, first_rows(ranking, self._layout))
+        rows = firsts.best(offset + k)[offset:]
+        species_N = self._layout.species_N
+        counts = np.bincount(species_N[passes_N], minlength=1)
+        found: list[SpeciesHit] = []
+        for place, row in enumerate(rows, offset + 1):
+            species = int(species_N[row])
+            hits = self._hits(asked)
+            sheets = [
+                self._specimen(hits, asked, ranking, int(sheet), number)
+                for number, sheet in enumerate(best_sheets(ranking, self._layout, species, SHEETS), 1)
+            ]
+            found.append(hits.species(place, int(counts[species]), sheets))
+        return tuple(found), firsts.total
+
+    def _descriptions(self, asked: Asked, passes_N: Array, offset: int, k: int) -> tuple[tuple[Hit, ...], int]:
+        ranking = self._ranker.descriptions(asked, passes_N)
+        count_G = np.bincount(self._layout.group_N[passes_N], minlength=self._layout.groups)
+        count_T = self._layout.over_descriptions(count_G)
+        hits = self._hits(asked)
+        found: list[DescriptionHit] = []
+        for place, one in enumerate(ranking.best(offset + k)[offset:].tolist(), offset + 1):
+            sentence = self._best_sentence(asked, ranking, np.array([one]))
+            score, lists = float(ranking.score_E[one]), ranking.places(one)
+            found.append(hits.description(one, place, score, count=int(count_T[one]), lists=lists, sentence=sentence))
+        return tuple(found), ranking.total
+
+    def _specimen(self, hits: Hits, asked: Asked, ranking: Ranking, row: int, rank: int) -> SpecimenHit:
+        passage = self._passage(hits, asked, ranking, row)
+        return hits.specimen(row, rank, float(ranking.score_E[row]), ranking.places(row), passage)
+
+    def _passage(self, hits: Hits, asked: Asked, ranking: Ranking, row: int) -> Passage | None:
+        descriptions = self.folder.texts.groups.of(int(self.folder.group_N[row]))
+        return hits.passage(self._best_sentence(asked, ranking, descriptions))
+
+    def _best_sentence(self, asked: Asked, ranking: Ranking, descriptions: Array) -> int | None:
+        """Return the best sentence for the first text part that one of the descriptions answers."""
+        sentences = self._layout.sentences_of(descriptions)
+        bests = (scores.best(sentences, asked.engine) for scores in ranking.sentences)
+        return next((best for best in bests if best is not None), None)
+
+    def _hits(self, asked: Asked) -> Hits:
+        return Hits(self.folder, [part.words for part in asked.words])
+
+
+def _check(k: int, offset: int, show: str) -> None:
+    if k < 1 or offset < 0:
+        raise ClipbioError(f"k={k}, offset={offset}: give k=1 or more, and an offset of 0 or more")
+    if show not in get_args(Show):
+        raise ClipbioError(f"show={show} is unknown{nearest(show, get_args(Show))}")
