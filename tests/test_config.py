@@ -20,7 +20,7 @@ def options(group: str) -> list[str]:
 
 
 def overrides_for(experiment: str) -> list[str]:
-    if experiment == "barcode_pretrain":
+    if experiment in ("barcode_pretrain", "herbarium_clip"):
         return ["data.root=."]
     return [] if experiment in ("quickstart", "replay", "captions", "trimodal_virtual") else GIVEN
 

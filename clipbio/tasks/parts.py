@@ -23,6 +23,7 @@ from clipbio.evaluation.retrieval import Retrieval
 from clipbio.evaluation.zero_shot import ZeroShot
 from clipbio.losses import Head, MaskedTokens, TaxonClassifier
 from clipbio.models import MultiTower
+from clipbio.search.benchmark import SentenceSearch
 from clipbio.tasks.barcodes import token_accuracy
 from clipbio.training.encoder import TextEncoder
 from clipbio.training.inputs import FeatureCache
@@ -46,6 +47,8 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 Config = Mapping[str, Any]
+
+_OF_TEXTS = ZeroShot | Retrieval | SentenceSearch
 
 
 def build_data(config: Config, world: World) -> SpecimenData:
@@ -128,7 +131,7 @@ def check_texts(head: Head, benchmarks: Mapping[str, AnyBenchmark]) -> None:
     Raises:
         ClipbioError: There are such benchmarks.
     """
-    names = [name for name, one in benchmarks.items() if isinstance(one, ZeroShot | Retrieval)]
+    names = [name for name, one in benchmarks.items() if isinstance(one, _OF_TEXTS)]
     if names and "text" not in head.modalities:
         raise ClipbioError(
             f"the loss trains no text, and {' and '.join(names)} would compare images with it: take "
@@ -143,7 +146,7 @@ def check_benchmarks(model: MultiTower, benchmarks: Mapping[str, AnyBenchmark]) 
     Raises:
         ClipbioError: There are such benchmarks.
     """
-    names = [name for name, one in benchmarks.items() if isinstance(one, ZeroShot | Retrieval)]
+    names = [name for name, one in benchmarks.items() if isinstance(one, _OF_TEXTS)]
     lacks = [name for name in ("image", "text") if name not in model.modalities]
     if names and lacks:
         raise ClipbioError(

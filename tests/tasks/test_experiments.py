@@ -100,3 +100,24 @@ def test_image_text_and_dna_run_on_a_small_herbarium_with_keys(
         assert f"key_query/test+unseen/{pair}/species/macro@1" in metrics
     assert metrics["key_query/unseen/image_to_image/keys"] >= 2 * 12
     assert 0 < metrics["key_query/unseen/dna_to_dna/without_dna"] < metrics["key_query/unseen/dna_to_dna/queries"]
+
+
+def test_the_herbarium_clip_is_chosen_by_its_search(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small = ("data.source.num_species=10", "data.source.num_unseen=4", "data.source.specimens_per_species=6")
+    status, _, err = here(
+        capsys, "train", "experiment=herbarium_clip", "data=virtual", "model=tiny", "trainer=cpu", *small, *SHORT,
+        "data.batch_size=16", "benchmark.search.bootstrap=20", "benchmark.search.engines=[fused,lexical,images]",
+        "evaluate_splits=[unseen]",
+        f"run_dir={tmp_path / 'run'}", f"cache_dir={tmp_path / 'cache'}", "optim.warmup=1 steps",
+    )  # fmt: skip
+    assert status == 0, err
+    validated = [line for line in lines(tmp_path / "run" / "metrics.jsonl") if "search/val/fused/mAP" in line]
+    assert validated
+    best = torch.load(tmp_path / "run" / "checkpoints" / "best.ckpt", weights_only=True)
+    assert any("search/val/fused/mAP" in key for key in best["callbacks"])
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    for ranking in ("fused", "lexical", "images"):
+        for companion in ("", "/low", "/high_species", "/chance"):
+            assert 0 <= metrics[f"search/unseen/{ranking}/mAP{companion}"] <= 1
+    assert metrics["search/unseen/fused/mAP/n"] >= 4
+    assert "fused" in (tmp_path / "run" / "report.md").read_text()
