@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from small_indexes import DIM, encode, vector
+from small_indexes import encode, vector
 
 from clipbio.data.specimen import Specimen
 from clipbio.errors import ClipbioError
@@ -34,6 +34,7 @@ TEXTS = {
     "Quercus robur": ("Leaves alternate, lobed, not hairy. Acorns on stalks.",),
     "Quercus petraea": ("Leaves alternate, lobed, not hairy. Acorns on stalks.", "Leaves with long stalks."),
 }
+COUNT = 40
 LONE_TEXT = "Leaves white and hairy. Nobody knows what this is."
 
 
@@ -75,25 +76,38 @@ def specimen(number: int) -> Specimen:
     )
 
 
-def rows(specimens: Sequence[Specimen], *, dna: bool = True) -> NewRows:
-    """Two in three have an image, of which some are the same, one in three a barcode."""
+def picture(number: int) -> np.ndarray:
+    """Those of 1 and 23 are the same."""
+    return vector(f"picture {1 if number == 23 else number}")
+
+
+def barcode(number: int) -> np.ndarray:
+    return vector(f"barcode {number}")
+
+
+def rows(specimens: Sequence[Specimen]) -> NewRows:
+    """Two in three have an image, one in three a barcode."""
     numbers = np.array([int(one.id[1:]) for one in specimens])
-    image_N, dna_N = numbers % 3 > 0, numbers % 3 == 0
-    vectors = {"image": (image_N, np.stack([vector(f"picture {n % 11}") for n in numbers[image_N]]))}
-    if dna:
-        vectors["dna"] = (dna_N, np.stack([vector(f"barcode {n}") for n in numbers[dna_N]]))
+    vectors = {}
+    for name, has_N, of in (("image", numbers % 3 > 0, picture), ("dna", numbers % 3 == 0, barcode)):
+        if has_N.any():
+            vectors[name] = (has_N, np.stack([of(number) for number in numbers[has_N]]))
     return NewRows(specimens, vectors)
 
 
-def write_world(path: Path, count: int = 40, *, dna: bool = True) -> IndexFolder:
-    """Two parts, of which the last two rows of the first and one of the second are deleted."""
-    specimens = [specimen(number) for number in range(count)]
-    half = count // 2
-    with IndexWriter.create(path, About("a world of searches")) as writer:
-        writer.append([rows(specimens[:half], dna=dna)], encode)
-        writer.append([rows(specimens[half:], dna=dna)], encode)
-        writer.delete([f"s{half - 1}", f"s{half - 2}", f"s{count - 1}"])
+def write_rows(path: Path, numbers: Sequence[int]) -> IndexFolder:
+    """One part of some specimens."""
+    with IndexWriter.create(path, About("a part of the world")) as writer:
+        writer.append([rows([specimen(number) for number in numbers])], encode)
     return IndexFolder.open(path)
 
 
-__all__ = ["DIM", "HashEncoder", "specimen", "write_world"]
+def write_world(path: Path) -> IndexFolder:
+    """Two parts, of which the last two rows of the first and the last one of the second are deleted."""
+    specimens = [specimen(number) for number in range(COUNT)]
+    half = COUNT // 2
+    with IndexWriter.create(path, About("a world of searches")) as writer:
+        writer.append([rows(specimens[:half])], encode)
+        writer.append([rows(specimens[half:])], encode)
+        writer.delete([f"s{number}" for number in (half - 1, half - 2, COUNT - 1)])
+    return IndexFolder.open(path)
