@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +17,8 @@ from clipbio.evaluation.store import EmbeddingStore
 from clipbio.models import MultiTower
 from clipbio.tasks.asked import flag
 from clipbio.tasks.building import device_of
-from clipbio.tasks.embed_sources import Encoding, Wanted, pictures_wanted, splits_wanted
-from clipbio.tasks.embeddings import EmbeddingCache, embedding_cache
+from clipbio.tasks.embed_sources import Encoding, Wanted, modalities_of, open_data, pictures_wanted, splits_wanted
+from clipbio.tasks.embeddings import kept_or_not
 from clipbio.tasks.exchange import embedding_folder
 from clipbio.tasks.loading import load_model
 from clipbio.tasks.picture_files import find_pictures
@@ -52,16 +50,19 @@ def _embed(config: Config, world: World) -> None:
     paths = _pictures(config)
     loaded = load_model(config)
     model, device = loaded.model, device_of(str(config["trainer"]["accelerator"]), world)
-    names = _modalities(model, config["modalities"], pictures=paths is not None)
+    names = modalities_of(model, config["modalities"], pictures=paths is not None)
     encoders = {name: _encoder(model, name, normalise) for name in names}
     model.to(device).eval()
     encoding = Encoding(loaded, encoders, normalise, world, device)
-    wanted = splits_wanted(config, encoding) if paths is None else [pictures_wanted(config, paths, encoding)]
+    if paths is None:
+        wanted = splits_wanted(open_data(config, encoding)[0], config["splits"], encoding)
+    else:
+        wanted = [pictures_wanted(config, paths, encoding)]
     about = About(dims={name: model.tower(name).dim() for name in names}, normalised=normalise, model=loaded.name)
     if world.is_main:
         clear(out)
         about.write(out)
-    with _cache(config, out, world) as cache:
+    with kept_or_not(config, out / ".parts", world) as cache:
         for one in wanted:
             store = cache.store(one.identity)
             one.fill(store)
@@ -90,35 +91,9 @@ def _pictures(config: Config) -> list[str] | None:
     return find_pictures([given] if isinstance(given, str) else given)
 
 
-def _modalities(model: MultiTower, given: Any, *, pictures: bool) -> list[str]:
-    known = [name for name in ["image", "dna"] if name in model.modalities and not (pictures and name == "dna")]
-    chosen: list[str] = known if given is None else [given] if isinstance(given, str) else list(given)
-    for name in chosen:
-        if name not in known:
-            raise ClipbioError(f"modalities: '{name}' cannot be encoded here{nearest(str(name), known)}")
-    if not chosen:
-        raise ClipbioError(f"nothing to encode: the model encodes {', '.join(model.modalities)}")
-    return chosen
-
-
 def _encoder(model: MultiTower, name: str, normalise: bool) -> Encode:
     tower = model.tower(name)
     return tower if normalise else tower.unnormalised
-
-
-@contextlib.contextmanager
-def _cache(config: Config, out: Path, world: World) -> Iterator[EmbeddingCache]:
-    """Give the cache of the user, or one that is gone afterwards."""
-    cache = embedding_cache(config)
-    if cache.folder is not None:
-        yield cache
-        return
-    parts = out / ".parts"
-    try:
-        yield EmbeddingCache(parts)
-    finally:
-        if world.is_main:
-            shutil.rmtree(parts, ignore_errors=True)
 
 
 def _write(wanted: Wanted, store: EmbeddingStore, out: Path, format: str, about: About) -> None:

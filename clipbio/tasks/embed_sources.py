@@ -12,24 +12,25 @@ import torch
 
 from clipbio.data.batch import EvaluationBatch
 from clipbio.data.datamodule import SpecimenData
-from clipbio.data.splits import IntArray
+from clipbio.data.splits import IntArray, SplitRows
 from clipbio.data.stream import loader
 from clipbio.data.transforms import ImageTransform
 from clipbio.distributed import World
-from clipbio.errors import ClipbioError
+from clipbio.errors import ClipbioError, nearest
 from clipbio.evaluation.embed import Encode
 from clipbio.evaluation.store import EmbeddingStore
 from clipbio.files import file_state
-from clipbio.models import ImageTrunk
+from clipbio.models import ImageTrunk, MultiTower
 from clipbio.tasks.asked import whole_number, worker_count
 from clipbio.tasks.embedding_identity import identity_of
 from clipbio.tasks.embeddings import fill_split, fill_store
 from clipbio.tasks.loading import LoadedModel
 from clipbio.tasks.parts import build_cache, build_data
 from clipbio.tasks.picture_files import PictureStream, picture_id
+from clipbio.training.encoder import TextEncoder
 from clipbio.training.inputs import connect
 
-__all__ = ["PICTURES", "Encoding", "Wanted", "pictures_wanted", "splits_wanted"]
+__all__ = ["PICTURES", "Encoding", "Wanted", "modalities_of", "open_data", "pictures_wanted", "splits_wanted"]
 
 PICTURES = "images"
 Config = Mapping[str, Any]
@@ -40,7 +41,7 @@ class Wanted:
     """Vectors that become one file.
 
     `rows` are their numbers and `id_of` says the id of one; `identity` is all that decides the vectors, and `fill`
-    encodes what a store of it lacks.
+    encodes what a store of it lacks. `split` is where they come from, unless they are plain pictures.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Wanted:
     identity: dict[str, Any]
     fill: Callable[[EmbeddingStore], None]
     max_skipped_share: float = 1.0
+    split: SplitRows | None = None
 
 
 @dataclass(frozen=True)
@@ -62,13 +64,31 @@ class Encoding:
     device: torch.device
 
 
-def splits_wanted(config: Config, encoding: Encoding) -> list[Wanted]:
-    """Return the splits of the data that are given, or of those that the model was trained with."""
+def modalities_of(model: MultiTower, given: Any, *, pictures: bool = False) -> list[str]:
+    """Return what is encoded: what is given as `modalities`, None is all that the model encodes beside text.
+
+    Args:
+        model: The model.
+        given: A name or a list.
+        pictures: Whether plain pictures are encoded, which have no barcodes.
+    """
+    known = [name for name in ["image", "dna"] if name in model.modalities and not (pictures and name == "dna")]
+    chosen: list[str] = known if given is None else [given] if isinstance(given, str) else list(given)
+    for name in chosen:
+        if name not in known:
+            raise ClipbioError(f"modalities: '{name}' cannot be encoded here{nearest(str(name), known)}")
+    if not chosen:
+        raise ClipbioError(f"nothing to encode: the model encodes {', '.join(model.modalities)}")
+    return chosen
+
+
+def open_data(config: Config, encoding: Encoding) -> tuple[SpecimenData, TextEncoder]:
+    """Return the data that are given, else those of the model's run, joined to the model; and what encodes texts."""
     data_config = config.get("data") or encoding.loaded.config.get("data")
     if data_config is None:
         raise ClipbioError("nothing to embed: give images=[FOLDER], or data=table data.root=FOLDER")
     data = build_data({**config, "data": data_config}, encoding.world)
-    connect(
+    encoder = connect(
         encoding.loaded.model,
         data,
         cache=build_cache(config),
@@ -78,10 +98,23 @@ def splits_wanted(config: Config, encoding: Encoding) -> list[Wanted]:
         device=encoding.device,
     )
     _leave_out(data, encoding.encoders)
-    given = config["splits"]
-    if given is not None and not isinstance(given, list):
-        raise ClipbioError(f"splits={given} must be a list, such as [test,unseen]")
-    return [_split_wanted(data.split(name).name, data, encoding) for name in given or data.splits]
+    return data, encoder
+
+
+def splits_wanted(
+    data: SpecimenData, names: Any, encoding: Encoding, keep: Callable[[str], bool] | None = None
+) -> list[Wanted]:
+    """Return splits of data.
+
+    Args:
+        data: From `open_data`.
+        names: What is given as `splits`; None is all.
+        encoding: What encodes them.
+        keep: Tells of an id whether it is wanted; None is all.
+    """
+    if names is not None and not isinstance(names, list):
+        raise ClipbioError(f"splits={names} must be a list, such as [test,unseen]")
+    return [_split_wanted(data.split(name).name, data, encoding, keep) for name in names or data.splits]
 
 
 def _leave_out(data: SpecimenData, encoders: Mapping[str, Encode]) -> None:
@@ -95,14 +128,18 @@ def _leave_out(data: SpecimenData, encoders: Mapping[str, Encode]) -> None:
     )
 
 
-def _split_wanted(name: str, data: SpecimenData, encoding: Encoding) -> Wanted:
+def _split_wanted(name: str, data: SpecimenData, encoding: Encoding, keep: Callable[[str], bool] | None) -> Wanted:
     model, split = encoding.loaded.model, data.evaluated(name)
+    if keep is not None:
+        kept = [row for row in split.rows.tolist() if keep(split.index.ids[row])]
+        split = SplitRows(split.name, split.index, np.array(kept, np.int64))
 
     def fill(store: EmbeddingStore) -> None:
-        fill_split(store, model, data, name, encoders=encoding.encoders, device=encoding.device)
+        fill_split(store, model, data, split, encoders=encoding.encoders, device=encoding.device)
 
     identity = identity_of(model, data, split, normalised=encoding.normalise)
-    return Wanted(name, split.rows, lambda row: split.index.ids[row], identity, fill, data.max_skipped_share)
+    ids = split.index.ids
+    return Wanted(name, split.rows, ids.__getitem__, identity, fill, data.max_skipped_share, split)
 
 
 def pictures_wanted(config: Config, paths: Sequence[str], encoding: Encoding) -> Wanted:

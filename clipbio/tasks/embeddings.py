@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -40,6 +42,7 @@ __all__ = [
     "embedding_cache",
     "fill_split",
     "fill_store",
+    "kept_or_not",
     "measure",
 ]
 
@@ -151,6 +154,20 @@ def embedding_cache(config: Mapping[str, Any]) -> EmbeddingCache:
     return EmbeddingCache(Path(config["cache_dir"]).expanduser() / "embeddings")
 
 
+@contextlib.contextmanager
+def kept_or_not(config: Mapping[str, Any], temporary: Path, world: World) -> Iterator[EmbeddingCache]:
+    """Give where a config keeps embeddings, or else a folder that is gone afterwards."""
+    cache = embedding_cache(config)
+    if cache.folder is not None:
+        yield cache
+        return
+    try:
+        yield EmbeddingCache(temporary)
+    finally:
+        if world.is_main:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
 def embed_splits(
     model: MultiTower,
     data: SpecimenData,
@@ -187,7 +204,7 @@ def _gathered(
         embed(encoders, _shown(data.evaluation_loader(name), name, len(split), data.world), collector, device=device)
         return collector.gather()
     store = cache.store(identity_of(model, data, split))
-    fill_split(store, model, data, name, encoders=encoders, device=device)
+    fill_split(store, model, data, split, encoders=encoders, device=device)
     return _read(store, collector)
 
 
@@ -195,28 +212,27 @@ def fill_split(
     store: EmbeddingStore,
     model: MultiTower,
     data: SpecimenData,
-    name: str,
+    split: SplitRows,
     *,
     encoders: Mapping[str, Encode],
     device: torch.device,
 ) -> None:
-    """Encode what a store lacks of a split.
+    """Encode what a store lacks of a split, or of some rows of it.
 
     Args:
         store: Where vectors go.
         model: Towers, on `device`.
         data: What holds the split, connected with the model.
-        name: The split.
+        split: Rows that the model can encode (`SpecimenData.evaluated`).
         encoders: What turns the inputs of each modality into vectors.
         device: Where towers run.
     """
-    split = data.evaluated(name)
 
     def batches(due: IntArray) -> Iterable[EvaluationBatch]:
-        fill_features(model, data, [SplitRows(name, split.index, due)], world=data.world, device=device)
-        return data.evaluation_loader(name, due)
+        fill_features(model, data, [SplitRows(split.name, split.index, due)], world=data.world, device=device)
+        return data.evaluation_loader(split.name, due)
 
-    fill_store(store, split.rows, batches, name=name, encoders=encoders, world=data.world, device=device)
+    fill_store(store, split.rows, batches, name=split.name, encoders=encoders, world=data.world, device=device)
 
 
 def fill_store(

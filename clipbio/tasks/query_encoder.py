@@ -5,8 +5,10 @@ Shape suffixes: T texts, D dimensions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,14 +22,54 @@ from clipbio.distributed import World
 from clipbio.dna import clean_barcode
 from clipbio.errors import ClipbioError
 from clipbio.models import DnaTrunk, ImageTrunk, MultiTower, TextTrunk
+from clipbio.search.index import Index
+from clipbio.search.manifest import Manifest
 from clipbio.search.query import Array
+from clipbio.tasks.building import device_of
+from clipbio.tasks.index_model import check_same_model, load_index_model
 from clipbio.training.encoder import TextEncoder
 
-__all__ = ["ModelEncoder"]
+__all__ = ["ModelEncoder", "open_index"]
+
+Config = Mapping[str, Any]
 
 _PICTURE_BYTES = 64 * 2**20
 _BARCODE_LETTERS = 100_000
 _TOLD = {"text": "texts", "image": "pictures", "dna": "barcodes"}
+
+
+def open_index(
+    path: str | Path,
+    config: Config | None = None,
+    *,
+    checkpoint: str | Path | None = None,
+    model: Mapping[str, Any] | None = None,
+) -> Index:
+    """Open an index with the model that made it, so that it answers queries of every kind.
+
+    Without `checkpoint` and `model` the model is looked for where it was. An index of words alone names none.
+
+    Args:
+        path: Folder of the index.
+        config: Settings of a command: `checkpoint`, `weights`, `model` and `trainer`, where they are given.
+        checkpoint: A run folder or a checkpoint.
+        model: Settings of a pretrained model, as in `conf/model/`.
+
+    Raises:
+        ClipbioError: The index is damaged, its model is not there, or the model is another one.
+    """
+    settings = {key: config[key] for key in ("checkpoint", "weights", "model") if config and key in config}
+    settings |= {key: value for key, value in (("checkpoint", checkpoint), ("model", model)) if value is not None}
+    folder = Path(path).expanduser()
+    facts = Manifest.read(folder).model
+    if not facts.get("weights"):
+        return Index.open(folder)
+    loaded = load_index_model(facts, folder, settings)
+    device = device_of(str((config or {}).get("trainer", {}).get("accelerator", "cpu")), World())
+    # Opened last: what is removed by a writer while a model is loaded could not be read any more.
+    index = Index.open(folder, ModelEncoder(loaded.model, device=device, **facts["transform"]))
+    check_same_model(index.folder.manifest.model, folder, loaded)
+    return index
 
 
 class ModelEncoder:
