@@ -58,7 +58,10 @@ class AskedVector:
 
 @dataclass(frozen=True)
 class Asked:
-    """A query that can be answered; `itself` are the rows that it consists of, which are no hits."""
+    """A query that can be answered.
+
+    `itself` are the rows that it consists of, which are no hits; `exact` is False if good guesses will do.
+    """
 
     words: tuple[AskedWords, ...]
     vectors: tuple[AskedVector, ...]
@@ -66,6 +69,7 @@ class Asked:
     key: Key | None
     itself: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
+    exact: bool = True
 
     @property
     def uses_words(self) -> bool:

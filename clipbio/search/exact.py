@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 from clipbio.search.vectors import Vectors
 
-__all__ = ["cosines_N"]
+__all__ = ["FEW", "cosines_N"]
 
 Array = npt.NDArray[Any]
 
-_FEW = 0.05
+FEW = 0.05
 """Below this share of rows gathering them is faster than going through all."""
 
 
@@ -28,7 +28,7 @@ def cosines_N(vectors: Vectors, query_D: Array, wanted_N: Array) -> Array:
     cosine_N = np.full(len(wanted_N), -np.inf, np.float32)
     query_D = np.ascontiguousarray(query_D, np.float32)
     rows_n = np.flatnonzero(wanted_N)
-    if len(rows_n) < _FEW * len(wanted_N):
+    if len(rows_n) < FEW * len(wanted_N):
         rows_n = rows_n[vectors.has_N[rows_n]]
         cosine_N[rows_n] = vectors.take(rows_n) @ query_D
         return cosine_N

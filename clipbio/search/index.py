@@ -6,6 +6,7 @@ Shape suffixes: N specimen rows.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clipbio.errors import ClipbioError, nearest
+from clipbio.search.approximate import Approximate
 from clipbio.search.asking import Asked, ask
 from clipbio.search.columns import Where
 from clipbio.search.facets import Facet, facets
@@ -50,6 +52,7 @@ class Index:
         lexical = folder.texts.lexical_path
         self._lists = WordLists(folder.texts, self._layout, Lexicon.load(lexical) if lexical else None)
         self._ranker = Ranker(folder, self._layout, self._lists)
+        self._approximate = Approximate(folder)
 
     @classmethod
     def open(cls, path: str | Path, encoder: QueryEncoder | None = None, *, verify: bool = True) -> Index:
@@ -83,7 +86,7 @@ class Index:
             show: `specimens`, `species` or `descriptions`.
             key: Which vectors of the specimens are searched, `image` or `dna`; by default `dna` for barcodes or where
                 there are no others.
-            exact: False allows an approximate search of vectors, where the index has one.
+            exact: False allows an approximate search of specimens by one vector, where the index has one (`ann=`).
 
         Raises:
             ClipbioError: The query is empty or cannot be encoded, or a name or value in the other arguments is unknown.
@@ -91,6 +94,7 @@ class Index:
         begin = time.perf_counter()
         _check(k, offset, show)
         asked = ask(self.folder, self.encoder, Query.text(query) if isinstance(query, str) else query, engine, key)
+        asked = replace(asked, exact=exact)
         passes_N = mask_N(self.columns, where)
         pages = {"specimens": self._specimens, "species": self._species, "descriptions": self._descriptions}
         hits, total = pages[show](asked, passes_N, offset, k)
@@ -117,7 +121,7 @@ class Index:
         return self.folder.picture(row)
 
     def _specimens(self, asked: Asked, passes_N: Array, offset: int, k: int) -> tuple[tuple[Hit, ...], int]:
-        ranking = self._ranker.specimens(asked, passes_N)
+        ranking = self._approximate.specimens(asked, passes_N, offset + k) or self._ranker.specimens(asked, passes_N)
         hits = self._hits(asked)
         rows = ranking.best(offset + k)[offset:]
         found = [self._specimen(hits, asked, ranking, int(row), place) for place, row in enumerate(rows, offset + 1)]

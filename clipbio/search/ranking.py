@@ -42,7 +42,7 @@ class Ranking:
     """The order of entries: by score, then by own score, then by number.
 
     `lists` are what the score comes from, each with the place in it that an entry has (None: its own number), and
-    `sentences` those of each text part.
+    `sentences` those of each text part. `known_k` are the best entries in order where only these are known.
     """
 
     score_E: Array
@@ -51,6 +51,7 @@ class Ranking:
     lists: Sequence[Ranked] = ()
     key_E: Array | None = None
     sentences: Sequence[SentenceScores] = ()
+    known_k: Array | None = None
 
     @property
     def total(self) -> int:
@@ -59,6 +60,8 @@ class Ranking:
 
     def best(self, count: int | None = None) -> Array:
         """Return the numbers of the best entries in order."""
+        if self.known_k is not None:
+            return self.known_k[:count]
         return best_rows(self.score_E, self.own_E, self.takes_E, count)
 
     def places(self, entry: int) -> dict[str, int]:
