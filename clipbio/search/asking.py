@@ -98,7 +98,7 @@ def ask(folder: IndexFolder, encoder: QueryEncoder | None, query: Query, engine:
     vectors = tuple(_vector(folder, encoder, part, chosen) for part in query.parts if part.kind != "text")
     words = _words(folder, encoder, [part for part in query.parts if part.kind == "text"], used)
     asked = Asked(words, vectors, used, chosen, tuple(found), tuple(notes))
-    return replace(asked, notes=(*notes, *_notes(asked)))
+    return replace(asked, notes=(*notes, *_notes(folder, asked)))
 
 
 def _engine(encoder: QueryEncoder | None, query: Query, engine: Engine) -> tuple[Engine, list[str]]:
@@ -108,9 +108,11 @@ def _engine(encoder: QueryEncoder | None, query: Query, engine: Engine) -> tuple
     return engine, []
 
 
-def _notes(asked: Asked) -> list[str]:
+def _notes(folder: IndexFolder, asked: Asked) -> list[str]:
     if asked.vectors and asked.engine == "lexical":
         return ["engine lexical is about words: the other parts of the query are compared by their vectors"]
+    if asked.engine == "lexical" and not len(folder.texts.descriptions):
+        return ["the index holds no descriptions, so words alone find nothing"]
     if asked.is_negation:
         order = "by row" if asked.engine == "lexical" or asked.key is None else "the most unlike it first"
         return [f"the query only tells what is not wanted: all that is left is shown, {order}"]

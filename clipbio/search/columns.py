@@ -108,8 +108,9 @@ class NumberColumn:
     def range(self, mask_N: Array) -> tuple[float, float] | None:
         """Return the lowest and the highest number that the mask lets through, None without any."""
         values = self._value_N[mask_N]
-        values = values[np.isfinite(values)]
-        return (float(values.min()), float(values.max())) if len(values) else None
+        # fmin and fmax pass over what is not known.
+        low, high = np.fmin.reduce(values, initial=np.nan), np.fmax.reduce(values, initial=np.nan)
+        return None if np.isnan(low) else (float(low), float(high))
 
     def _range(self, value: Value) -> tuple[float, float]:
         match = _RANGE.fullmatch(str(value).strip())

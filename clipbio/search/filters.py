@@ -6,6 +6,7 @@ Shape suffixes: N specimen rows, K distinct lineages.
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,6 +24,7 @@ __all__ = ["Columns", "mask_N", "masks"]
 Array = npt.NDArray[Any]
 
 _PLAIN = ("id", "name", "label", "licence", "source", "split")
+_MASKS = 16
 
 
 class Columns(Mapping[str, Column]):
@@ -38,6 +40,7 @@ class Columns(Mapping[str, Column]):
         for key in folder.rows.metadata_keys:
             self._stored.setdefault(key, META + key)
         self._read: dict[str, Column] = {}
+        self._masks: OrderedDict[tuple[str, tuple[str, ...]], Array] = OrderedDict()
         self._lock = threading.Lock()
 
     @property
@@ -70,6 +73,23 @@ class Columns(Mapping[str, Column]):
                 self._read[name] = self._of_rank(name) if name in RANKS else self._of_rows(name)
             return self._read[name]
 
+    def condition_N(self, name: str, wanted: Sequence[Value]) -> Array:
+        """Tell which rows have one of the wanted values; the masks of the last conditions are kept.
+
+        Raises:
+            ClipbioError: There is no such column or value, or a range is none.
+        """
+        column, asked = self[name], (name, tuple(map(str, wanted)))
+        with self._lock:
+            known_N = self._masks.pop(asked, None)
+        found_N = column.mask_N(wanted) if known_N is None else known_N
+        found_N.flags.writeable = False
+        with self._lock:
+            self._masks[asked] = found_N
+            if len(self._masks) > _MASKS:
+                self._masks.popitem(last=False)
+        return found_N
+
     def _of_rank(self, rank: str) -> Column:
         place = RANKS.index(rank)
         taxa = self._folder.taxa
@@ -94,7 +114,7 @@ def masks(columns: Columns, where: Where | None) -> dict[str, Array]:
     Raises:
         ClipbioError: There is no such column, no such value, or a range is none.
     """
-    return {name: columns[name].mask_N(_several(name, condition)) for name, condition in (where or {}).items()}
+    return {name: columns.condition_N(name, _several(name, condition)) for name, condition in (where or {}).items()}
 
 
 def mask_N(columns: Columns, where: Where | None) -> Array:

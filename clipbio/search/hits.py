@@ -25,6 +25,8 @@ class Hits:
         self._folder = folder
         phrases = tuple(phrase for part in words for phrase in part.phrases)
         self._words = Words(" ".join(part.positive for part in words).strip(), phrases)
+        # Many hits of a page have the same sentence.
+        self._known: dict[str, tuple[tuple[int, int], ...]] = {}
 
     def specimen(
         self,
@@ -102,7 +104,10 @@ class Hits:
         return Passage(text, description, start, end, self._spans(text))
 
     def _spans(self, text: str) -> tuple[tuple[int, int], ...]:
-        return highlight(text, self._words, self._folder.manifest.language) if self._words.positive else ()
+        if text not in self._known:
+            language = self._folder.manifest.language
+            self._known[text] = highlight(text, self._words, language) if self._words.positive else ()
+        return self._known[text]
 
     def _has_picture(self, row: int) -> bool:
         small, folder = (self._value(name, row) for name in ("picture_length", "image_folder"))

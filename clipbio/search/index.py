@@ -93,8 +93,10 @@ class Index:
         """
         begin = time.perf_counter()
         _check(k, offset, show)
-        asked = ask(self.folder, self.encoder, Query.text(query) if isinstance(query, str) else query, engine, key)
-        asked = replace(asked, exact=exact)
+        query = Query.text(query) if isinstance(query, str) else query
+        if not len(self.folder):
+            return Results((), show, engine, offset, 0, time.perf_counter() - begin, ("the index is empty",))
+        asked = replace(ask(self.folder, self.encoder, query, engine, key), exact=exact)
         passes_N = mask_N(self.columns, where)
         pages = {"specimens": self._specimens, "species": self._species, "descriptions": self._descriptions}
         hits, total = pages[show](asked, passes_N, offset, k)

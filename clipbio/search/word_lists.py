@@ -107,9 +107,11 @@ class WordLists:
         Raises:
             ClipbioError: Sentences have no vectors.
         """
+        if not self._layout.descriptions:
+            return np.empty(0, np.float32)
         found = [cosine_S for vector_D, _ in parts if (cosine_S := self._cosines(vector_D)) is not None]
         if len(found) < len(parts):
-            raise ClipbioError("the sentences of the index have no vectors, as its model reads no text: show specimens")
+            raise ClipbioError("the sentences of the index have no vectors to compare with: show specimens")
         takes_S = np.ones(len(found[0]), bool)
         return self._layout.best_of_descriptions(mixed_scores(found, [weight for _, weight in parts], takes_S))
 

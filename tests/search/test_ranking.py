@@ -38,7 +38,7 @@ def numbers():
     return st.sets(st.integers(0, COUNT - 4), min_size=1)
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.sampled_from(VOCABULARY), min_size=1, max_size=4, unique=True),
     numbers() | st.none(),
