@@ -6,13 +6,14 @@ from collections.abc import Collection
 
 from fastapi import FastAPI
 
+from clipbio.search.index import Index
 from clipbio.serving import api, docs, exporting, pictures
 from clipbio.serving.bodies import BodyLimit
 from clipbio.serving.errors import add_error_answers
 from clipbio.serving.headers import SafeHeaders
 from clipbio.serving.hosts import LOOPBACK_NAMES, AllowedNames
 from clipbio.serving.limits import Limits
-from clipbio.serving.service import SearchIndex, Service
+from clipbio.serving.service import Service
 
 __all__ = ["create_app"]
 
@@ -24,7 +25,7 @@ _ABOUT = (
 
 
 def create_app(
-    index: SearchIndex, limits: Limits | None = None, *, names: Collection[str] | None = LOOPBACK_NAMES
+    index: Index, limits: Limits | None = None, *, names: Collection[str] | None = LOOPBACK_NAMES
 ) -> FastAPI:
     """Return the app of an index.
 

@@ -11,8 +11,9 @@ from fastapi.responses import Response
 from PIL import Image
 
 from clipbio.data.images import BadImageError, decode, eight_bits, encode, inspect
+from clipbio.search.index import Index
 from clipbio.serving.errors import RefusalError
-from clipbio.serving.service import SearchIndex, Service, service_of
+from clipbio.serving.service import Service, service_of
 
 __all__ = ["router", "shown"]
 
@@ -76,7 +77,7 @@ async def _picture(service: Service, row: str, *, small: bool) -> Response:
     return Response(data, media_type=media, headers=_HEADERS)
 
 
-def _shown(index: SearchIndex, row: int, small: bool, max_pixels: int) -> tuple[bytes, str] | None:
+def _shown(index: Index, row: int, small: bool, max_pixels: int) -> tuple[bytes, str] | None:
     """Return what is shown of a row; None where there is nothing, or nothing that can be read."""
     alive_N = index.folder.alive_N
     if row >= len(alive_N) or not alive_N[row]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import TypeVar
 
 from fastapi import Request
 
 from clipbio.data.images import BadImageError, inspect
 from clipbio.errors import ClipbioError
-from clipbio.search.folder import IndexFolder
-from clipbio.search.query import Engine, Query, QueryEncoder, Show
+from clipbio.search.facets import Facet
+from clipbio.search.index import Index
+from clipbio.search.query import QueryEncoder
 from clipbio.search.results import Results, SpecimenHit
 from clipbio.serving.errors import RefusalError
 from clipbio.serving.limits import Limits
@@ -19,47 +20,9 @@ from clipbio.serving.question import Question
 from clipbio.serving.turns import Turns
 from clipbio.serving.vectors import packed
 
-__all__ = ["SearchIndex", "Service", "service_of"]
+__all__ = ["Service", "service_of"]
 
 T = TypeVar("T")
-
-
-class SearchIndex(Protocol):
-    """What is served of a `clipbio.search.Index`."""
-
-    @property
-    def folder(self) -> IndexFolder:
-        """Return where it lies."""
-
-    @property
-    def encoder(self) -> QueryEncoder | None:
-        """Return what encodes queries, if there is one."""
-
-    def search(
-        self,
-        query: Query | str,
-        *,
-        k: int = 10,
-        offset: int = 0,
-        where: Mapping[str, Any] | None = None,
-        engine: Engine = "fused",
-        show: Show = "specimens",
-        key: str | None = None,
-        exact: bool = True,
-    ) -> Results:
-        """Return a page of hits."""
-
-    def facets(self, where: Mapping[str, Any] | None = None) -> Sequence[Any]:
-        """Return the values of columns with their counts."""
-
-    def specimen(self, id: str) -> SpecimenHit:
-        """Return one specimen; `ClipbioError` if there is none."""
-
-    def descriptions_of(self, row: int) -> Sequence[Any]:
-        """Return the descriptions of a row."""
-
-    def picture(self, row: int) -> bytes | None:
-        """Return the thumbnail of a row."""
 
 
 class Service:
@@ -70,7 +33,7 @@ class Service:
         limits: What is allowed.
     """
 
-    def __init__(self, index: SearchIndex, limits: Limits) -> None:
+    def __init__(self, index: Index, limits: Limits) -> None:
         self.index = index
         self.limits = limits
         self._turns = Turns(limits)
@@ -99,7 +62,7 @@ class Service:
         query = question.query(self.dim)
         return await self.run(partial(self.index.search, query, **question.options()))
 
-    async def facets(self, question: Question) -> Sequence[Any]:
+    async def facets(self, question: Question) -> list[Facet]:
         """Return the values that filters may have, with counts under the filters of a question."""
         return await self.run(partial(self.index.facets, question.conditions))
 
