@@ -127,7 +127,8 @@ class Facet(BaseModel):
     """A column that may be filtered by."""
 
     column: str
-    values: list[tuple[Any, int]] = Field(description="Values and how many rows have them.")
+    values: list[tuple[str, int]] = Field(description="Values and how many rows have them, most first.")
+    range: tuple[float, float] | None = Field(description="Least and largest of a column of numbers, else null.")
 
 
 class Facets(BaseModel):

@@ -5,19 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from clipbio.errors import ClipbioError
+
 __all__ = ["with_keys"]
 
-# Verb: the key that takes what has none.
+# Verb: the key that takes what has none, as a list, or as the one thing that it is.
 _KEYS = {"compare": "runs", "embed": "images", "predict": "images"}
+_SINGLE_KEYS = {"serve": "index"}
 
 
 def with_keys(verb: str, arguments: Sequence[str]) -> list[str]:
-    """Return arguments as overrides of Hydra: those without a key, and existing folders, become one quoted list."""
-    key = _KEYS.get(verb)
+    """Return arguments as overrides of Hydra: those without a key, and existing folders, become one quoted list.
+
+    Raises:
+        ClipbioError: There are several where a verb takes one.
+    """
+    key = _KEYS.get(verb) or _SINGLE_KEYS.get(verb)
     plain = [one for one in arguments if key and _is_plain(one)]
     if not plain:
         return list(arguments)
     others = [_whole(one) for one in arguments if one not in plain]
+    if verb in _SINGLE_KEYS:
+        if len(plain) > 1:
+            raise ClipbioError(f"{verb} takes one {key}, here are {len(plain)}: {', '.join(plain)}")
+        return [*others, f"{key}={_quoted(plain[0])}"]
     return [*others, f"{key}=[{','.join(map(_quoted, plain))}]"]
 
 

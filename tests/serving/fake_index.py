@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from clipbio.errors import ClipbioError, nearest
+from clipbio.search.facets import Facet
 from clipbio.search.manifest import Manifest, Piece
 from clipbio.search.query import Array, Query
 from clipbio.search.results import DescriptionHit, Passage, Results, SpeciesHit, SpecimenHit
@@ -60,12 +61,6 @@ class FakeEncoder:
     def _unit(self, data: bytes) -> Array:
         vector = np.bincount(np.frombuffer(data, np.uint8) % DIM, minlength=DIM).astype(np.float32) + 0.1
         return vector / np.linalg.norm(vector)
-
-
-@dataclass(frozen=True)
-class FakeFacet:
-    column: str
-    values: tuple[tuple[Any, int], ...]
 
 
 class FakeFolder:
@@ -129,11 +124,11 @@ class FakeIndex:
         notes = ("nothing matches all words",) if not ranked else ()
         return Results(tuple(ranked[offset : offset + k]), show, engine, offset, len(ranked), 0.001, notes)
 
-    def facets(self, where: Any = None) -> Sequence[FakeFacet]:
+    def facets(self, where: Any = None) -> Sequence[Facet]:
         self._passing(where)
         hits = self._passing({key: value for key, value in (where or {}).items() if key != "family"})
         counts = {name: sum(hit.taxon.family == name for hit in hits) for name in FAMILIES}
-        return [FakeFacet("family", tuple((name, count) for name, count in counts.items() if count))]
+        return [Facet("family", tuple((name, count) for name, count in counts.items() if count))]
 
     def specimen(self, id: str) -> SpecimenHit:
         for hit in self.specimens:

@@ -89,7 +89,9 @@ def test_what_is_like_a_specimen_leaves_it_out(client: TestClient) -> None:
 def test_facets_have_counts(client: TestClient) -> None:
     answer = client.get("/api/facets", params={"f.family": "Rosaceae"}).json()
     assert schemas.Facets.model_validate(answer)
-    assert answer["facets"] == [{"column": "family", "values": [["Rosaceae", 15], ["Fagaceae", 15], ["Poaceae", 15]]}]
+    assert answer["facets"] == [
+        {"column": "family", "values": [["Rosaceae", 15], ["Fagaceae", 15], ["Poaceae", 15]], "range": None}
+    ]
 
 
 def test_a_specimen_has_its_descriptions(client: TestClient) -> None:
