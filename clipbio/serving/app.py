@@ -13,6 +13,7 @@ from clipbio.serving.errors import add_error_answers
 from clipbio.serving.headers import SafeHeaders
 from clipbio.serving.hosts import LOOPBACK_NAMES, AllowedNames
 from clipbio.serving.limits import Limits
+from clipbio.serving.page import add_page
 from clipbio.serving.service import Service
 
 __all__ = ["create_app"]
@@ -49,4 +50,5 @@ def create_app(
     app.add_middleware(SafeHeaders)
     for part in (api, exporting, pictures, docs):
         app.include_router(part.router)
+    add_page(app)
     return app

@@ -71,6 +71,7 @@ def _bug(request: Request, error: Exception) -> Response:
 
 def _answer(request: Request, status: int, message: str) -> Response:
     page: ErrorPage | None = getattr(request.app.state, "error_page", None)
-    if page is not None and not request.url.path.startswith(_MACHINES):
+    wanted = "text/html" in request.headers.get("accept", "")
+    if page is not None and wanted and not request.url.path.startswith(_MACHINES):
         return page(request, status, message)
     return error_answer(status, message)

@@ -41,7 +41,10 @@ async def thumbnail(row: str, service: Annotated[Service, Depends(service_of)]) 
 
 @router.get("/{row}/full", summary="Large picture of a specimen", responses=_IMAGES, response_class=Response)
 async def full(row: str, service: Annotated[Service, Depends(service_of)]) -> Response:
-    """Return the picture that was indexed, scaled down if its longest side is above 2048 pixels; 404 without one."""
+    """Return the picture that was indexed, scaled down if its longest side is above 2048 pixels.
+
+    Where that one is gone it is the small picture; 404 without either.
+    """
     return await _picture(service, row, small=False)
 
 
@@ -83,8 +86,8 @@ def _shown(index: Index, row: int, small: bool, max_pixels: int) -> tuple[bytes,
     if row >= len(alive_N) or not alive_N[row]:
         return None
     try:
-        stored = index.picture(row) if small else None
-        data = stored or index.folder.original(row)
+        kinds = (index.picture, index.folder.original)
+        data = next((data for kind in (kinds if small else kinds[::-1]) if (data := kind(row)) is not None), None)
         return None if data is None else shown(data, THUMBNAIL if small else FULL, max_pixels)
     except BadImageError as error:
         log.warning("the picture of row %d cannot be shown: %s", row, error)

@@ -1,0 +1,201 @@
+"""The page: server-rendered HTML; a script only adds comfort, and every state is a URL."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from starlette.datastructures import UploadFile
+from starlette.staticfiles import StaticFiles
+
+from clipbio.errors import ClipbioError
+from clipbio.search.results import Hit, Results, SpecimenHit
+from clipbio.serving.browse import listed, pictured
+from clipbio.serving.errors import RefusalError
+from clipbio.serving.links import Links, canonical, narrowed, toggled
+from clipbio.serving.question import Question, read
+from clipbio.serving.service import Service, service_of
+from clipbio.serving.site import Site, texts_of
+from clipbio.serving.views import FILTERS, LISTS, facet_views, facts_of, noun, page_numbers, weighed
+from clipbio.taxonomy import RANKS
+from clipbio.templates import template_environment
+
+__all__ = ["add_page"]
+
+_FOLDER = Path(__file__).parent
+_ENGINES = {"fused": "words and meaning", "lexical": "words only", "vector": "meaning only"}
+_SHOWS = {"specimens": "Specimens", "species": "Species", "descriptions": "Descriptions"}
+_SIMILAR = 6
+
+router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+
+
+def add_page(app: FastAPI) -> None:
+    """Add the page to an app that serves an index: its routes, its files, and what errors look like to people."""
+    page = Page(app.state.service)
+    app.state.page = page
+    app.state.error_page = page.error
+    app.mount(f"/static/{page.version}", StaticFiles(directory=_FOLDER / "static"), name="static")
+    app.include_router(router)
+
+
+class Page:
+    """Renders what is found.
+
+    Args:
+        service: The index and its limits.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self._index = service.index
+        # Part of the address: browsers may keep a file for ever, and never mix those of two versions.
+        self.version = _version(_FOLDER / "static")
+        self._templates = template_environment(_FOLDER / "templates")
+        self._templates.filters |= dict(FILTERS)
+        self._templates.globals |= {
+            "limits": service.limits,
+            "engines": _ENGINES,
+            "shows": _SHOWS,
+            "lists": LISTS,
+            "none_asked": Question(),
+            "noun": noun,
+            "weighed": weighed,
+            "toggled": toggled,
+            "narrowed": narrowed,
+        }
+
+    @cached_property
+    def site(self) -> Site:
+        """Return what is told of the index, read when the first page is."""
+        return Site.of(self._index)
+
+    @cached_property
+    def _wall(self) -> list[SpecimenHit]:
+        return pictured(self._index)
+
+    def render(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+        """Return a page; `question` and `error` may be left out."""
+        links = Links(request.scope.get("root_path", "").rstrip("/"))
+        names = ("link", "specimen_link", "similar_link", "browse_link", "export_link", "kept")
+        context: dict[str, Any] = {"root": links.root, "site": self.site, "question": Question(), "error": ""}
+        context |= {name: getattr(links, name) for name in names}
+        context["static"] = lambda name: f"{links.root}/static/{self.version}/{name}"
+        return HTMLResponse(self._templates.get_template(template).render(context | values), status)
+
+    def error(self, request: Request, status: int, message: str) -> Response:
+        """Return the page of an error that no other page tells."""
+        heading = {404: "Not found", 500: "That is our fault"}.get(status, "That did not work")
+        return self.render(request, "message.html.j2", status, heading=heading, error=message)
+
+    async def home(self, request: Request, error: str = "") -> Response:
+        """Return the first page: examples, a few sheets, families."""
+        facets = facet_views(await self.service.facets(Question()), Question())
+        browse = [facet for facet in facets if facet.column in ("family", "order") and facet.values][:1]
+        wall = await self.service.run(lambda: self._wall)
+        return self.render(request, "home.html.j2", 400 if error else 200, browse=browse, wall=wall, error=error)
+
+    async def found(self, request: Request, question: Question) -> Response:
+        """Return the results of a question, or all that passes its filters if it has nothing else."""
+        results, status, error = None, 200, ""
+        try:
+            facets = await self.service.facets(question)
+            results = await self._results(question)
+        except ClipbioError as caught:
+            status, error = (caught.status if isinstance(caught, RefusalError) else 400), str(caught)
+            facets = await self.service.facets(Question())
+        total = results.total if results else 0
+        pages = page_numbers(question.page, total, question.size, self.service.limits.hits)
+        views = facet_views(facets, question)
+        return self.render(
+            request,
+            "results.html.j2",
+            status,
+            question=question,
+            results=results,
+            facets=views,
+            pages=pages,
+            error=error,
+        )
+
+    async def _results(self, question: Question) -> Results:
+        if not question.is_empty:
+            return await self.service.search(question)
+        return await self.service.run(partial(listed, self._index, question))
+
+    async def specimen(self, request: Request, id: str, question: Question) -> Response:
+        """Return the page of one specimen."""
+        hit = await self.service.specimen(id)
+        texts = await self.service.run(partial(texts_of, self._index, hit.row, question.q))
+        lineage = [(rank, name) for rank, name in zip(RANKS[:-1], hit.taxon.ranks) if name]
+        if hit.taxon.scientific_name:
+            lineage.append(("species", hit.taxon.scientific_name))
+        values: dict[str, Any] = {"hit": hit, "texts": texts, "lineage": lineage, "facts": facts_of(hit.values)}
+        similar = await self._similar(id)
+        return self.render(request, "specimen.html.j2", question=question, similar=similar, **values)
+
+    async def _similar(self, id: str) -> Sequence[Hit]:
+        try:
+            return (await self.service.search(Question(specimen=id, size=_SIMILAR))).hits
+        except ClipbioError:
+            # A specimen without any vector is like no other.
+            return ()
+
+
+@router.get("/")
+async def ask(request: Request) -> Response:
+    """Answer what the form, or a link, asks."""
+    page: Page = request.app.state.page
+    sent = request.query_params.multi_items()
+    try:
+        question = read(canonical(sent), page.service.limits)
+    except ClipbioError as error:
+        return await page.home(request, str(error))
+    if question.is_empty and not question.where:
+        return await page.home(request, "Nothing was asked: type some words, or choose an example." if sent else "")
+    if sorted(question.pairs()) != sorted(sent):
+        return RedirectResponse(_links(request).link(question, page=question.page), 303)
+    return await page.found(request, question)
+
+
+@router.post("/")
+async def ask_by_picture(request: Request) -> Response:
+    """Encode an uploaded picture and go to the link of its search."""
+    page: Page = request.app.state.page
+    async with request.form(max_files=1, max_fields=1000) as form:
+        sent = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
+        upload = form.get("picture")
+        data = await upload.read() if isinstance(upload, UploadFile) else b""
+    try:
+        if not data:
+            raise ClipbioError("No picture was chosen: take a file first.")
+        vector = await page.service.picture_vector(data)
+        question = read([*canonical(sent), ("vector", vector)], page.service.limits)
+    except ClipbioError as error:
+        return await page.home(request, str(error))
+    return RedirectResponse(_links(request).link(question, page=1), 303)
+
+
+@router.get("/specimens/{id:path}")
+async def specimen(request: Request, id: str) -> Response:
+    """Show one specimen; the parameters are the question that led to it."""
+    page: Page = request.app.state.page
+    question = read(canonical(request.query_params.multi_items()), service_of(request).limits)
+    return await page.specimen(request, id, question)
+
+
+def _links(request: Request) -> Links:
+    return Links(request.scope.get("root_path", "").rstrip("/"))
+
+
+def _version(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
