@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -49,13 +48,8 @@ def batch(specimens: Sequence[Specimen], dna: bool = True) -> NewRows:
     return NewRows(specimens, vectors, [one.id.encode("utf-8", "replace") for one in specimens])
 
 
-def lexicon(folder: Path, documents: Sequence[str], sentences: Sequence[str], language: str) -> None:
-    folder.mkdir()
-    (folder / "words.json").write_text(json.dumps([documents, sentences, language]))
-
-
 def make(path: Path, count: int = 6, **more: Any) -> IndexFolder:
-    with IndexWriter.create(path, About("a small index", {"name": "m"}, **more), build_lexicon=lexicon) as writer:
+    with IndexWriter.create(path, About("a small index", {"name": "m"}, **more)) as writer:
         writer.append([batch([specimen(number) for number in range(count)])], encode)
     return IndexFolder.open(path)
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 from clipbio.search.folder import IndexFolder
 from clipbio.search.part_writing import PartWriter
 from clipbio.search.query import Array
-from clipbio.search.text_writing import BuildLexicon, TextBook
+from clipbio.search.text_writing import TextBook
 from clipbio.search.texts import Texts
 
 __all__ = ["compacted"]
@@ -22,14 +22,13 @@ __all__ = ["compacted"]
 _AT_ONCE = 65_536
 
 
-def compacted(old: IndexFolder, part: Path, texts: Path, build_lexicon: BuildLexicon) -> dict[str, Any]:
+def compacted(old: IndexFolder, part: Path, texts: Path) -> dict[str, Any]:
     """Write the living rows of an index into one part, and the texts that they use.
 
     Args:
         old: The index.
         part: An empty folder for rows.
         texts: An empty folder for texts.
-        build_lexicon: Writes the index of words.
 
     Returns:
         `vectors`, their number by modality, and `texts`, the facts on those.
@@ -43,7 +42,7 @@ def compacted(old: IndexFolder, part: Path, texts: Path, build_lexicon: BuildLex
             rows_n = start + np.flatnonzero(old.alive_N[start : start + _AT_ONCE])
             writer.add_table(_rows(old, rows_n, new_G, writer))
         _copy_vectors(old, writer)
-    facts = book.write(texts, None, build_lexicon, old.manifest.language, old.texts)
+    facts = book.write(texts, None, old.manifest.language, old.texts)
     return {"vectors": writer.vectors, "texts": facts}
 
 

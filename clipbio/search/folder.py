@@ -50,7 +50,7 @@ class IndexFolder:
     def __init__(self, path: Path, manifest: Manifest) -> None:
         self.path, self.manifest = path, manifest
         parts = [path / part.folder for part in manifest.parts]
-        self.rows = Rows([_table(part / ROWS) for part in parts])
+        self.rows = Rows([pq.ParquetFile(part / ROWS, memory_map=True) for part in parts])
         counts = [int(part.facts["rows"]) for part in manifest.parts]
         self.starts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
         """Number of the first row of each part, and of all rows."""
@@ -79,7 +79,7 @@ class IndexFolder:
             try:
                 manifest.check(folder, content=verify)
                 return cls(folder, manifest)
-            except (ClipbioError, OSError) as error:
+            except (ClipbioError, OSError, ValueError, KeyError) as error:
                 # A writer may have removed what the manifest named when it was read: then there is a newer one.
                 newer = Manifest.read(folder)
                 if newer == manifest or attempt == _TRIES - 1:
@@ -146,12 +146,6 @@ class IndexFolder:
         return Block(tensors["rows"] + start, tensors["vectors"])
 
 
-def _table(path: Path) -> pq.ParquetFile:
-    try:
-        return pq.ParquetFile(path, memory_map=True)
-    except ValueError as error:
-        raise ClipbioError(f"{path} is damaged ({error}); {DAMAGED}") from error
-
-
-def _damaged(folder: Path, error: OSError) -> ClipbioError:
-    return ClipbioError(f"the index {folder} cannot be read: {error.strerror or error}; {DAMAGED}")
+def _damaged(folder: Path, error: Exception) -> ClipbioError:
+    told = (error.strerror if isinstance(error, OSError) else None) or str(error).partition("\n")[0]
+    return ClipbioError(f"the index {folder} cannot be read ({told}): {DAMAGED}")

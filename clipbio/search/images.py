@@ -24,8 +24,9 @@ class PictureFile:
 
 def is_picture(data: bytes) -> bool:
     """Tell by its first bytes whether `data` is a JPEG, PNG, WebP, TIFF or BMP file."""
-    starts = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"II*\0", b"MM\0*", b"BM")
-    return data.startswith(starts) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
+    starts = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+    is_webp = data[:4] == b"RIFF" and data[8:12] == b"WEBP"
+    return data.startswith(starts) or is_webp or (data[:2] == b"BM" and data[6:10] == bytes(4))
 
 
 def read_original(folder: str, name: str, offset: int, length: int, largest: int = LARGEST) -> bytes | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from clipbio.errors import ClipbioError
 from clipbio.files import file_hash, read_json, write_json
+from clipbio.search.languages import language
 
 __all__ = ["MANIFEST", "SCHEMA", "About", "FileFacts", "Manifest", "Piece", "file_facts"]
 
@@ -27,6 +28,9 @@ class About:
         language: That of the descriptions, for word stems; `none` leaves words as they are.
         picture_size: Longest side of the small pictures in pixels, 0 without them.
         versions: Of the programs that made it.
+
+    Raises:
+        ClipbioError: The language is unknown.
     """
 
     name: str
@@ -34,6 +38,9 @@ class About:
     language: str = "english"
     picture_size: int = 0
     versions: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        language(self.language)
 
 
 @dataclass(frozen=True)

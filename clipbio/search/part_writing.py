@@ -18,7 +18,7 @@ from clipbio.errors import ClipbioError
 from clipbio.search.folder import MODALITIES, PICTURES, ROWS, vector_file
 from clipbio.search.new_rows import NewRows, row_table, unified
 from clipbio.search.query import Array
-from clipbio.search.text_writing import unit
+from clipbio.search.vectors import unit
 from clipbio.tensor_files import VectorFile
 
 __all__ = ["PartWriter"]
@@ -56,7 +56,12 @@ class PartWriter:
         for modality, (mask_B, vectors_nD) in batch.vectors.items():
             rows_n = np.flatnonzero(mask_B) + self.rows - len(groups)
             if len(rows_n):
-                self.add_vectors(modality, rows_n, unit(vectors_nD, modality))
+                names = [
+                    f"'{specimen.id}' ({modality})"
+                    for specimen, has in zip(batch.specimens, mask_B, strict=True)
+                    if has
+                ]
+                self.add_vectors(modality, rows_n, unit(vectors_nD, names))
 
     def add_table(self, table: pa.Table) -> None:
         """Append rows as they are."""

@@ -5,7 +5,7 @@ Shape suffixes: S sentences, U sentences that are new, D dimensions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,17 @@ import pyarrow.parquet as pq
 
 from clipbio.data.specimen import SpeciesText, Specimen
 from clipbio.errors import ClipbioError
+from clipbio.search.lexical import Lexicon
 from clipbio.search.new_rows import EncodeText, text_of
 from clipbio.search.query import Array
 from clipbio.search.texts import DESCRIPTIONS, GROUPS, LEXICAL, SCHEMAS, SENTENCE_VECTORS, SENTENCES, Texts
+from clipbio.search.vectors import unit
 from clipbio.taxonomy import RANKS, Taxon, class_name
 from clipbio.tensor_files import VectorFile
 from clipbio.text import sentence_spans
 
-__all__ = ["BuildLexicon", "TextBook"]
+__all__ = ["TextBook"]
 
-BuildLexicon = Callable[[Path, Sequence[str], Sequence[str], str], Any]
-"""Writes the index of words: folder, the document of each group, the sentences, their language."""
 
 _AT_ONCE = 4_096
 _Key = tuple[tuple[str, ...], tuple[int, ...]]
@@ -69,20 +69,22 @@ class TextBook:
             taken.append(self._group(tuple(record[rank] for rank in RANKS), numbers, record["common_names"]))
         return taken
 
-    def write(
-        self, folder: Path, encode_text: EncodeText | None, build_lexicon: BuildLexicon, language: str, known: Texts
-    ) -> dict[str, int]:
+    def write(self, folder: Path, encode_text: EncodeText | None, language: str, known: Texts) -> dict[str, int]:
         """Write a folder of texts, and return how many there are and, as `dim`, the length of their vectors.
 
-        Vectors of sentences are taken from `known` where it has them. Without `encode_text` there are none.
+        Vectors of sentences are taken from `known` where it has them. If it has none and `encode_text` is None, there
+        are none.
+
+        Raises:
+            ClipbioError: A sentence is new, and there are vectors of others but no `encode_text`.
         """
         tables = [self._groups, self._descriptions, spans := self._sentences()]
         for name, rows, schema in zip((GROUPS, DESCRIPTIONS, SENTENCES), tables, SCHEMAS, strict=True):
             pq.write_table(pa.Table.from_pylist(rows, schema), folder / name, compression="zstd")
-        texts = [self._descriptions[one["description"]]["text"][one["start"] : one["end"]] for one in spans]
-        encodes = encode_text is not None and bool(texts)
-        dim = _write_vectors(folder / SENTENCE_VECTORS, texts, encode_text, known) if encodes and encode_text else 0
-        build_lexicon(folder / LEXICAL, [self._document(group) for group in self._groups], texts, language)
+        texts = [_flat(self._descriptions[one["description"]]["text"][one["start"] : one["end"]]) for one in spans]
+        has_vectors = bool(texts) and (encode_text is not None or known.sentence_SD is not None)
+        dim = _write_vectors(folder / SENTENCE_VECTORS, texts, encode_text, known) if has_vectors else 0
+        Lexicon.build(folder / LEXICAL, map(self._document, self._groups), texts, language)
         return {
             "groups": len(self._groups),
             "descriptions": len(self._descriptions),
@@ -127,12 +129,17 @@ class TextBook:
     def _document(self, group: dict[str, Any]) -> str:
         """Return what words are looked for in: the names of a group, and all that is said of it."""
         ranks = " ".join(group[rank] for rank in RANKS if group[rank])
-        texts = (self._descriptions[number]["text"] for number in group["descriptions"])
+        texts = (_flat(self._descriptions[number]["text"]) for number in group["descriptions"])
         return "\n".join(filter(None, (ranks, *group["common_names"], *texts)))
 
 
 def _key(group: dict[str, Any]) -> _Key:
     return tuple(group[rank] for rank in RANKS), tuple(group["descriptions"])
+
+
+def _flat(text: str) -> str:
+    # Line breaks within a text are of the page, not of the sentence.
+    return " ".join(text.split())
 
 
 def _is_bare(key: _Key) -> bool:
@@ -145,43 +152,27 @@ def _identity(record: dict[str, str]) -> tuple[str, str, str]:
     return record["kingdom"], record["name"], record["text"]
 
 
-def _write_vectors(path: Path, texts: Sequence[str], encode_text: EncodeText, known: Texts) -> int:
+def _write_vectors(path: Path, texts: Sequence[str], encode_text: EncodeText | None, known: Texts) -> int:
     """Write the vector of each sentence; equal ones are encoded once."""
-    # White space is laid flat: it is of the page, not of the sentence.
-    flat = [" ".join(text.split()) for text in texts]
     have: dict[str, int] = {}
     if known.sentence_SD is not None:
-        have = {" ".join(known.sentence(number).split()): number for number in range(len(known.sentences))}
-    new = {text: number for number, text in enumerate(dict.fromkeys(text for text in flat if text not in have))}
+        have = {_flat(text): number for number, text in enumerate(known.all_sentences())}
+    new = {text: number for number, text in enumerate(dict.fromkeys(text for text in texts if text not in have))}
     new_UD = _encoded(list(new), encode_text)
     with VectorFile(path) as file:
-        for start in range(0, len(flat), _AT_ONCE):
-            part = flat[start : start + _AT_ONCE]
+        for start in range(0, len(texts), _AT_ONCE):
+            part = texts[start : start + _AT_ONCE]
             vectors = [known.sentence_SD[have[text]] if text in have else new_UD[new[text]] for text in part]  # type: ignore[index]
             file.add(np.stack(vectors))
     return file.dim
 
 
-def _encoded(texts: Sequence[str], encode_text: EncodeText) -> Array:
-    parts = [
-        unit(np.asarray(encode_text(texts[start : start + _AT_ONCE])), "sentences")
-        for start in range(0, len(texts), _AT_ONCE)
-    ]
+def _encoded(texts: Sequence[str], encode_text: EncodeText | None) -> Array:
+    if texts and encode_text is None:
+        raise ClipbioError(f"{len(texts)} sentences are new to the index: give the model that encoded its others")
+    parts = []
+    for start in range(0, len(texts), _AT_ONCE):
+        assert encode_text is not None
+        part = texts[start : start + _AT_ONCE]
+        parts.append(unit(np.asarray(encode_text(part)), [f"the text '{text[:60]}'" for text in part]))
     return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
-
-
-def unit(vectors_nD: Array, what: str) -> Array:
-    """Return vectors of unit length, float32.
-
-    Raises:
-        ClipbioError: Some are not finite, or zero.
-    """
-    vectors_nD = np.asarray(vectors_nD, np.float32)
-    lengths_n: Array = np.linalg.norm(vectors_nD, axis=1, keepdims=True)
-    if bad := int((~(np.isfinite(lengths_n) & (lengths_n > 0))).sum()):
-        raise ClipbioError(
-            f"{bad} of {len(vectors_nD)} vectors of {what} are zero or no finite numbers: the model has diverged, "
-            "take another one"
-        )
-    unit_nD: Array = vectors_nD / lengths_n
-    return unit_nD

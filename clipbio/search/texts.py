@@ -8,6 +8,7 @@ Shape suffixes: S sentences, T descriptions, G groups, X distinct taxa, D dimens
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -134,6 +135,13 @@ class Texts:
         none = np.zeros(0, np.int32)
         no_sentences = Sentences(none, none, none, np.zeros(1, np.int64))
         return cls(Groups(groups, np.zeros(1, np.int64), none), Descriptions(descriptions), no_sentences, None, None)
+
+    def all_sentences(self) -> Iterator[str]:
+        """Yield the texts of all sentences in their order."""
+        texts = self.descriptions.table["text"].to_pylist()
+        places = (self.sentences.description_S, self.sentences.start_S, self.sentences.end_S)
+        for description, start, end in zip(*(place.tolist() for place in places), strict=True):
+            yield texts[description][start:end]
 
     def sentence(self, sentence: int) -> str:
         """Return the text of a sentence, as it stands in its description."""

@@ -11,9 +11,10 @@ from functools import cached_property
 
 import numpy as np
 
+from clipbio.errors import ClipbioError
 from clipbio.search.query import Array
 
-__all__ = ["Block", "Vectors"]
+__all__ = ["Block", "Vectors", "unit"]
 
 
 @dataclass(frozen=True)
@@ -86,3 +87,21 @@ class Vectors:
         if found != len(rows_n):
             raise KeyError("a row without a vector")
         return taken_nD
+
+
+def unit(vectors_nD: Array, names: Sequence[str]) -> Array:
+    """Return vectors of unit length, float32; `names` tell what each belongs to, for the message.
+
+    Raises:
+        ClipbioError: One is zero, or holds numbers that are not finite.
+    """
+    vectors_nD = np.asarray(vectors_nD, np.float32)
+    lengths_n: Array = np.linalg.norm(vectors_nD, axis=1)
+    bad_n = np.flatnonzero(~(np.isfinite(lengths_n) & (lengths_n > 0)))
+    if len(bad_n):
+        raise ClipbioError(
+            f"the vectors of {names[bad_n[0]]} and {len(bad_n) - 1} others are zero or no finite numbers: the model "
+            "has diverged, take another one"
+        )
+    unit_nD: Array = vectors_nD / lengths_n[:, None]
+    return unit_nD

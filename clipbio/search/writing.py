@@ -5,7 +5,6 @@ Shape suffixes: N rows of the index.
 
 from __future__ import annotations
 
-import importlib
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
@@ -28,7 +27,7 @@ from clipbio.search.manifest import MANIFEST, About, Manifest, Piece, file_facts
 from clipbio.search.new_rows import EncodeText, NewRows, text_of
 from clipbio.search.part_writing import PartWriter
 from clipbio.search.query import Array
-from clipbio.search.text_writing import BuildLexicon, TextBook
+from clipbio.search.text_writing import TextBook
 
 __all__ = ["IndexWriter"]
 
@@ -41,30 +40,26 @@ class IndexWriter:
     Made by `create` or `open`. Whatever a method raises, the index stays as it was before it.
     """
 
-    def __init__(self, path: Path, about: About | None, *, overwrite: bool, build_lexicon: BuildLexicon | None) -> None:
+    def __init__(self, path: Path, about: About | None, *, overwrite: bool) -> None:
         self.path, self._about, self._overwrite = path, about, overwrite
-        self._lock = FileLock(path.with_name(f"{path.name}.lock"), timeout=0)
-        self._build_lexicon = build_lexicon or _lexicon
+        self._lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=0)
         self._manifest: Manifest | None = None
 
     @classmethod
-    def create(
-        cls, path: str | Path, about: About, *, overwrite: bool = False, build_lexicon: BuildLexicon | None = None
-    ) -> IndexWriter:
+    def create(cls, path: str | Path, about: About, *, overwrite: bool = False) -> IndexWriter:
         """Return the writer of a new index.
 
         Args:
             path: Its folder.
             about: What it is.
             overwrite: Whether it takes the place of an index that is there: when its first rows are written, no sooner.
-            build_lexicon: Writes the index of words, by default that of `clipbio.search.lexical`.
         """
-        return cls(Path(path).expanduser(), about, overwrite=overwrite, build_lexicon=build_lexicon)
+        return cls(Path(path).expanduser(), about, overwrite=overwrite)
 
     @classmethod
-    def open(cls, path: str | Path, *, build_lexicon: BuildLexicon | None = None) -> IndexWriter:
+    def open(cls, path: str | Path) -> IndexWriter:
         """Return the writer of an index that is there."""
-        return cls(Path(path).expanduser(), None, overwrite=False, build_lexicon=build_lexicon)
+        return cls(Path(path).expanduser(), None, overwrite=False)
 
     @property
     def manifest(self) -> Manifest:
@@ -149,7 +144,7 @@ class IndexWriter:
         if self.manifest.deleted is None and len(self.manifest.parts) < 2:
             return
         part, texts = self._new("parts"), self._new("texts")
-        facts = compacted(self._snapshot(), part, texts, self._build_lexicon)
+        facts = compacted(self._snapshot(), part, texts)
         rows = self.manifest.alive
         pieces: dict[str, Any] = {"parts": (), "texts": None, "deleted": None, "ann": None}
         if rows:
@@ -201,12 +196,8 @@ class IndexWriter:
         """Return the manifest with new texts, if there are any."""
         if not book.changed:
             return manifest
-        if encode_text is None and old.texts.sentence_SD is not None:
-            raise ClipbioError(
-                f"the index {self.path} has vectors of sentences: to append descriptions, give the model that made it"
-            )
         folder = self._new("texts")
-        facts = book.write(folder, encode_text, self._build_lexicon, manifest.language, old.texts)
+        facts = book.write(folder, encode_text, manifest.language, old.texts)
         if facts["dim"] and manifest.dim and facts["dim"] != manifest.dim:
             raise ClipbioError(
                 f"vectors of text have {facts['dim']} dimensions, others of this index {manifest.dim}: "
@@ -225,14 +216,15 @@ class IndexWriter:
         return IndexFolder(self.path, self.manifest)
 
     def _new_manifest(self, about: About) -> Manifest:
-        number = 0
-        if (self.path / MANIFEST).is_file():
-            if not self._overwrite:
-                raise ClipbioError(f"{self.path} is an index already: append to it, or set overwrite=true")
-            number = Manifest.read(self.path).number
-        elif self.path.exists() and (others := {one.name for one in self.path.iterdir()} - set(_KINDS)):
+        if (self.path / MANIFEST).is_file() and not self._overwrite:
+            raise ClipbioError(f"{self.path} is an index already: append to it, or set overwrite=true")
+        if (
+            not (self.path / MANIFEST).is_file()
+            and self.path.exists()
+            and (others := {one.name for one in self.path.iterdir()} - set(_KINDS))
+        ):
             raise ClipbioError(f"{self.path} is no index and holds '{min(others)}': give an empty folder")
-        now = _now()
+        now, number = _now(), max((int(folder.name) for folder in self._folders()), default=0)
         return Manifest(created=now, updated=now, number=number, **asdict(about))
 
     def _new(self, kind: str) -> Path:
@@ -257,17 +249,15 @@ class IndexWriter:
 
     def _clean(self) -> None:
         """Remove the folders that no snapshot names: of a writer that broke off, or of the snapshot before."""
-        named = {piece.folder for piece in self._committed.pieces} if self._committed else set()
-        for kind in _KINDS:
-            for folder in (self.path / kind).glob("[0-9]*"):
-                if f"{kind}/{folder.name}" not in named:
-                    shutil.rmtree(folder, ignore_errors=True)
+        named = {piece.folder for piece in self.manifest.pieces}
+        for folder in self._folders():
+            # Until a new index is written, the one that it overwrites stays.
+            is_ours = self._about is None or int(folder.name) > self.manifest.number
+            if is_ours and str(folder.relative_to(self.path)) not in named:
+                shutil.rmtree(folder, ignore_errors=True)
 
-    @property
-    def _committed(self) -> Manifest | None:
-        if self._about is None:
-            return self.manifest
-        return Manifest.read(self.path) if (self.path / MANIFEST).is_file() else None
+    def _folders(self) -> list[Path]:
+        return [folder for kind in _KINDS for folder in (self.path / kind).glob("[0-9]" * 6)]
 
 
 class _NewIds:
@@ -295,23 +285,19 @@ class _Folders:
 
     def __init__(self, names: Iterable[str]) -> None:
         self.names = {name: number for number, name in enumerate(names)}
+        self._given: dict[str, int] = {}
 
     def __call__(self, name: str) -> int:
-        return self.names.setdefault(name, len(self.names))
+        if name not in self._given:
+            # A command is run from another folder next time.
+            self._given[name] = self.names.setdefault(str(Path(name).absolute()), len(self.names))
+        return self._given[name]
 
 
 def _living(folder: IndexFolder) -> dict[str, int]:
     """Return the row of each id that was not deleted."""
     alive: Array = folder.alive_N
     return {id: row for row, id in enumerate(folder.rows.ids.to_pylist()) if alive[row]}
-
-
-def _lexicon(*args: Any) -> None:
-    try:
-        module = importlib.import_module("clipbio.search.lexical")
-    except ModuleNotFoundError:
-        return
-    module.Lexicon.build(*args)
 
 
 def _now() -> str:
