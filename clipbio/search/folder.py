@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from clipbio.errors import ClipbioError
+from clipbio.search.arrow import numpy_of, read_table
 from clipbio.search.images import PictureFile, read_original
 from clipbio.search.manifest import Manifest, Piece
 from clipbio.search.query import Array
@@ -60,7 +61,7 @@ class IndexFolder:
         self.alive_N = np.ones(manifest.rows, bool)
         """Which rows were not deleted (N,)."""
         if manifest.deleted:
-            self.alive_N[pq.read_table(path / manifest.deleted.folder / DELETED_ROWS)["row"].to_numpy()] = False
+            self.alive_N[numpy_of(read_table(path / manifest.deleted.folder / DELETED_ROWS)["row"])] = False
 
     @classmethod
     def open(cls, path: str | Path, *, verify: bool = True) -> IndexFolder:
@@ -97,8 +98,7 @@ class IndexFolder:
     @cached_property
     def group_N(self) -> Array:
         """Return the group of each row, int32 (N,)."""
-        group_N: Array = self.rows.column("group").to_numpy(zero_copy_only=False)
-        return group_N
+        return numpy_of(self.rows.column("group"))
 
     @cached_property
     def taxon_N(self) -> Array:

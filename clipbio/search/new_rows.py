@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from clipbio.data.specimen import Specimen
+from clipbio.search.arrow import numpy_of
 from clipbio.search.query import Array
 from clipbio.taxonomy import RANKS
 
@@ -172,7 +173,7 @@ def _number_text(value: float) -> str:
 def _is_exact(chunk: pa.ChunkedArray | pa.Array) -> bool:
     """Tell whether float64 holds the numbers of a column as they are."""
     values = chunk.drop_null()
-    return values.type != pa.int64() or bool(np.all(np.abs(values.to_numpy().astype(np.float64)) <= 2**53))
+    return values.type != pa.int64() or bool(np.all(np.abs(numpy_of(values).astype(np.float64)) <= 2**53))
 
 
 def _cast(values: pa.Array, kind: pa.DataType) -> pa.Array:

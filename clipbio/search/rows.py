@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from clipbio.errors import ClipbioError, nearest
+from clipbio.search.arrow import numpy_of
 from clipbio.search.new_rows import COLUMNS, META, unified_column
 from clipbio.search.query import Array
 from clipbio.taxonomy import RANKS, Taxon
@@ -79,8 +80,10 @@ class Rows:
         """Return a column of numbers as float64 (N,), NaN where one is missing."""
         with self._lock:
             if name not in self._numbers:
-                column = self.column(name).cast(pa.float64(), safe=False)
-                self._numbers[name] = column.fill_null(float("nan")).to_numpy(zero_copy_only=False)
+                column = self.column(name)
+                self._numbers[name] = np.full(len(column), np.nan)
+                given = numpy_of(column.drop_null().cast(pa.float64(), safe=False))
+                self._numbers[name][numpy_of(column.is_valid())] = given
             return self._numbers[name]
 
     def codes(self, name: str) -> tuple[Array, list[str]]:
@@ -104,7 +107,7 @@ class Rows:
 
     def rows_of(self, id: str) -> Array:
         """Return the numbers of all rows with an id, deleted ones included."""
-        return np.flatnonzero(pc.equal(self.ids, pa.scalar(id, self.ids.type)).to_numpy(zero_copy_only=False))
+        return np.flatnonzero(numpy_of(pc.equal(self.ids, pa.scalar(id, self.ids.type))))
 
     def _read(self, name: str) -> pa.Array:
         if not self._files:
@@ -121,15 +124,9 @@ class Rows:
 
 
 def _codes(column: pa.Array) -> tuple[Array, list[str]]:
-    if pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
-        encoded = column.dictionary_encode()
-        values = [str(value) for value in encoded.dictionary.to_pylist()]
-    else:
-        encoded = column.dictionary_encode()
-        values = encoded.dictionary.to_pylist()
-    codes_N = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    order = sorted((place for place, value in enumerate(values) if value), key=lambda place: values[place])
-    # One more at the end: where null and the empty text come from.
-    new = np.full(len(values) + 1, -1, np.int32)
+    encoded = column.dictionary_encode(null_encoding="encode")
+    values = encoded.dictionary.to_pylist()
+    order = sorted((place for place, value in enumerate(values) if value not in (None, "")), key=lambda at: values[at])
+    new = np.full(len(values), -1, np.int32)
     new[order] = np.arange(len(order), dtype=np.int32)
-    return new[codes_N], [values[place] for place in order]
+    return new[numpy_of(encoded.indices)], [str(values[place]) for place in order]

@@ -6,6 +6,7 @@ Shape suffixes: S sentences, U sentences that are new, D dimensions.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -120,11 +121,16 @@ class TextBook:
         return self._numbers[identity]
 
     def _sentences(self) -> list[dict[str, int]]:
-        return [
-            {"description": number, "start": start, "end": end}
-            for number, record in enumerate(self._descriptions)
+        old = self._old.sentences
+        known = zip(old.description_S.tolist(), old.start_S.tolist(), old.end_S.tolist(), strict=True)
+        new = (
+            (number, start, end)
+            for number, record in enumerate(
+                self._descriptions[len(self._old.descriptions) :], len(self._old.descriptions)
+            )
             for start, end in sentence_spans(record["text"])
-        ]
+        )
+        return [{"description": number, "start": start, "end": end} for number, start, end in chain(known, new)]
 
     def _document(self, group: dict[str, Any]) -> str:
         """Return what words are looked for in: the names of a group, and all that is said of it."""

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from clipbio.search.arrow import numpy_of, read_table
 from clipbio.search.query import Array
 from clipbio.taxonomy import RANKS, Taxon
 from clipbio.tensor_files import map_tensors
@@ -114,10 +114,9 @@ class Texts:
     @classmethod
     def read(cls, folder: Path) -> Texts:
         """Open a folder of texts."""
-        groups, descriptions = (pq.read_table(folder / name) for name in (GROUPS, DESCRIPTIONS))
-        sentences = pq.read_table(folder / SENTENCES)
+        groups, descriptions, sentences = (read_table(folder / name) for name in (GROUPS, DESCRIPTIONS, SENTENCES))
         offsets, numbers = ragged(groups["descriptions"])
-        description_S, start_S, end_S = (sentences[name].to_numpy() for name in ("description", "start", "end"))
+        description_S, start_S, end_S = (numpy_of(sentences[name]) for name in ("description", "start", "end"))
         offsets_T1 = np.searchsorted(description_S, np.arange(descriptions.num_rows + 1)).astype(np.int64)
         vectors = folder / SENTENCE_VECTORS
         return cls(
@@ -163,9 +162,9 @@ SCHEMAS = (
 
 def ragged(column: pa.ChunkedArray) -> tuple[Array, Array]:
     """Return a column of lists as offsets, one more than there are lists (int64), and all their values."""
-    lengths = pc.list_value_length(column).to_numpy()
+    lengths = numpy_of(pc.list_value_length(column))
     offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-    return offsets, pc.list_flatten(column).to_numpy()
+    return offsets, numpy_of(pc.list_flatten(column))
 
 
 def _distinct_taxa(table: pa.Table) -> tuple[Array, tuple[Taxon, ...]]:
@@ -173,4 +172,4 @@ def _distinct_taxa(table: pa.Table) -> tuple[Array, tuple[Taxon, ...]]:
     encoded = lineages.dictionary_encode()
     encoded = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
     taxa = tuple(Taxon(*lineage.split("\x1f")) for lineage in encoded.dictionary.to_pylist())
-    return encoded.indices.to_numpy().astype(np.int32, copy=False), taxa
+    return numpy_of(encoded.indices).astype(np.int32, copy=False), taxa

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from fake_index import FakeIndex, picture_bytes
 from fastapi.testclient import TestClient
-from small_indexes import encode, lexicon, specimen, vector
+from small_indexes import encode, specimen, vector
 
 from clipbio.search.folder import IndexFolder
 from clipbio.search.manifest import About
@@ -70,7 +70,7 @@ def test_only_pictures_inside_of_their_folder_are_served(tmp_path: Path, picture
     vectors = np.stack([vector(one.id) for one in specimens])
     places = [ImagePlace(str(pictures), name) for name in names]
     rows = NewRows(specimens, {"image": (np.ones(len(names), bool), vectors)}, [None] * len(names), places)
-    with IndexWriter.create(tmp_path / "index", About("places"), build_lexicon=lexicon) as writer:
+    with IndexWriter.create(tmp_path / "index", About("places")) as writer:
         writer.append([rows], encode)
     app = create_app(StoredIndex(IndexFolder.open(tmp_path / "index")))
     client = TestClient(app, base_url="http://localhost", raise_server_exceptions=False)
