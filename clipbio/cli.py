@@ -23,6 +23,7 @@ VERBS = {
     "export": ("write the weights of a run as one file, adapters merged", "clipbio.tasks.export:export_weights"),
     "labels": ("write the vectors of a list of taxa as a label set", "clipbio.tasks.labels:write_labels"),
     "predict": ("say what is on pictures: taxa, own labels or bins", "clipbio.tasks.predict:predict"),
+    "index": ("make specimens and their descriptions a search index, or change one", "clipbio.tasks.index:index"),
     "serve": ("serve the search page of an index, and its HTTP interface", "clipbio.tasks.serve:serve"),
     "prepare": ("turn a specimen table into shards with a manifest", "clipbio.tasks.prepare:prepare_shards"),
     "convert": ("write shards in another project's layout", "clipbio.tasks.convert:convert_shards"),

@@ -7,11 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from clipbio.distributed import World, barrier, join_world, leave_world, on_main
 from clipbio.errors import ClipbioError, nearest
-from clipbio.evaluation.embed import Collector, Encode, Gathered
+from clipbio.evaluation.embed import Encode, Gathered
 from clipbio.evaluation.embedding_files import FORMATS, About, clear, vector_writer
 from clipbio.evaluation.store import EmbeddingStore
 from clipbio.models import MultiTower
@@ -98,18 +96,12 @@ def _encoder(model: MultiTower, name: str, normalise: bool) -> Encode:
 
 def _write(wanted: Wanted, store: EmbeddingStore, out: Path, format: str, about: About) -> None:
     """Write the vectors of a store in the order of their rows, some thousands at a time."""
-    parts, skipped = store.read_rows(wanted.rows)
-    collector = Collector(wanted.name, wanted.rows, wanted.max_skipped_share)
-    collector.check(np.concatenate([np.empty(0, np.int64), *(part.rows_B for part in parts)]), skipped)
-    if not parts and skipped:
-        first = skipped[0][1]
-        raise ClipbioError(f"{wanted.name}: none of {len(wanted.rows)} could be read; {first.id}: {first.reason}")
+    skipped = wanted.skipped(store)
     with vector_writer(out, wanted.name, widths=about.dims, format=format) as writer:
-        for found in store.chunks(wanted.rows, _ROWS_AT_ONCE):
-            collector.check_finite(found.vectors)
+        for found in wanted.chunks(store, _ROWS_AT_ONCE):
             writer.add([wanted.id_of(int(row)) for row in found.rows_N], _arrays(found))
-    about.add(wanted.name, writer, identity=wanted.identity, skipped={item.id: item.reason for _, item in skipped})
-    named = "".join(f"; {item.id}: {item.reason}" for _, item in skipped[:3])
+    about.add(wanted.name, writer, identity=wanted.identity, skipped={item.id: item.reason for item in skipped})
+    named = "".join(f"; {item.id}: {item.reason}" for item in skipped[:3])
     lost = f", {len(skipped)} could not be read{named}" if skipped else ""
     log.info("%s: %d vectors in %s%s", wanted.name, writer.rows, writer.path, lost)
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
-from clipbio.data.batch import EvaluationBatch
+from clipbio.data.batch import EvaluationBatch, Skipped
 from clipbio.data.datamodule import SpecimenData
 from clipbio.data.splits import IntArray, SplitRows
 from clipbio.data.stream import loader
 from clipbio.data.transforms import ImageTransform
 from clipbio.distributed import World
 from clipbio.errors import ClipbioError, nearest
-from clipbio.evaluation.embed import Encode
+from clipbio.evaluation.embed import Collector, Encode, Gathered
 from clipbio.evaluation.store import EmbeddingStore
 from clipbio.files import file_state
 from clipbio.models import ImageTrunk, MultiTower
@@ -51,6 +51,29 @@ class Wanted:
     fill: Callable[[EmbeddingStore], None]
     max_skipped_share: float = 1.0
     split: SplitRows | None = None
+
+    def skipped(self, store: EmbeddingStore) -> list[Skipped]:
+        """Return of what something could not be read.
+
+        Raises:
+            ClipbioError: Rows are missing in the store, or too many or all could not be read.
+        """
+        parts, skipped = store.read_rows(self.rows)
+        self._collector.check(np.concatenate([np.empty(0, np.int64), *(part.rows_B for part in parts)]), skipped)
+        if not parts and skipped:
+            first = skipped[0][1]
+            raise ClipbioError(f"{self.name}: none of {len(self.rows)} could be read; {first.id}: {first.reason}")
+        return [item for _, item in skipped]
+
+    def chunks(self, store: EmbeddingStore, size: int) -> Iterator[Gathered]:
+        """Yield the vectors in the order of their rows, some at a time; `ClipbioError` if they are not finite."""
+        for found in store.chunks(self.rows, size):
+            self._collector.check_finite(found.vectors)
+            yield found
+
+    @property
+    def _collector(self) -> Collector:
+        return Collector(self.name, self.rows, self.max_skipped_share)
 
 
 @dataclass(frozen=True)
