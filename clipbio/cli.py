@@ -25,6 +25,7 @@ VERBS = {
     "predict": ("say what is on pictures: taxa, own labels or bins", "clipbio.tasks.predict:predict"),
     "index": ("make specimens and their descriptions a search index, or change one", "clipbio.tasks.index:index"),
     "serve": ("serve the search page of an index, and its HTTP interface", "clipbio.tasks.serve:serve"),
+    "search": ("find specimens, species and descriptions by words, pictures, barcodes", "clipbio.tasks.search:search"),
     "prepare": ("turn a specimen table into shards with a manifest", "clipbio.tasks.prepare:prepare_shards"),
     "convert": ("write shards in another project's layout", "clipbio.tasks.convert:convert_shards"),
     "split": ("write which specimen stands in which split as a table", "clipbio.tasks.split:split_source"),

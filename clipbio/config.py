@@ -20,6 +20,8 @@ __all__ = ["check_overrides", "check_signatures", "compose", "config_dir", "conf
 _ALLOWED_TARGETS = ("clipbio.", "pytorch_lightning.", "torch.", "torchvision.", "timm.")
 # Parts to which anything may be added: they are dictionaries, or checked against Lightning's own signature.
 _OPEN = ("trainer.", "callbacks.", "logger.", "benchmark.", "model.", "data.streams.", "text.", "sources.")
+# Conditions of a search: the index says which columns it has.
+_FILTERS = "where."
 _HYDRA_KEYS = ("_target_", "_partial_", "_recursive_", "_convert_", "_args_")
 
 
@@ -136,7 +138,7 @@ def _check_key(config: DictConfig, key: str, name: str) -> None:
 
 def _is_judged_later(config: DictConfig, key: str) -> bool:
     """Tell whether an added key lies in a part whose constructor, or an own check, will judge it."""
-    if key.startswith(_OPEN):
+    if key.startswith(_OPEN) or (key.startswith(_FILTERS) and _FILTERS.rstrip(".") in list(config)):
         return True
     node: Any = config
     for part in key.split("."):

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from clipbio.errors import ClipbioError
+from clipbio.tasks.quoting import quoted
+from clipbio.tasks.search_arguments import search_overrides
 
 __all__ = ["with_keys"]
 
@@ -17,9 +19,13 @@ _SINGLE_KEYS = {"index": "out", "serve": "index"}
 def with_keys(verb: str, arguments: Sequence[str]) -> list[str]:
     """Return arguments as overrides of Hydra: those without a key, and existing folders, become one quoted list.
 
+    For `search` the first of them is the index, and the others are the words of the query.
+
     Raises:
         ClipbioError: There are several where a verb takes one.
     """
+    if verb == "search":
+        return search_overrides(arguments, _settings(verb))
     key = _KEYS.get(verb) or _SINGLE_KEYS.get(verb)
     plain = [one for one in arguments if key and _is_plain(one)]
     if not plain:
@@ -28,14 +34,14 @@ def with_keys(verb: str, arguments: Sequence[str]) -> list[str]:
     if verb in _SINGLE_KEYS:
         if len(plain) > 1:
             raise ClipbioError(f"{verb} takes one {key}, here are {len(plain)}: {', '.join(plain)}")
-        return [*others, f"{key}={_quoted(plain[0])}"]
-    return [*others, f"{key}=[{','.join(map(_quoted, plain))}]"]
+        return [*others, f"{key}={quoted(plain[0])}"]
+    return [*others, f"{key}=[{','.join(map(quoted, plain))}]"]
 
 
 def _whole(override: str) -> str:
     """Return an override whose value holds a second equals sign, as the folder of a sweep does, with it in quotes."""
     key, _, value = override.partition("=")
-    return f"{key}={_quoted(value)}" if "=" in value and value[0] not in "'\"[{" else override
+    return f"{key}={quoted(value)}" if "=" in value and value[0] not in "'\"[{" else override
 
 
 def _is_plain(argument: str) -> bool:
@@ -45,6 +51,11 @@ def _is_plain(argument: str) -> bool:
     return "=" not in argument or Path(argument).expanduser().is_dir()
 
 
-def _quoted(path: str) -> str:
-    escaped = path.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
+def _settings(verb: str) -> set[str]:
+    """Return the settings of a verb and its config groups."""
+    import yaml
+
+    from clipbio.config import config_dir, config_groups
+
+    settings = yaml.safe_load((config_dir() / f"{verb}.yaml").read_text(encoding="utf-8"))
+    return {*settings, *config_groups(), "hydra"}

@@ -5,6 +5,7 @@ import io
 import json
 
 import numpy as np
+import pytest
 
 from clipbio.search.export import csv_text, plain, records
 from clipbio.search.results import DescriptionHit, Passage, Results, SpeciesHit, SpecimenHit
@@ -58,6 +59,13 @@ def test_no_cell_is_a_formula_and_numbers_stay_numbers() -> None:
     first, second = csv.DictReader(io.StringIO(csv_text(records(results(SHEET, other)))))
     assert (first["note"], first["latitude"], first["height"], first["collector"]) == ("'=1+1", "-12.5", "", "")
     assert (second["id"], second["collector"], second["year"]) == ("'@s8", "Mayer, 'A'\nB", "")
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+x", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "-inf"])
+def test_no_text_and_no_name_of_a_column_runs_as_a_formula(cell: str) -> None:
+    hit = SpecimenHit(1, 0.5, 7, cell, ROSE, "Rosa canina", values={cell: "x"})
+    (row,) = csv.DictReader(io.StringIO(csv_text(records(results(hit))), newline=""))
+    assert (row["id"], row[f"'{cell}"]) == (f"'{cell}", "x")
 
 
 def test_nothing_found_is_an_empty_table() -> None:
