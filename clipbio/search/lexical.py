@@ -125,7 +125,18 @@ class _Numbered:
 
     def read(self, texts: Iterable[str], numbers: dict[str, int]) -> None:
         for text in texts:
-            tokens = self.analyser.sequence(text)
-            self.bags.append([numbers.setdefault(form, len(numbers)) for form in self.analyser.bag(text)])
-            self.sequences.append([numbers.setdefault(token.form, len(numbers)) for token in tokens])
-            self.breaks.append([token.is_after_break for token in tokens])
+            bag: list[int] = []
+            sequence: list[int] = []
+            breaks: list[bool] = []
+            for tokens, whole in self.analyser.words(text):
+                for token in tokens:
+                    number = numbers.setdefault(token.form, len(numbers))
+                    sequence.append(number)
+                    breaks.append(token.is_after_break)
+                    if not token.is_stop_word:
+                        bag.append(number)
+                if whole:
+                    bag.append(numbers.setdefault(whole, len(numbers)))
+            self.bags.append(bag)
+            self.sequences.append(sequence)
+            self.breaks.append(breaks)

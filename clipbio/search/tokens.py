@@ -17,11 +17,10 @@ _LETTER = r"[^\W\d_][\u0300-\u036f]*"
 _PART = re.compile(rf"\d+(?:[.,]\d+)*|(?:{_LETTER})+")
 _WORD = re.compile(rf"(?:{_PART.pattern})(?:[-‐‑'’]?(?:{_PART.pattern}))*")
 _HYPHEN = re.compile("[-‐‑]")
-# What ends a run of words that belong together.
-_BREAK = re.compile(r"[.,;:!?…()\[\]\n•|—。，；]")
-
+# A mark ends a run of words that belong together.
+_SCAN = re.compile(rf"(?P<mark>[.,;:!?…()\[\]\n•|—。，；])|{_WORD.pattern}")
 # A server meets ever new words in queries.
-_MOST_FORMS = 1_000_000
+_MOST_WORDS = 1_000_000
 
 
 class Token(NamedTuple):
@@ -34,31 +33,34 @@ class Token(NamedTuple):
     is_stop_word: bool
 
 
+class _Word(NamedTuple):
+    """A word as it is written: form, place and whether it is a stop word of each part; the form of the whole."""
+
+    parts: tuple[tuple[str, int, int, bool], ...]
+    whole: str
+
+
 class Analyser:
     """Takes texts of one language apart; may be used by several threads at once."""
 
     def __init__(self, of: Language) -> None:
         self.language = of
         self._lock = threading.Lock()
-        self._forms: dict[str, str] = {}
+        self._known: dict[str, _Word] = {}
 
     def words(self, text: str) -> Iterator[tuple[list[Token], str]]:
         """Yield the tokens of each word, and the form of the whole word if it has hyphens."""
-        end = 0
-        for word in _WORD.finditer(text):
-            is_after_break = _BREAK.search(text, end, word.start()) is not None
-            tokens, parts = [], []
-            for part in _PART.finditer(text, word.start(), word.end()):
-                folded = fold(part.group())
-                parts.append(folded)
-                if folded and not (len(folded) == 1 and "a" <= folded <= "z"):
-                    place = (part.start(), part.end())
-                    tokens.append(Token(self._form(folded), *place, is_after_break, folded in self._stop_words))
-                    is_after_break = False
-            # A dropped letter must not take the comma before it along.
-            end = word.end() if tokens else end
-            is_whole = len(tokens) > 0 and _HYPHEN.search(word.group()) and not all(p[:1].isdigit() for p in parts)
-            yield tokens, self._form("".join(parts)) if is_whole else ""
+        is_after_break = False
+        for found in _SCAN.finditer(text):
+            if found.lastgroup:
+                is_after_break = True
+                continue
+            word, begin = self._word(found.group()), found.start()
+            tokens = []
+            for form, start, end, is_stop_word in word.parts:
+                tokens.append(Token(form, begin + start, begin + end, is_after_break, is_stop_word))
+                is_after_break = False
+            yield tokens, word.whole
 
     def sequence(self, text: str) -> list[Token]:
         """Return the words of a text in order; those with a hyphen as their parts, single letters not at all."""
@@ -86,13 +88,27 @@ class Analyser:
         """The forms of what ends a negation."""
         return frozenset(self._form(word) for word in self.language.joiners)
 
+    def _word(self, text: str) -> _Word:
+        word = self._known.get(text)
+        if word is None:
+            if len(self._known) > _MOST_WORDS:
+                self._known = {}
+            word = self._known[text] = self._taken_apart(text)
+        return word
+
+    def _taken_apart(self, text: str) -> _Word:
+        found = [(fold(part.group()), part.start(), part.end()) for part in _PART.finditer(text)]
+        parts = [
+            (self._form(folded), start, end, folded in self._stop_words)
+            for folded, start, end in found
+            if folded and not (len(folded) == 1 and "a" <= folded <= "z")
+        ]
+        is_number = all(folded[:1].isdigit() for folded, *_ in found)
+        is_whole = parts and not is_number and _HYPHEN.search(text)
+        return _Word(tuple(parts), self._form("".join(folded for folded, *_ in found)) if is_whole else "")
+
     def _form(self, folded: str) -> str:
-        form = self._forms.get(folded)
-        if form is None:
-            if len(self._forms) > _MOST_FORMS:
-                self._forms = {}
-            form = self._forms[folded] = self._stem(self.language.same.get(folded, folded))
-        return form
+        return self._stem(self.language.same.get(folded, folded))
 
     def _stem(self, word: str) -> str:
         if self._stemmer is None:
