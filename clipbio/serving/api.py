@@ -21,6 +21,7 @@ from clipbio.serving.uploads import posted, posted_question
 __all__ = ["asked", "router"]
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": Error, "description": "One sentence tells what is wrong."},
     400: {"model": Error, "description": "A parameter is missing, unknown or no valid value."},
     503: {"model": Error, "description": "Too many searches wait; try again in a moment."},
 }

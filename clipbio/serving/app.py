@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from fastapi import FastAPI
 
+from clipbio import __version__
 from clipbio.search.index import Index
 from clipbio.serving import api, docs, exporting, pictures
 from clipbio.serving.bodies import BodyLimit
@@ -36,9 +37,7 @@ def create_app(
         names: Host names that it answers to; None is any.
     """
     limits = limits or Limits()
-    app = FastAPI(
-        title="clipbio", description=_ABOUT, docs_url=None, redoc_url=None, swagger_ui_oauth2_redirect_url=None
-    )
+    app = FastAPI(title="clipbio", version=__version__, description=_ABOUT, docs_url=None, redoc_url=None)
     # The bundled Swagger UI reads this version, not the 3.1 that FastAPI says.
     app.openapi_version = "3.0.3"
     app.state.service = Service(index, limits)

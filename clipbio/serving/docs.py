@@ -14,7 +14,8 @@ router = APIRouter(include_in_schema=False)
 
 _HTML = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>clipbio: HTTP interface</title><link rel="stylesheet" href="/docs/swagger-ui.css"></head>
+<title>clipbio: HTTP interface</title><link rel="icon" href="data:,">
+<link rel="stylesheet" href="/docs/swagger-ui.css"></head>
 <body><div id="swagger-ui"></div>
 <script src="/docs/swagger-ui-bundle.js"></script><script src="/docs/start.js"></script></body></html>
 """

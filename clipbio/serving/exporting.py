@@ -29,7 +29,7 @@ _PARAMETERS = [
 ]
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/csv": {}, "application/json": {}}, "description": "The file."},
-    400: {"model": Error, "description": "A parameter is missing, unknown or no valid value."},
+    "4XX": {"model": Error, "description": "A parameter is missing, unknown or no valid value."},
 }
 
 router = APIRouter()

@@ -14,10 +14,22 @@ _TEXT: dict[str, Any] = {"type": "string"}
 _WEIGHT: dict[str, Any] = {"type": "number", "minimum": 0.001, "maximum": 1000, "default": 1}
 
 
-def parameter(name: str, schema: dict[str, Any], description: str, example: Any = None) -> dict[str, Any]:
-    """Return a parameter of a URL as OpenAPI describes it."""
+def parameter(
+    name: str, schema: dict[str, Any], description: str, *, example: Any = None, nothing: Any = ""
+) -> dict[str, Any]:
+    """Return a parameter of a URL as OpenAPI describes it.
+
+    Args:
+        name: Of the parameter.
+        schema: Of its values.
+        description: What it means.
+        example: A value; a page that fills its form with examples begins with `nothing`, so that it asks one thing.
+        nothing: The value that stands for none.
+    """
     found = {"name": name, "in": "query", "required": False, "schema": schema, "description": description}
-    return found if example is None else {**found, "example": example}
+    if example is None:
+        return found
+    return {**found, "examples": {"nothing": {"value": nothing}, "an example": {"value": example}}}
 
 
 def _choice(values: tuple[str, ...], default: str | None = None) -> dict[str, Any]:
@@ -25,17 +37,15 @@ def _choice(values: tuple[str, ...], default: str | None = None) -> dict[str, An
 
 
 _QUESTION = [
-    parameter(
-        "q",
-        _TEXT,
-        'Words. `-word`, `-"two words"` and `not ...` leave out; "quoted words" must be there.',
-        "leaves opposite, serrate margin, -hairy",
-    ),
-    parameter("dna", _TEXT, "A barcode: its letters.", "AACTTTATATTTTATTTTTGGAATTTGATCAGGAATAGTTGGAACTTC"),
-    parameter("specimen", _TEXT, "The id of a specimen of the index: what is like it.", "specimen-17"),
-    parameter("vector", _TEXT, "A picture or barcode as `POST /api/vector` returns it."),
+    {
+        **parameter("q", _TEXT, 'Words. `-word`, `-"two words"`, `not ...` leave out; "quoted words" must be there.'),
+        "example": "leaves opposite, serrate margin, -hairy",
+    },
+    parameter("dna", _TEXT, "A barcode: its letters.", example="AACTTTATATTTTATTTTTGGAATTTGATCAGGAATAGTTGGAACTTC"),
+    parameter("specimen", _TEXT, "The id of a specimen of the index: what is like it.", example="specimen-17"),
+    parameter("vector", _TEXT, "A picture or barcode as `POST /api/vector` returns it.", example="_zk9PQCr..."),
     *(
-        parameter(f"weight_{kind}", _WEIGHT, f"The share of `{name}` where several are given.", None)
+        parameter(f"weight_{kind}", _WEIGHT, f"The share of `{name}` where several are given, such as 0.5.")
         for kind, name in (("text", "q"), ("dna", "dna"), ("specimen", "specimen"), ("vector", "vector"))
     ),
 ]
@@ -48,7 +58,8 @@ FILTERS = [
             "`f.COLUMN=VALUE`: only rows whose column has the value, in any letter case. Columns are the seven ranks "
             "(`species` is the binomial), `name`, `id`, `label`, `licence`, `source`, `split` and metadata. "
             "Repeated for one column: any of the values. Numbers may be a range: `1900..1950`, `..1950`, `1900..`.",
-            {"f.family": "Rosaceae"},
+            example={"f.family": "Rosaceae"},
+            nothing={},
         ),
         "style": "form",
         "explode": True,

@@ -13,6 +13,7 @@ from PIL import Image
 from clipbio.data.images import BadImageError, decode, eight_bits, encode, inspect
 from clipbio.search.index import Index
 from clipbio.serving.errors import RefusalError
+from clipbio.serving.schemas import Error
 from clipbio.serving.service import Service, service_of
 
 __all__ = ["router", "shown"]
@@ -29,7 +30,8 @@ _HEADERS = {"cache-control": "private, max-age=600"}
 _BAD_ROW = 2**31
 _ORIENTATION = 0x0112
 _IMAGES: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"image/jpeg": {}, "image/png": {}, "image/webp": {}}, "description": "The picture."}
+    "4XX": {"model": Error, "description": "There is no picture."},
+    200: {"content": {"image/jpeg": {}, "image/png": {}, "image/webp": {}}, "description": "The picture."},
 }
 
 

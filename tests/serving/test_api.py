@@ -129,8 +129,12 @@ def test_the_description_of_the_interface_is_whole(client: TestClient) -> None:
     for path, methods in schema["paths"].items():
         for method in methods.values():
             assert method["description"], path
+            # What FastAPI would say of errors; here they are one sentence.
+            assert "422" not in method["responses"]
             for one in method.get("parameters", []):
                 assert one["in"] == "path" or one["description"], (path, one["name"])
+                explained = one.get("example") or one.get("examples") or one["schema"].keys() & {"default", "enum"}
+                assert one["in"] == "path" or explained, (path, one["name"])
     names = {one["name"] for one in schema["paths"]["/api/search"]["get"]["parameters"]}
     assert {"q", "dna", "specimen", "vector", "filters", "engine", "show", "key", "page", "size"} <= names
     assert (
