@@ -6,6 +6,7 @@ import time
 
 import anyio
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clipbio.serving.errors import error_answer
@@ -34,9 +35,8 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        length = headers.get("content-length")
-        body = _Body(self.limits, receive, send, asks_first="expect" in headers)
+        length = Headers(scope=scope).get("content-length")
+        body = _Body(self.limits, scope, receive, send)
         if length is not None and (not length.isdigit() or int(length[:18]) > self.limits.body_bytes):
             await body.refuse_size()
             return
@@ -51,9 +51,9 @@ class BodyLimit:
 class _Body:
     """One body: what came of it, and whether it was refused."""
 
-    def __init__(self, limits: Limits, receive: Receive, send: Send, *, asks_first: bool) -> None:
+    def __init__(self, limits: Limits, scope: Scope, receive: Receive, send: Send) -> None:
         self.refused = False
-        self._asks_first = asks_first
+        self._scope = scope
         self._limits = limits
         self._receive = receive
         self._send = send
@@ -96,10 +96,12 @@ class _Body:
         self.refused = True
         if self._started:
             return
-        answer = error_answer(status, message, {"connection": "close"})
+        answer = error_answer(Request(self._scope), status, message)
+        answer.headers["connection"] = "close"
         await self._send({"type": "http.response.start", "status": status, "headers": answer.raw_headers})
         await self._send({"type": "http.response.body", "body": answer.body, "more_body": True})
-        if status == 413 and not self._asks_first:
+        # Who asks whether to send, with `Expect: 100-continue`, has sent nothing.
+        if status == 413 and "expect" not in Headers(scope=self._scope):
             await self._drop()
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 

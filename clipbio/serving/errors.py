@@ -29,9 +29,13 @@ class RefusalError(ClipbioError):
         self.status = status
 
 
-def error_answer(status: int, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    """Return an error as JSON: `{"error": "one sentence"}`."""
-    return JSONResponse({"error": " ".join(message.split())}, status, headers)
+def error_answer(request: Request, status: int, message: str) -> Response:
+    """Return an error as `{"error": "one sentence"}` or, to a browser outside of paths for programs, as a page."""
+    page: ErrorPage | None = getattr(request.app.state, "error_page", None)
+    wanted = "text/html" in request.headers.get("accept", "")
+    if page is not None and wanted and not request.url.path.startswith(_MACHINES):
+        return page(request, status, message)
+    return JSONResponse({"error": " ".join(message.split())}, status)
 
 
 def add_error_answers(app: FastAPI) -> None:
@@ -43,13 +47,13 @@ def add_error_answers(app: FastAPI) -> None:
 
 
 def _clipbio_error(request: Request, error: Exception) -> Response:
-    return _answer(request, error.status if isinstance(error, RefusalError) else 400, str(error))
+    return error_answer(request, error.status if isinstance(error, RefusalError) else 400, str(error))
 
 
 def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     message = f"there is nothing at {request.url.path[:100]}" if error.status_code == 404 else str(error.detail)
-    answer = _answer(request, error.status_code, message)
+    answer = error_answer(request, error.status_code, message)
     answer.headers.update(error.headers or {})
     return answer
 
@@ -58,20 +62,12 @@ def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first: dict[str, Any] = dict(error.errors()[0])
     name = ".".join(str(part) for part in first["loc"][1:])
-    return _answer(request, 400, f"{name or 'the request'}: {first['msg']}")
+    return error_answer(request, 400, f"{name or 'the request'}: {first['msg']}")
 
 
 def _bug(request: Request, error: Exception) -> Response:
     """Tell a client that the fault is ours; the server raises the error again, so that its log has the traceback."""
-    answer = _answer(request, 500, "the server failed at this request; its log tells why")
+    answer = error_answer(request, 500, "the server failed at this request; its log tells why")
     # Starlette answers this outside of all middleware.
     answer.headers.update(SAFE_HEADERS)
     return answer
-
-
-def _answer(request: Request, status: int, message: str) -> Response:
-    page: ErrorPage | None = getattr(request.app.state, "error_page", None)
-    wanted = "text/html" in request.headers.get("accept", "")
-    if page is not None and wanted and not request.url.path.startswith(_MACHINES):
-        return page(request, status, message)
-    return error_answer(status, message)

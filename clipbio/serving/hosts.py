@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from clipbio.serving.errors import error_answer
@@ -28,7 +29,7 @@ class AllowedNames:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or refuse it."""
         if scope["type"] == "http" and _host(scope) not in self.names:
-            refusal = error_answer(421, "this server does not answer to that host name")
+            refusal = error_answer(Request(scope), 421, "this server does not answer to that host name")
             await refusal(scope, receive, send)
             return
         await self.app(scope, receive, send)

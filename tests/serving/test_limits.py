@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from fake_index import FakeIndex, picture_bytes
+from fastapi.responses import HTMLResponse
 from servers import running, stream
 
 from clipbio.search.results import Results
@@ -118,6 +119,14 @@ def test_an_upload_somewhat_too_large_gets_its_answer(port: int) -> None:
         answer = client.post("/api/search", files={"image": bytes(30 * MB)})
         assert (answer.status_code, "20 MB" in answer.json()["error"]) == (413, True)
         assert client.get("/health").status_code == 200
+
+
+def test_people_are_told_by_a_page() -> None:
+    app = create_app(FakeIndex())
+    app.state.error_page = lambda _, status, message: HTMLResponse(f"<p>{message}</p>", status)
+    with running(app) as port:
+        sent = stream(port, [FORM, f"Content-Length: {GB}", "Accept: text/html"], gigabyte(PART), path="/")
+    assert (sent.status, sent.body) == (413, "<p>the body is larger than 20 MB, which is the limit</p>")
 
 
 @pytest.mark.parametrize("length", ["-1", "1e3", "9" * 400, "1, 2"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -22,7 +24,7 @@ from clipbio.cli import main
 from clipbio.config import compose, plain
 from clipbio.errors import ClipbioError
 from clipbio.serving.limits import Limits
-from clipbio.tasks import query_encoder
+from clipbio.tasks import index_model, query_encoder
 from clipbio.tasks.positional import with_keys
 from clipbio.tasks.serve import serve
 
@@ -110,9 +112,16 @@ def test_the_index_is_what_has_no_key() -> None:
         with_keys("serve", ["a", "b"])
 
 
-@pytest.mark.parametrize("what", ["absent", "damaged", "another model"])
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        ("absent", "is no index"),
+        ("damaged", "make the index again"),
+        ("another model", "was made with ours (image aaaaaaaaaaaa), theirs is another model (image bbbbbbbbbbbb)"),
+    ],
+)
 def test_an_index_that_cannot_be_served_is_one_line(
-    what: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    what: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "index"
     if what != "absent":
@@ -120,21 +129,21 @@ def test_an_index_that_cannot_be_served_is_one_line(
     if what == "damaged":
         vectors = next(folder.rglob("image.safetensors"))
         vectors.write_bytes(vectors.read_bytes()[:-1] + b"x")
-    told = {"absent": "is no index", "damaged": "make the index again", "another model": "another model"}[what]
-    more = ["model=tiny"] if what == "another model" else []
     if what == "another model":
         name_model(folder)
-    assert main(["serve", str(folder), "port=0", *more]) == 2
-    *_, error = told_lines = capfd.readouterr().err.splitlines()
+        monkeypatch.setattr(index_model, "load_model", lambda _: OTHER)
+    assert main(["serve", str(folder), "port=0", "model=tiny"]) == 2
+    (error,) = capfd.readouterr().err.splitlines()
     assert error.startswith("clipbio: ")
     assert told in error
-    assert len(told_lines) == 1 + len(more)  # a model without weights says so
+
+
+TOWER = SimpleNamespace(vector_fingerprint=lambda: "b" * 64)
+OTHER = SimpleNamespace(name="theirs", model=SimpleNamespace(modalities=("image",), tower=lambda _: TOWER))
 
 
 def name_model(folder: Path) -> None:
-    """Write into a manifest that a model made the index."""
-    import json
-
+    """Write into a manifest which model made the index."""
     path = folder / "manifest.json"
     manifest = json.loads(path.read_text())
     manifest["model"] = {"name": "ours", "source": {}, "weights": {"image": "a" * 64}, "transform": {}}
