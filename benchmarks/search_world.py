@@ -118,7 +118,7 @@ def _model_facts(model: str) -> dict[str, Any]:
     from clipbio.tasks.index_model import model_facts
     from clipbio.tasks.loading import load_model
 
-    config = plain(compose("embed", ["out=none", f"model={model}"]))
+    config = plain(compose("index", ["out=none", f"model={model}"]))
     return model_facts(config, load_model(config), decoder="fast", sheet_mask=False)
 
 
