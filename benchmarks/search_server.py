@@ -90,7 +90,7 @@ def _started(world: World) -> dict[str, Any]:
         _wait(process, port, begin)
         seconds = time.perf_counter() - begin
         text = [_timed(port, "/api/search", q=TEXT) for _ in range(5)]
-        similar = [_timed(port, "/api/similar", id="s17") for _ in range(5)]
+        similar = [_timed(port, "/api/similar", specimen="s17") for _ in range(5)]
         status = Path(f"/proc/{process.pid}/status").read_text()
     kib = {key: int(status.split(f"{key}:")[1].split()[0]) for key in ("VmHWM", "RssAnon")}
     return {

@@ -73,12 +73,13 @@ def build(world: World) -> None:
         return
     begin = time.perf_counter()
     about = About("a million specimens", _model_facts(world.model))
-    with IndexWriter.create(world.index.with_suffix(".part"), about, overwrite=True) as writer:
+    part = world.index.with_name(f"{world.index.name}.part")
+    with IndexWriter.create(part, about, overwrite=True) as writer:
         writer.append(batches(world, 0, world.rows), encode)
         written = time.perf_counter()
         folder = IndexFolder(writer.path, writer.manifest)
         writer.add_ann(functools.partial(write_ann, folder, "ivf"))
-    world.index.with_suffix(".part").rename(world.index)
+    part.rename(world.index)
     seconds = f"{written - begin:.0f} s, its approximate search in {time.perf_counter() - written:.0f} s"
     print(f"the index was written in {seconds}", file=sys.stderr)
 

@@ -27,5 +27,6 @@ def about(service: Service) -> dict[str, Any]:
         "model": str(manifest.model.get("name", "")),
         "weights": {name: str(value) for name, value in manifest.model.get("weights", {}).items()},
         "ann": plain(manifest.ann.facts) if manifest.ann else None,
+        "exact": service.exact or manifest.ann is None,
         "limits": asdict(service.limits),
     }

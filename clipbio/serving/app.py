@@ -27,7 +27,11 @@ _ABOUT = (
 
 
 def create_app(
-    index: Index, limits: Limits | None = None, *, names: Collection[str] | None = LOOPBACK_NAMES
+    index: Index,
+    limits: Limits | None = None,
+    *,
+    names: Collection[str] | None = LOOPBACK_NAMES,
+    exact: bool = True,
 ) -> FastAPI:
     """Return the app of an index.
 
@@ -35,12 +39,13 @@ def create_app(
         index: What is searched.
         limits: What is allowed.
         names: Host names that it answers to; None is any.
+        exact: Whether every vector is compared; False takes an approximate search where the index has one.
     """
     limits = limits or Limits()
     app = FastAPI(title="clipbio", version=__version__, description=_ABOUT, docs_url=None, redoc_url=None)
     # The bundled Swagger UI reads this version, not the 3.1 that FastAPI says.
     app.openapi_version = "3.0.3"
-    app.state.service = Service(index, limits)
+    app.state.service = Service(index, limits, exact=exact)
     add_error_answers(app)
     # What is added last sees a request first.
     app.add_middleware(BodyLimit, limits=limits)

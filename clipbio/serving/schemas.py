@@ -154,6 +154,7 @@ class About(BaseModel):
     sentences: int
     model: str
     weights: dict[str, str] = Field(description="A hash of the weights of each tower.")
-    ann: dict[str, Any] | None
+    ann: dict[str, Any] | None = Field(description="The approximate search of the index, with its measured recall.")
+    exact: bool = Field(description="Whether every vector is compared.")
     versions: dict[str, str]
     limits: dict[str, float]

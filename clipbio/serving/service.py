@@ -31,11 +31,11 @@ class Service:
     Args:
         index: What is searched; safe to be used by several threads.
         limits: What is allowed.
+        exact: Whether every vector is compared; False takes an approximate search where the index has one.
     """
 
-    def __init__(self, index: Index, limits: Limits) -> None:
-        self.index = index
-        self.limits = limits
+    def __init__(self, index: Index, limits: Limits, *, exact: bool = True) -> None:
+        self.index, self.limits, self.exact = index, limits, exact
         self._turns = Turns(limits)
         # Pictures have turns of their own: a gallery must not wait for searches, nor they for it.
         self._picture_turns = Turns(limits)
@@ -60,7 +60,7 @@ class Service:
             ClipbioError: Nothing is asked, or a filter, id or vector is not valid.
         """
         query = question.query(self.dim)
-        return await self.run(partial(self.index.search, query, **question.options()))
+        return await self.run(partial(self.index.search, query, exact=self.exact, **question.options()))
 
     async def facets(self, question: Question) -> list[Facet]:
         """Return the values that filters may have, with counts under the filters of a question."""

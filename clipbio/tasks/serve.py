@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from clipbio.config import instantiate
 from clipbio.data.roots import local_folder
 from clipbio.errors import ClipbioError
-from clipbio.tasks.asked import whole_number
+from clipbio.tasks.asked import flag, whole_number
 
 if TYPE_CHECKING:
     import uvicorn
@@ -65,7 +65,8 @@ def _app(folder: Path, config: Config, limits: Limits, names: Sequence[str] | No
     from clipbio.serving.app import create_app
     from clipbio.tasks.query_encoder import open_index
 
-    return create_app(open_index(folder, config), limits, names=names)
+    exact = flag(config["exact"], "exact")
+    return create_app(open_index(folder, config), limits, names=names, exact=exact)
 
 
 def _server(app: FastAPI, limits: Limits) -> uvicorn.Server:

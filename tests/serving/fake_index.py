@@ -105,6 +105,7 @@ class FakeIndex:
         key: Any = None,
         exact: bool = True,
     ) -> Results:
+        self.exact = exact
         query = Query.text(query) if isinstance(query, str) else query
         hits = self._passing(where)
         for part in query.parts:

@@ -9,6 +9,7 @@ from fake_index import FakeIndex, picture_bytes
 from fastapi.testclient import TestClient
 
 from clipbio.serving import schemas
+from clipbio.serving.app import create_app
 
 
 def test_a_search_answers_hits_with_their_reasons(client: TestClient) -> None:
@@ -106,6 +107,15 @@ def test_the_facts_hold_no_folder_of_this_machine(client: TestClient) -> None:
     facts = schemas.About.model_validate(answer.json())
     assert (facts.model, facts.weights["image"], facts.rows) == ("tiny", "a1b2c3", 45)
     assert "secret" not in answer.text
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_the_server_decides_whether_every_vector_is_compared(index: FakeIndex, exact: bool) -> None:
+    client = TestClient(create_app(index, exact=exact), base_url="http://127.0.0.1")
+    assert client.get("/api/similar", params={"specimen": "herb:1/a"}).status_code == 200
+    assert index.exact is exact
+    # This index has no approximate search.
+    assert client.get("/api/index").json()["exact"] is True
 
 
 def test_it_lives(client: TestClient) -> None:
