@@ -4,11 +4,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install quickstart test test-all lint types lock clean
+.PHONY: help install quickstart test test-browser test-all lint types lock clean
 
 help:
 	@echo "make quickstart   train on the virtual herbarium, print a result table and the path of a report"
 	@echo "make test         lint, types and tests"
+	@echo "make test-browser the search page in a real browser; a part of make test where Chromium is found"
 	@echo "make test-all     the same with the slow tests (minutes each)"
 	@echo "make lock         pin the newest versions that pyproject.toml allows"
 
@@ -35,7 +36,13 @@ types: install
 	$(BIN)/mypy
 
 test: lint types
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow" -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow and not browser" -n 2 --dist loadfile
+	@$(MAKE) --no-print-directory test-browser
+
+test-browser: install
+	@if command -v chromium || command -v chromium-browser || command -v google-chrome || command -v google-chrome-stable; \
+	then OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -rs -m browser tests/browser; \
+	else echo "The search page was NOT tried in a browser: no Chromium was found (apt-get install chromium)."; fi
 
 test-all: test
 	$(BIN)/python -m pytest -q -m slow
