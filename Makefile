@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 help:
 	@echo "make quickstart   train on the virtual herbarium, print a result table and the path of a report"
 	@echo "make test         lint, types and tests"
-	@echo "make test-browser the search page in a real browser; a part of make test where Chromium is found"
+	@echo "make test-browser   the search page in a real browser; a part of make test where Chromium is found"
 	@echo "make test-all     the same with the slow tests (minutes each)"
 	@echo "make lock         pin the newest versions that pyproject.toml allows"
 

@@ -151,7 +151,7 @@ def test_the_first_stop_of_the_tab_key_leads_past_the_head(open_page) -> None:
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
     page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.id") == "content"
+    assert page.evaluate("document.activeElement.id") == "found"
 
 
 @pytest.mark.parametrize(

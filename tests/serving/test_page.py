@@ -79,7 +79,7 @@ def test_filters_are_links_that_narrow(browser: TestClient, herbarium: Index) ->
     link = f"/?q=leaves&f.family={family}"
     assert link in page.replace("&amp;", "&")
     narrowed = browser.get(link).text
-    assert f'id="found">{count} specimens' in narrowed
+    assert f'tabindex="-1">{count} specimens' in narrowed
     assert f"{family} <span aria-hidden" in narrowed
 
 
