@@ -21,6 +21,7 @@ __all__ = [
     "ENGINE_WEIGHTS",
     "LEXICAL",
     "RANK_CONSTANT",
+    "VECTOR_WEIGHT",
     "Ranked",
     "best_rows",
     "competition_ranks",
@@ -38,6 +39,13 @@ RANK_CONSTANT = 10
 """What is added to a rank before it divides; 1 to 60 were tried on birds held out of the training split."""
 CANDIDATES = 10_000
 """How many of the best take part in a list."""
+VECTOR_WEIGHT = 10.0
+"""What the list of a picture or barcode weighs where words stand beside it, and specimens are ranked one by one.
+
+On birds held out of the training split (951 pictures of 16 species, 60 queries of a picture and a sentence, mAP) 10
+gave .776 fused, 1 only .621: all specimens of the best species share the first place in each list of words, so that
+less loses the picture (.695 alone).
+"""
 LEXICAL = frozenset({"description", "sentence"})
 """The lists of words, in which only what has a word of the query stands."""
 ENGINE_WEIGHTS: Mapping[Engine, Mapping[str, float]] = MappingProxyType(

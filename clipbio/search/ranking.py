@@ -18,6 +18,7 @@ from clipbio.search.asking import Asked, AskedWords
 from clipbio.search.exact import cosines_N
 from clipbio.search.folder import IndexFolder
 from clipbio.search.fusion import (
+    VECTOR_WEIGHT,
     Ranked,
     best_rows,
     competition_ranks,
@@ -109,7 +110,7 @@ class Ranker:
             takes_T = passes_T & np.isfinite(own_T)
             if not asked.words:
                 return Ranking(own_T, None, takes_T)
-            lists = [_of_vectors(asked, own_T, takes_T)]
+            lists = [_of_vectors(asked, own_T, takes_T, 1.0)]
         sentences = [self._lists.sentences(part, asked.engine) for part in asked.words]
         for part, scores in zip(asked.words, sentences, strict=True):
             found = self._lists.of_descriptions(scores)
@@ -129,7 +130,7 @@ class Ranker:
             found, cosine_N = self._group_scores(asked, part, scores, passes_N)
             lists += _weighted(rank_lists(found, passes_G, asked.engine), part.weight)
             if cosine_N is not None:
-                own_N = part.weight * cosine_N + (0 if own_N is None else own_N)
+                own_N = part.weight * cosine_N if own_N is None else own_N + part.weight * cosine_N
         score_N = fuse(lists, len(passes_G))[group_N]
         return Ranking(score_N, own_N, _matches(asked, score_N, passes_N), lists, group_N, sentences)
 
@@ -138,7 +139,7 @@ class Ranker:
         cosines = [self._cosines(asked, part.vector_D, passes_N) for part in asked.vectors]
         takes_N = passes_N & np.isfinite(cosines[0])
         vector_N = mixed_scores(cosines, [part.weight for part in asked.vectors], takes_N)
-        lists = [_of_vectors(asked, vector_N, takes_N)]
+        lists = [_of_vectors(asked, vector_N, takes_N, VECTOR_WEIGHT)]
         if not asked.words:
             return Ranking(vector_N, None, takes_N, lists)
         sentences = [self._lists.sentences(part, asked.engine) for part in asked.words]
@@ -170,8 +171,8 @@ class Ranker:
         return cosines_N(vectors, vector_D, passes_N)
 
 
-def _of_vectors(asked: Asked, score_E: Array, takes_E: Array) -> Ranked:
-    weight = sum(part.weight for part in asked.vectors)
+def _of_vectors(asked: Asked, score_E: Array, takes_E: Array, weight: float) -> Ranked:
+    weight *= sum(part.weight for part in asked.vectors)
     return Ranked(asked.key or "image", weight, competition_ranks(score_E, takes_E))
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from search_worlds import COUNT, HashEncoder, picture, specimen, write_rows, write_world
 from slow_search import SlowSearch
@@ -44,6 +44,7 @@ def numbers():
     numbers() | st.none(),
     st.sampled_from(["fused", "lexical", "vector"]),
 )
+@example(["flowers", "-hairy", "-acorns", "-lobed", "-long"], None, "vector")
 def test_words_rank_as_the_reference_does(index, slow, words, chosen, engine):
     text = " ".join(words)
     where = None if chosen is None else {"id": [f"s{number}" for number in chosen]}
@@ -101,7 +102,7 @@ def test_words_beside_a_picture_rank_specimen_by_specimen(index):
     parts = (Part("vector", picture(1), 2.0), Part("text", "alternate leaves", 0.5))
     hits = {hit.row: hit for hit in index.search(Query(parts), k=100).hits}
     words = {hit.row: hit.lists for hit in index.search("alternate leaves", k=100).hits}
-    weights = {"image": 2.0, "description": 0.5, "sentence": 0.5, "meaning": 0.5, "words": 0.25}
+    weights = {"image": 20.0, "description": 0.5, "sentence": 0.5, "meaning": 0.5, "words": 0.25}
     assert len(hits) == index.folder.manifest.alive
     for row, hit in hits.items():
         assert hit.score == pytest.approx(sum(weights[name] / (10 + place) for name, place in hit.lists.items()))
