@@ -42,7 +42,7 @@ def compacted(old: IndexFolder, part: Path, texts: Path) -> dict[str, Any]:
             rows_n = start + np.flatnonzero(old.alive_N[start : start + _AT_ONCE])
             writer.add_table(_rows(old, rows_n, new_G, writer))
         _copy_vectors(old, writer)
-    facts = book.write(texts, None, old.manifest.language, old.texts)
+    facts = book.write(texts, None, old.manifest.language, old.texts, old.manifest.dim)
     return {"vectors": writer.vectors, "texts": facts}
 
 

@@ -10,25 +10,20 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clipbio.data.specimen import SpeciesText, Specimen
-from clipbio.errors import ClipbioError
 from clipbio.search.lexical import Lexicon
 from clipbio.search.new_rows import EncodeText, text_of
-from clipbio.search.query import Array
+from clipbio.search.sentence_vectors import flat, write_sentence_vectors
 from clipbio.search.texts import DESCRIPTIONS, GROUPS, LEXICAL, SCHEMAS, SENTENCE_VECTORS, SENTENCES, Texts
-from clipbio.search.vectors import unit
 from clipbio.taxonomy import RANKS, Taxon, class_name
-from clipbio.tensor_files import VectorFile
 from clipbio.text import sentence_spans
 
 __all__ = ["TextBook"]
 
 
-_AT_ONCE = 4_096
 _Key = tuple[tuple[str, ...], tuple[int, ...]]
 
 
@@ -70,21 +65,21 @@ class TextBook:
             taken.append(self._group(tuple(record[rank] for rank in RANKS), numbers, record["common_names"]))
         return taken
 
-    def write(self, folder: Path, encode_text: EncodeText | None, language: str, known: Texts) -> dict[str, int]:
-        """Write a folder of texts, and return how many there are and, as `dim`, the length of their vectors.
+    def write(
+        self, folder: Path, encode_text: EncodeText | None, language: str, known: Texts, dim: int
+    ) -> dict[str, int]:
+        """Write a folder of texts, and return how many there are and, as `dim`, the length of vectors of the index.
 
-        Vectors of sentences are taken from `known` where it has them. If it has none and `encode_text` is None, there
-        are none.
-
-        Raises:
-            ClipbioError: A sentence is new, and there are vectors of others but no `encode_text`.
+        Vectors of sentences are taken from `known` where it has them; see `write_sentence_vectors`. If it has none and
+        `encode_text` is None, there are none.
         """
         tables = [self._groups, self._descriptions, spans := self._sentences()]
         for name, rows, schema in zip((GROUPS, DESCRIPTIONS, SENTENCES), tables, SCHEMAS, strict=True):
             pq.write_table(pa.Table.from_pylist(rows, schema), folder / name, compression="zstd")
-        texts = [_flat(self._descriptions[one["description"]]["text"][one["start"] : one["end"]]) for one in spans]
+        texts = [flat(self._descriptions[one["description"]]["text"][one["start"] : one["end"]]) for one in spans]
         has_vectors = bool(texts) and (encode_text is not None or known.sentence_SD is not None)
-        dim = _write_vectors(folder / SENTENCE_VECTORS, texts, encode_text, known) if has_vectors else 0
+        if has_vectors:
+            dim = write_sentence_vectors(folder / SENTENCE_VECTORS, texts, encode_text, known, dim)
         Lexicon.build(folder / LEXICAL, map(self._document, self._groups), texts, language)
         return {
             "groups": len(self._groups),
@@ -135,17 +130,12 @@ class TextBook:
     def _document(self, group: dict[str, Any]) -> str:
         """Return what words are looked for in: the names of a group, and all that is said of it."""
         ranks = " ".join(group[rank] for rank in RANKS if group[rank])
-        texts = (_flat(self._descriptions[number]["text"]) for number in group["descriptions"])
+        texts = (flat(self._descriptions[number]["text"]) for number in group["descriptions"])
         return "\n".join(filter(None, (ranks, *group["common_names"], *texts)))
 
 
 def _key(group: dict[str, Any]) -> _Key:
     return tuple(group[rank] for rank in RANKS), tuple(group["descriptions"])
-
-
-def _flat(text: str) -> str:
-    # Line breaks within a text are of the page, not of the sentence.
-    return " ".join(text.split())
 
 
 def _is_bare(key: _Key) -> bool:
@@ -156,29 +146,3 @@ def _is_bare(key: _Key) -> bool:
 def _identity(record: dict[str, str]) -> tuple[str, str, str]:
     # The plant and the animal of one name stay apart.
     return record["kingdom"], record["name"], record["text"]
-
-
-def _write_vectors(path: Path, texts: Sequence[str], encode_text: EncodeText | None, known: Texts) -> int:
-    """Write the vector of each sentence; equal ones are encoded once."""
-    have: dict[str, int] = {}
-    if known.sentence_SD is not None:
-        have = {_flat(text): number for number, text in enumerate(known.all_sentences())}
-    new = {text: number for number, text in enumerate(dict.fromkeys(text for text in texts if text not in have))}
-    new_UD = _encoded(list(new), encode_text)
-    with VectorFile(path) as file:
-        for start in range(0, len(texts), _AT_ONCE):
-            part = texts[start : start + _AT_ONCE]
-            vectors = [known.sentence_SD[have[text]] if text in have else new_UD[new[text]] for text in part]  # type: ignore[index]
-            file.add(np.stack(vectors))
-    return file.dim
-
-
-def _encoded(texts: Sequence[str], encode_text: EncodeText | None) -> Array:
-    if texts and encode_text is None:
-        raise ClipbioError(f"{len(texts)} sentences are new to the index: give the model that encoded its others")
-    parts = []
-    for start in range(0, len(texts), _AT_ONCE):
-        assert encode_text is not None
-        part = texts[start : start + _AT_ONCE]
-        parts.append(unit(np.asarray(encode_text(part)), [f"the text '{text[:60]}'" for text in part]))
-    return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)

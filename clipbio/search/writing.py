@@ -197,13 +197,8 @@ class IndexWriter:
         if not book.changed:
             return manifest
         folder = self._new("texts")
-        facts = book.write(folder, encode_text, manifest.language, old.texts)
-        if facts["dim"] and manifest.dim and facts["dim"] != manifest.dim:
-            raise ClipbioError(
-                f"vectors of text have {facts['dim']} dimensions, others of this index {manifest.dim}: "
-                "all need one model with one space"
-            )
-        return replace(manifest, texts=self._piece(folder, facts), dim=manifest.dim or facts["dim"])
+        facts = book.write(folder, encode_text, manifest.language, old.texts, manifest.dim)
+        return replace(manifest, texts=self._piece(folder, facts), dim=facts["dim"])
 
     def _without(self, manifest: Manifest, old: IndexFolder, rows: Iterable[int]) -> Manifest:
         """Return the manifest with some rows of the old snapshot deleted."""
