@@ -13,7 +13,7 @@ from clipbio.search.writing import IndexWriter
 from clipbio.tasks.asked import flag, whole_number
 from clipbio.tasks.index_adding import add, opened
 from clipbio.tasks.index_ann import add_ann, asked_kind
-from clipbio.tasks.index_model import load_index_model, model_facts
+from clipbio.tasks.index_model import check_same_model, model_facts, model_source
 from clipbio.tasks.index_show import tell
 from clipbio.tasks.loading import load_model
 
@@ -49,7 +49,9 @@ def append(config: Config, out: Path) -> None:
     kind = asked_kind(config["ann"])
     with IndexWriter.open(out) as writer:
         facts, side = writer.manifest.model, writer.manifest.picture_size
-        new = opened(config, load_index_model(facts, out, config))
+        loaded = load_model(model_source(facts, out, config))
+        check_same_model(facts, out, loaded)
+        new = opened(config, loaded)
         for key, before in facts["transform"].items():
             if (now := getattr(new.data, key)) != before:
                 raise ClipbioError(f"{out} was made with data.{key}={before}, not {now}: its vectors would not compare")

@@ -8,9 +8,9 @@ from typing import Any
 
 from clipbio.errors import ClipbioError
 from clipbio.models import MultiTower
-from clipbio.tasks.loading import LoadedModel, load_model
+from clipbio.tasks.loading import LoadedModel
 
-__all__ = ["check_same_model", "load_index_model", "model_facts"]
+__all__ = ["check_same_model", "model_facts", "model_source"]
 
 Config = Mapping[str, Any]
 Facts = Mapping[str, Any]
@@ -41,8 +41,8 @@ def model_facts(config: Config, loaded: LoadedModel, *, decoder: str, sheet_mask
     }
 
 
-def load_index_model(facts: Facts, index: Path, config: Config) -> LoadedModel:
-    """Load the model that made an index.
+def model_source(facts: Facts, index: Path, config: Config) -> dict[str, Any]:
+    """Return where the model of an index is, as `load_model` takes it.
 
     Args:
         facts: What the manifest says of it (`model_facts`).
@@ -50,17 +50,14 @@ def load_index_model(facts: Facts, index: Path, config: Config) -> LoadedModel:
         config: `checkpoint` or `model`, where the model is to be found now; both None is where it was.
 
     Raises:
-        ClipbioError: It is not there any more, or what is there is another model.
+        ClipbioError: It is not there any more.
     """
     named = config.get("checkpoint") is not None or config.get("model") is not None
     source = dict(config) if named else _source(facts, index)
     checkpoint = source.get("checkpoint")
     if not named and checkpoint is not None and not Path(checkpoint).exists():
         raise ClipbioError(f"{index} was made with {checkpoint}, which is not there: give its model as checkpoint=RUN")
-    settings = {"weights": "auto", "checkpoint": None, "model": None} | source
-    loaded = load_model(settings)
-    check_same_model(facts, index, loaded)
-    return loaded
+    return {"weights": "auto", "checkpoint": None, "model": None} | source
 
 
 def check_same_model(facts: Facts, index: Path, loaded: LoadedModel) -> None:

@@ -181,6 +181,17 @@ def test_another_model_is_refused(place: Path, built: Path, capsys) -> None:
     assert open_index(built).encoder is None
 
 
+def test_an_index_answers_while_its_model_is_loaded(place: Path) -> None:
+    index = open_index(place / "built", wait=False)
+    assert index.encoder is not None
+    assert index.encoder.modalities == {"image", "text"}
+    assert index.search("colour 3", k=1, engine="lexical", show="species").hits[0].name == "Genusd speciesd"
+    found = index.search("leaves of colour 3", k=5).hits
+    assert [hit.id for hit in found] == [
+        hit.id for hit in open_index(place / "built").search("leaves of colour 3", k=5).hits
+    ]
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [

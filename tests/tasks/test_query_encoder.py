@@ -6,6 +6,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -19,7 +20,8 @@ from clipbio.dna import BarcodeTokenizer
 from clipbio.errors import ClipbioError
 from clipbio.models import DnaTrunk, ImageSpec, ImageTrunk, MultiTower, TextTrunk, Tokenizer, Tower, build_projection
 from clipbio.models.pooling import Pooling
-from clipbio.tasks.index_model import check_same_model, load_index_model, model_facts
+from clipbio.tasks.index_model import check_same_model, model_facts, model_source
+from clipbio.tasks.late_encoder import LateEncoder
 from clipbio.tasks.loading import LoadedModel
 from clipbio.tasks.query_encoder import ModelEncoder
 
@@ -158,7 +160,39 @@ def test_another_model_is_refused_with_both_hashes(tmp_path: Path) -> None:
 )
 def test_what_an_index_names_as_its_model_is_not_trusted(source: dict[str, object], told: str, tmp_path: Path) -> None:
     with pytest.raises(ClipbioError, match=told):
-        load_index_model({"name": "x", "source": source, "weights": {}}, tmp_path, {})
+        model_source({"name": "x", "source": source, "weights": {}}, tmp_path, {})
+
+
+def test_who_asks_before_the_model_is_loaded_waits() -> None:
+    begun, told = Event(), []
+
+    def load() -> ModelEncoder:
+        begun.wait(10)
+        return ModelEncoder(towers("text"))
+
+    late = LateEncoder(load, frozenset({"text"}))
+    late.when_failed(told.append)
+    assert late.modalities == {"text"}
+    with ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(late.text, ["white flowers"])
+        with pytest.raises(TimeoutError):
+            answer.result(0.05)
+        begun.set()
+        np.testing.assert_allclose(answer.result(10), ModelEncoder(towers("text")).text(["white flowers"]), atol=1e-6)
+    assert not told
+
+
+def test_a_model_that_cannot_be_loaded_later_is_told_to_all_who_ask(picture: bytes) -> None:
+    def load() -> ModelEncoder:
+        raise ClipbioError("another model")
+
+    late = LateEncoder(load, frozenset({"text", "image", "dna"}))
+    for ask in (lambda: late.text(["a"]), lambda: late.image(picture), lambda: late.dna(BARCODE)):
+        with pytest.raises(ClipbioError, match="another model"):
+            ask()
+    told: list[BaseException] = []
+    late.when_failed(told.append)
+    assert [str(one) for one in told] == ["another model"]
 
 
 def test_loading_a_model_needs_no_lightning() -> None:

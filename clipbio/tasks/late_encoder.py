@@ -1,0 +1,58 @@
+"""A query encoder whose model is still being loaded: a server answers meanwhile, and who needs the model waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from threading import Thread
+
+from clipbio.search.query import Array, QueryEncoder
+
+__all__ = ["LateEncoder"]
+
+
+class LateEncoder:
+    """Stands for the encoder that a thread makes.
+
+    Args:
+        load: Makes it.
+        modalities: What it will encode, of `text`, `image` and `dna`.
+    """
+
+    def __init__(self, load: Callable[[], QueryEncoder], modalities: frozenset[str]) -> None:
+        self._modalities = modalities
+        self._made: Future[QueryEncoder] = Future()
+        # Not one that is waited for when the program ends.
+        Thread(target=self._make, args=(load,), name="model", daemon=True).start()
+
+    @property
+    def modalities(self) -> frozenset[str]:
+        """Name what it encodes; without waiting."""
+        return self._modalities
+
+    def text(self, texts: Sequence[str]) -> Array:
+        """Return unit vectors (T, D); like all others it raises what went wrong when the model was loaded."""
+        return self._made.result().text(texts)
+
+    def image(self, data: bytes) -> Array:
+        """Return the unit vector (D,) of a picture."""
+        return self._made.result().image(data)
+
+    def dna(self, barcode: str) -> Array:
+        """Return the unit vector (D,) of a barcode."""
+        return self._made.result().dna(barcode)
+
+    def when_failed(self, tell: Callable[[BaseException], None]) -> None:
+        """Call `tell` with what went wrong when the model was loaded, from another thread; at once if it has."""
+
+        def check(made: Future[QueryEncoder]) -> None:
+            if (error := made.exception()) is not None:
+                tell(error)
+
+        self._made.add_done_callback(check)
+
+    def _make(self, load: Callable[[], QueryEncoder]) -> None:
+        try:
+            self._made.set_result(load())
+        except BaseException as error:
+            self._made.set_exception(error)
