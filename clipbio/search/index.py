@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
-import numpy as np
 import numpy.typing as npt
 
 from clipbio.errors import ClipbioError, nearest
+from clipbio.search.answer import Answer
 from clipbio.search.approximate import Approximate
 from clipbio.search.asking import Asked, ask
 from clipbio.search.columns import Where
@@ -25,16 +25,13 @@ from clipbio.search.layout import Layout
 from clipbio.search.lexical import Lexicon
 from clipbio.search.query import Engine, Query, QueryEncoder, Show
 from clipbio.search.ranking import Ranker, Ranking
-from clipbio.search.results import DescriptionHit, Hit, Passage, Results, SpeciesHit, SpecimenHit
-from clipbio.search.species import best_sheets, first_rows
+from clipbio.search.results import Hit, Results, SpecimenHit
+from clipbio.search.species import first_rows
 from clipbio.search.word_lists import WordLists
 
-__all__ = ["SHEETS", "Index"]
+__all__ = ["Index"]
 
 Array = npt.NDArray[Any]
-
-SHEETS = 6
-"""How many of its best sheets a species shows."""
 
 
 class Index:
@@ -124,56 +121,22 @@ class Index:
 
     def _specimens(self, asked: Asked, passes_N: Array, offset: int, k: int) -> tuple[tuple[Hit, ...], int]:
         ranking = self._approximate.specimens(asked, passes_N, offset + k) or self._ranker.specimens(asked, passes_N)
-        hits = self._hits(asked)
         rows = ranking.best(offset + k)[offset:]
-        found = [self._specimen(hits, asked, ranking, int(row), place) for place, row in enumerate(rows, offset + 1)]
-        return tuple(found), ranking.total
+        return tuple(self._answer(asked, ranking).specimens(rows, offset + 1)), ranking.total
 
     def _species(self, asked: Asked, passes_N: Array, offset: int, k: int) -> tuple[tuple[Hit, ...], int]:
         ranking = self._ranker.specimens(asked, passes_N)
         firsts = Ranking(ranking.score_E, ranking.own_E, first_rows(ranking, self._layout))
         rows = firsts.best(offset + k)[offset:]
-        species_N = self._layout.species_N
-        counts = np.bincount(species_N[passes_N], minlength=1)
-        found: list[SpeciesHit] = []
-        for place, row in enumerate(rows, offset + 1):
-            species = int(species_N[row])
-            hits = self._hits(asked)
-            sheets = [
-                self._specimen(hits, asked, ranking, int(sheet), number)
-                for number, sheet in enumerate(best_sheets(ranking, self._layout, species, SHEETS), 1)
-            ]
-            found.append(hits.species(place, int(counts[species]), sheets))
-        return tuple(found), firsts.total
+        return tuple(self._answer(asked, ranking).species(rows, offset + 1, passes_N)), firsts.total
 
     def _descriptions(self, asked: Asked, passes_N: Array, offset: int, k: int) -> tuple[tuple[Hit, ...], int]:
         ranking = self._ranker.descriptions(asked, passes_N)
-        count_G = np.bincount(self._layout.group_N[passes_N], minlength=self._layout.groups)
-        count_T = self._layout.over_descriptions(count_G)
-        hits = self._hits(asked)
-        found: list[DescriptionHit] = []
-        for place, one in enumerate(ranking.best(offset + k)[offset:].tolist(), offset + 1):
-            sentence = self._best_sentence(asked, ranking, np.array([one]))
-            score, lists = float(ranking.score_E[one]), ranking.places(one)
-            found.append(hits.description(one, place, score, count=int(count_T[one]), lists=lists, sentence=sentence))
-        return tuple(found), ranking.total
+        best = ranking.best(offset + k)[offset:]
+        return tuple(self._answer(asked, ranking).descriptions(best, offset + 1, passes_N)), ranking.total
 
-    def _specimen(self, hits: Hits, asked: Asked, ranking: Ranking, row: int, rank: int) -> SpecimenHit:
-        passage = self._passage(hits, asked, ranking, row)
-        return hits.specimen(row, rank, float(ranking.score_E[row]), ranking.places(row), passage)
-
-    def _passage(self, hits: Hits, asked: Asked, ranking: Ranking, row: int) -> Passage | None:
-        descriptions = self.folder.texts.groups.of(int(self.folder.group_N[row]))
-        return hits.passage(self._best_sentence(asked, ranking, descriptions))
-
-    def _best_sentence(self, asked: Asked, ranking: Ranking, descriptions: Array) -> int | None:
-        """Return the best sentence for the first text part that one of the descriptions answers."""
-        sentences = self._layout.sentences_of(descriptions)
-        bests = (scores.best(sentences, asked.engine) for scores in ranking.sentences)
-        return next((best for best in bests if best is not None), None)
-
-    def _hits(self, asked: Asked) -> Hits:
-        return Hits(self.folder, [part.words for part in asked.words])
+    def _answer(self, asked: Asked, ranking: Ranking) -> Answer:
+        return Answer(self.folder, self._layout, asked, ranking)
 
 
 def _check(k: int, offset: int, show: str) -> None:

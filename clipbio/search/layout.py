@@ -5,6 +5,7 @@ Shape suffixes: N specimen rows, G groups, T descriptions, S sentences, X distin
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -81,7 +82,7 @@ class Layout:
         spread = np.repeat(count_G, np.diff(groups.offsets_G1))
         return np.bincount(groups.descriptions, spread, self.descriptions).astype(np.int64)
 
-    def sentences_of(self, descriptions: Array) -> Array:
+    def sentences_of(self, descriptions: Sequence[int]) -> Array:
         """Return the numbers of the sentences of some descriptions."""
         offsets = self._texts.sentences.offsets_T1
         ranges = [np.arange(offsets[text], offsets[text + 1]) for text in descriptions]
