@@ -68,19 +68,18 @@ class _Body:
             return {"type": "http.disconnect"}
         if self._complete:
             return await self._receive()
+        message: Message | None = None
         with anyio.move_on_after(max(0.0, self._deadline - time.monotonic())):
-            return await self._counted()
-        await self._refuse(408, f"the body took longer than {self._limits.body_seconds:g} seconds")
-        return {"type": "http.disconnect"}
-
-    async def _counted(self) -> Message:
-        message = await self._receive()
+            message = await self._receive()
+        if message is None:
+            await self._refuse(408, f"the body took longer than {self._limits.body_seconds:g} seconds")
+            return {"type": "http.disconnect"}
         self._bytes += len(message.get("body", b""))
         self._complete = not message.get("more_body", False)
-        if self._bytes <= self._limits.body_bytes:
-            return message
-        await self.refuse_size()
-        return {"type": "http.disconnect"}
+        if self._bytes > self._limits.body_bytes:
+            await self.refuse_size()
+            return {"type": "http.disconnect"}
+        return message
 
     async def send(self, message: Message) -> None:
         """Hand on a part of the app's answer, unless it was refused."""
@@ -100,8 +99,8 @@ class _Body:
         answer.headers["connection"] = "close"
         await self._send({"type": "http.response.start", "status": status, "headers": answer.raw_headers})
         await self._send({"type": "http.response.body", "body": answer.body, "more_body": True})
-        # Who asks whether to send, with `Expect: 100-continue`, has sent nothing.
-        if status == 413 and "expect" not in Headers(scope=self._scope):
+        # Who asks whether to send, with `Expect: 100-continue`, has sent nothing before its body was read.
+        if status == 413 and (self._bytes or "expect" not in Headers(scope=self._scope)):
             await self._drop()
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 

@@ -36,7 +36,7 @@ class Sent:
 
     def __init__(self, count: int, answer: bytes) -> None:
         self.count = count
-        self.answer = answer.decode("latin-1")
+        self.answer = answer.decode("latin-1").removeprefix("HTTP/1.1 100 Continue\r\n\r\n")
 
     @property
     def status(self) -> int:

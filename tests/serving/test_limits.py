@@ -97,10 +97,11 @@ def test_a_gigabyte_that_is_announced_is_refused_unread(port: int, kind: str) ->
     assert grown[0] < 40 * MB
 
 
+@pytest.mark.parametrize("more", [[], ["Expect: 100-continue"]])
 @pytest.mark.parametrize("kind", [FORM, "Content-Type: application/json"])
-def test_a_gigabyte_without_a_length_is_cut_off(port: int, kind: str) -> None:
+def test_a_gigabyte_without_a_length_is_cut_off(port: int, kind: str, more: list[str]) -> None:
     with growth() as grown:
-        sent = stream(port, [kind, "Transfer-Encoding: chunked"], chunked(gigabyte(PART)))
+        sent = stream(port, [kind, "Transfer-Encoding: chunked", *more], chunked(gigabyte(PART)))
     assert sent.status == 413
     assert "larger than 20 MB" in sent.body
     assert sent.count < 0.2 * GB
