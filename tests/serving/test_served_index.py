@@ -11,6 +11,8 @@ import httpx
 import pytest
 from fake_index import FakeEncoder, picture_bytes
 from fastapi.testclient import TestClient
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from search_worlds import write_world
 from servers import running
 
@@ -121,3 +123,17 @@ def test_an_index_without_a_model_is_searched_by_words(tmp_path: Path) -> None:
     assert answer["engine"] == "lexical"
     assert answer["notes"]
     assert client.post("/api/vector", files={"image": picture_bytes()}).status_code == 400
+
+
+@settings(max_examples=60)
+@given(
+    words=st.text(max_size=30)
+    | st.lists(st.sampled_from(['"', "-", "not", "leaves", "-hairy", "'", "\x00"])).map(" ".join),
+    column=st.sampled_from(["family", "species", "year", "id", "label", "country"]),
+    value=st.text(max_size=10) | st.sampled_from(["Rosaceae", "..", "1900..", "..1e999", "nan..nan"]),
+    engine=st.sampled_from(["fused", "lexical", "vector"]),
+)
+def test_whatever_is_asked_gets_an_answer(client: TestClient, words: str, column: str, value: str, engine: str) -> None:
+    answer = client.get("/api/search", params={"q": words, f"f.{column}": value, "engine": engine})
+    assert answer.status_code in (200, 400)
+    assert ("hits" in answer.json()) == (answer.status_code == 200)
