@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import uvicorn
     from fastapi import FastAPI
 
+    from clipbio.search import Index
     from clipbio.serving.limits import Limits
 
 __all__ = ["serve"]
@@ -45,14 +46,19 @@ def serve(config: Config) -> None:
     limits: Limits = instantiate(config["limits"], "limits")
     host, port = str(config["host"]), whole_number(config["port"], "port")
     names = _names(config["names"], host)
-    # Before the model is loaded: a port that is taken is told at once.
+    exact = flag(config["exact"], "exact")
+    # Before the index is opened: a port that is taken is told at once.
     with _listener(host, port) as listener:
-        server = _server(_app(folder, config, limits, names), limits)
+        index = _opened(folder, config)
+        server = _server(_app(index, limits, names, exact=exact), limits)
+        failures = _stopped_without_model(server, index)
         _tell(host, listener.getsockname()[1])
         try:
             server.run(sockets=[listener])
         except KeyboardInterrupt:
             log.info("stopped")
+    if failures:
+        raise failures[0]
 
 
 def _check_packages() -> None:
@@ -61,12 +67,32 @@ def _check_packages() -> None:
             raise ClipbioError(f"serve needs the package {name}, which is not installed: pip install 'clipbio[serve]'")
 
 
-def _app(folder: Path, config: Config, limits: Limits, names: Sequence[str] | None) -> FastAPI:
-    from clipbio.serving.app import create_app
+def _opened(folder: Path, config: Config) -> Index:
+    """Return the index at once; its model is loaded meanwhile."""
     from clipbio.tasks.query_encoder import open_index
 
-    exact = flag(config["exact"], "exact")
-    return create_app(open_index(folder, config), limits, names=names, exact=exact)
+    return open_index(folder, config, wait=False)
+
+
+def _app(index: Index, limits: Limits, names: Sequence[str] | None, *, exact: bool) -> FastAPI:
+    from clipbio.serving.app import create_app
+
+    return create_app(index, limits, names=names, exact=exact)
+
+
+def _stopped_without_model(server: uvicorn.Server, index: Index) -> list[BaseException]:
+    """End the server if the model cannot be loaded or is another one; return what went wrong, once it has."""
+    from clipbio.tasks.late_encoder import LateEncoder
+
+    failures: list[BaseException] = []
+
+    def stop(error: BaseException) -> None:
+        failures.append(error)
+        server.should_exit = True
+
+    if isinstance(index.encoder, LateEncoder):
+        index.encoder.when_failed(stop)
+    return failures
 
 
 def _server(app: FastAPI, limits: Limits) -> uvicorn.Server:

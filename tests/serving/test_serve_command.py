@@ -24,7 +24,7 @@ from clipbio.cli import main
 from clipbio.config import compose, plain
 from clipbio.errors import ClipbioError
 from clipbio.serving.limits import Limits
-from clipbio.tasks import index_model, query_encoder
+from clipbio.tasks import query_encoder
 from clipbio.tasks.positional import with_keys
 from clipbio.tasks.serve import serve
 
@@ -37,7 +37,7 @@ def config(*overrides: str) -> dict[str, Any]:
 def served(monkeypatch: pytest.MonkeyPatch) -> list[uvicorn.Server]:
     """Serve a small index, with a server that only remembers that it was run."""
     servers: list[uvicorn.Server] = []
-    monkeypatch.setattr(query_encoder, "open_index", lambda *_: FakeIndex())
+    monkeypatch.setattr(query_encoder, "open_index", lambda *_, **__: FakeIndex())
     monkeypatch.setattr(uvicorn.Server, "run", lambda server, sockets: servers.append(server))
     return servers
 
@@ -131,9 +131,12 @@ def test_an_index_that_cannot_be_served_is_one_line(
         vectors.write_bytes(vectors.read_bytes()[:-1] + b"x")
     if what == "another model":
         name_model(folder)
-        monkeypatch.setattr(index_model, "load_model", lambda _: OTHER)
+        monkeypatch.setattr(query_encoder, "load_model", lambda _: OTHER)
     assert main(["serve", str(folder), "port=0", "model=tiny"]) == 2
-    (error,) = capfd.readouterr().err.splitlines()
+    errors = capfd.readouterr().err
+    assert errors.count("clipbio: ") == 1
+    assert "Traceback" not in errors
+    error = errors.splitlines()[-1]
     assert error.startswith("clipbio: ")
     assert told in error
 
