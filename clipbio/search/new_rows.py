@@ -106,8 +106,11 @@ def text_of(value: str) -> str:
 
 
 def unified(tables: Sequence[pa.Table]) -> pa.Table:
-    """Return tables one behind the other: a column that some lack is null there, numbers beside text become text."""
-    names = dict.fromkeys(name for table in tables for name in table.column_names)
+    """Return tables one behind the other: a column that some lack is null there, numbers beside text become text.
+
+    A column that is null everywhere is left out: nothing tells its type.
+    """
+    names = dict.fromkeys(field.name for table in tables for field in table.schema if field.type != pa.null())
     return pa.table({name: unified_column([_column(table, name) for table in tables]) for name in names})
 
 
@@ -172,8 +175,10 @@ def _number_text(value: float) -> str:
 
 def _is_exact(chunk: pa.ChunkedArray | pa.Array) -> bool:
     """Tell whether float64 holds the numbers of a column as they are."""
-    values = chunk.drop_null()
-    return values.type != pa.int64() or bool(np.all(np.abs(numpy_of(values).astype(np.float64)) <= 2**53))
+    if chunk.type != pa.int64():
+        return True
+    values_n = numpy_of(chunk.drop_null())
+    return bool(np.all((values_n >= -(2**53)) & (values_n <= 2**53)))
 
 
 def _cast(values: pa.Array, kind: pa.DataType) -> pa.Array:

@@ -23,6 +23,12 @@ from clipbio.search.writing import IndexWriter
 from clipbio.tensor_files import VectorFile
 
 
+@pytest.fixture(autouse=True)
+def quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave it to the system when it writes: that changes nothing that is read."""
+    monkeypatch.setattr(os, "fsync", lambda number: None)
+
+
 class Killed(BaseException):
     """The process is no more."""
 
@@ -45,8 +51,6 @@ def killed_at(step: int) -> Iterator[Callable[[], int]]:
     places = [(Path, "mkdir"), (Path, "replace"), (Path, "write_text"), (shutil, "rmtree")]
     places += [(pq, "write_table"), (VectorFile, "_finish"), (Lexicon, "build")]
     with pytest.MonkeyPatch.context() as patch:
-        # It changes nothing that is read, and takes its time.
-        patch.setattr(os, "fsync", lambda number: None)
         for place, name in places:
             patch.setattr(place, name, mortal(getattr(place, name)))
         yield lambda: done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +20,12 @@ from clipbio.search.manifest import About
 from clipbio.search.new_rows import ImagePlace, NewRows
 from clipbio.search.words import parse
 from clipbio.search.writing import IndexWriter
+
+
+@pytest.fixture(autouse=True)
+def quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave it to the system when it writes: that changes nothing that is read."""
+    monkeypatch.setattr(os, "fsync", lambda number: None)
 
 
 def state(folder: IndexFolder) -> dict[str, tuple[object, ...]]:
