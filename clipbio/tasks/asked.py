@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clipbio.data.roots import local_folder
-from clipbio.data.stream import own_cores
-from clipbio.distributed import World
 from clipbio.errors import ClipbioError
+
+if TYPE_CHECKING:
+    from clipbio.distributed import World
 
 __all__ = ["flag", "new_folder", "report_folder", "whole_number", "worker_count"]
 
@@ -29,6 +30,9 @@ def whole_number(value: Any, key: str) -> int:
 
 def worker_count(value: Any, key: str, world: World) -> int:
     """Return a number of reading processes; `auto` is that of the cores of this process."""
+    # PyTorch is not loaded for commands that do without it.
+    from clipbio.data.stream import own_cores
+
     if value == "auto":
         return own_cores(world)
     if (count := whole_number(value, key)) < 0:

@@ -36,7 +36,7 @@ def search(config: Config) -> None:
     Args:
         config: Plain resolved config of `conf/search.yaml`.
     """
-    if config["index"] is None:
+    if config["index"] in (None, ""):
         raise ClipbioError("index is missing: python -m clipbio search INDEX 'leaves opposite'")
     out = _out(config)
     query = Query(tuple(_parts(config)))

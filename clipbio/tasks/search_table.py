@@ -14,17 +14,28 @@ _WHAT = {"specimens": "specimen", "species": "best sheets", "descriptions": "spe
 
 def hit_table(results: Results) -> Table:
     """Return hits with score, name, places in the ranked lists and the best sentence, its words in bold."""
-    last = results.offset + len(results.hits)
-    shown = f"{results.offset + 1:,} to {last:,} of {results.total:,}" if results.hits else "nothing fits"
-    table = Table(caption=f"{shown}; {results.engine}, {results.seconds:.2f} s")
+    table = Table(caption=f"{_shown(results)}; {results.engine}, {results.seconds:.2f} s")
     for name in ("", "score"):
         table.add_column(name, justify="right", no_wrap=True)
-    for name in ("name", _WHAT[results.show], "places", "sentence"):
+    sentences = [_sentence(hit) for hit in results.hits]
+    # A query without words has no sentences to show.
+    shown_sentences = ("sentence",) if any(sentences) else ()
+    for name in ("name", _WHAT[results.show], "places", *shown_sentences):
         table.add_column(name, overflow="fold")
-    for hit in results.hits:
-        cells = (_name(hit), _what(hit), "\n".join(f"{name} {place}" for name, place in hit.lists.items()))
-        table.add_row(str(hit.rank), f"{hit.score:.4g}", *map(Text, cells), _sentence(hit))
+    for hit, sentence in zip(results.hits, sentences, strict=True):
+        cells = [*map(Text, (_name(hit), _what(hit), _places(hit))), *([sentence] if shown_sentences else [])]
+        table.add_row(str(hit.rank), f"{hit.score:.4g}", *cells)
     return table
+
+
+def _shown(results: Results) -> str:
+    if results.hits:
+        return f"{results.offset + 1:,} to {results.offset + len(results.hits):,} of {results.total:,}"
+    return f"no hits on this page, {results.total:,} in all" if results.total else "nothing fits"
+
+
+def _places(hit: Hit) -> str:
+    return "\n".join(f"{name} {place}" for name, place in hit.lists.items())
 
 
 def _name(hit: Hit) -> str:

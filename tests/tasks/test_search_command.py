@@ -67,6 +67,9 @@ def test_nothing_found_is_told(index, config, capsys):
     index.answer = results()
     verb.search(config)
     assert "nothing fits" in capsys.readouterr().out
+    index.answer = results(total=30, offset=40)
+    verb.search(config | {"page": 5})
+    assert "no hits on this page, 30 in all" in capsys.readouterr().out
 
 
 def test_parts_have_shares_and_filters_add_up(index, capsys, tmp_path):
