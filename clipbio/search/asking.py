@@ -141,7 +141,8 @@ def _vector(folder: IndexFolder, encoder: QueryEncoder | None, part: Part, key: 
     elif encoder is None or part.kind not in encoder.modalities:
         raise ClipbioError(f"no model is at hand that reads {part.kind}: open the index with one that does")
     elif part.kind == "image":
-        vector_D = encoder.image(part.value if isinstance(part.value, bytes) else str(part.value).encode())
+        assert isinstance(part.value, bytes)
+        vector_D = encoder.image(part.value)
     else:
         vector_D = encoder.dna(str(part.value))
     return AskedVector(_unit(folder, vector_D, part.kind), part.weight)

@@ -20,6 +20,11 @@ Engine = Literal["fused", "lexical", "vector"]
 Show = Literal["specimens", "species", "descriptions"]
 """What the hits are."""
 
+_VALUES: dict[str, tuple[type, str]] = {
+    "image": (bytes, "the bytes of a picture"),
+    "vector": (np.ndarray, "an array of numbers"),
+}
+
 
 class QueryEncoder(Protocol):
     """What turns the parts of a query into unit vectors; its model is the one that made the index.
@@ -55,6 +60,9 @@ class Part:
     def __post_init__(self) -> None:
         if self.kind not in get_args(PartKind):
             raise ClipbioError(f"a query has no part '{self.kind}': give {', '.join(get_args(PartKind))}")
+        due, told = _VALUES.get(self.kind, (str, "a string"))
+        if not isinstance(self.value, due):
+            raise ClipbioError(f"the {self.kind} of a query is {told}, not of type {type(self.value).__name__}")
         if not np.isfinite(self.weight) or self.weight <= 0:
             raise ClipbioError(f"the weight of {self.kind} is {self.weight}; give a number above 0")
 

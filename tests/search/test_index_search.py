@@ -190,6 +190,15 @@ def test_bad_input_is_told_in_one_line(index, asked, options, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("kind", "value", "due"),
+    [("text", b"leaves", "a string"), ("image", "photo.jpg", "the bytes of a picture"), ("vector", [1.0], "an array")],
+)
+def test_a_part_of_another_type_is_refused(kind, value, due):
+    with pytest.raises(ClipbioError, match=f"the {kind} of a query is {due}"):
+        Part(kind, value)
+
+
 def test_a_picture_needs_a_model(index):
     with pytest.raises(ClipbioError, match="no model is at hand that reads image"):
         Index(index.folder).search(Query((Part("image", b"x"),)))
