@@ -39,7 +39,7 @@ def search(config: Config) -> None:
     if config["index"] in (None, ""):
         raise ClipbioError("index is missing: python -m clipbio search INDEX 'leaves opposite'")
     out = _out(config)
-    query = Query(tuple(_parts(config)))
+    query = _query(config)
     size, page = (_positive(config[key], key) for key in ("k", "page"))
     results = _opened(config, query).search(
         query,
@@ -57,6 +57,13 @@ def search(config: Config) -> None:
         Console().print(hit_table(results))
     else:
         _write(out, results)
+
+
+def _query(config: Config) -> Query:
+    parts = tuple(_parts(config))
+    if not parts and not local_folder(str(config["index"]), "index").is_dir():
+        raise ClipbioError(f"{config['index']} is no folder: the first argument is the index, the words come after it")
+    return Query(parts)
 
 
 def _parts(config: Config) -> Iterator[Part]:

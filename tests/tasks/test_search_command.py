@@ -103,7 +103,8 @@ def test_hits_are_written(index, config, capsys, tmp_path, suffix):
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"query": None}, "the query is empty"),
+        ({"query": None}, "INDEX is no folder: the first argument is the index"),
+        ({"query": None, "index": "."}, "the query is empty"),
         ({"query": " "}, "the query is empty"),
         ({"k": 0}, "k=0 must be 1 or more"),
         ({"page": "x"}, "page=x must be a whole number"),
