@@ -5,21 +5,18 @@ Shape suffixes: B rows of one batch, n those of them that have a vector, D dimen
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from clipbio.data.specimen import Specimen
-from clipbio.search.arrow import numpy_of
+from clipbio.search.metadata import metadata_columns, text_of
 from clipbio.search.query import Array
 from clipbio.taxonomy import RANKS
 
-__all__ = ["COLUMNS", "META", "EncodeText", "ImagePlace", "NewRows", "row_table", "unified"]
+__all__ = ["COLUMNS", "META", "EncodeText", "ImagePlace", "NewRows", "row_table"]
 
 META = "meta."
 """What names of metadata columns begin with in a table."""
@@ -33,7 +30,6 @@ COLUMNS = pa.schema(
     + [("group", pa.int32()), ("image_folder", pa.int32())]
     + [(name, pa.int64()) for name in _NUMBERS]
 )
-_LARGEST = 2**63
 
 
 @dataclass(frozen=True)
@@ -97,32 +93,8 @@ def row_table(
         for name, value in values.items():
             columns[name].append(value)
     arrays = {name: pa.array(columns[name], COLUMNS.field(name).type) for name in COLUMNS.names}
-    return pa.table(arrays | _metadata([specimen.metadata for specimen in batch.specimens]))
-
-
-def text_of(value: str) -> str:
-    """Return a text that UTF-8 can hold: half of a surrogate pair becomes a question mark."""
-    return value if value.isascii() else value.encode("utf-8", "replace").decode()
-
-
-def unified(tables: Sequence[pa.Table]) -> pa.Table:
-    """Return tables one behind the other: a column that some lack is null there, numbers beside text become text.
-
-    A column that is null everywhere is left out: nothing tells its type.
-    """
-    names = dict.fromkeys(field.name for table in tables for field in table.schema if field.type != pa.null())
-    return pa.table({name: unified_column([_column(table, name) for table in tables]) for name in names})
-
-
-def unified_column(chunks: Sequence[pa.ChunkedArray | pa.Array]) -> pa.ChunkedArray:
-    """Return columns one behind the other, in the narrowest type that holds all: int64, float64, text."""
-    kinds = {chunk.type for chunk in chunks} - {pa.null()}
-    if len(kinds) > 1:
-        numbers = kinds == {pa.int64(), pa.float64()} and all(map(_is_exact, chunks))
-        kinds = {pa.float64() if numbers else pa.string()}
-    kind = next(iter(kinds), pa.string())
-    flat = [piece for chunk in chunks for piece in (chunk.chunks if isinstance(chunk, pa.ChunkedArray) else [chunk])]
-    return pa.chunked_array([_cast(piece, kind) for piece in flat], kind)
+    metadata = metadata_columns([specimen.metadata for specimen in batch.specimens])
+    return pa.table(arrays | {META + name: column for name, column in metadata.items()})
 
 
 def _texts_of(specimen: Specimen) -> dict[str, Any]:
@@ -131,61 +103,3 @@ def _texts_of(specimen: Specimen) -> dict[str, Any]:
     texts |= {"source": specimen.source, "split": specimen.split}
     texts |= dict(zip(RANKS, specimen.taxon.ranks, strict=True))
     return {name: text_of(value) for name, value in texts.items()}
-
-
-def _metadata(records: Sequence[Mapping[str, Any]]) -> dict[str, pa.Array]:
-    columns: dict[str, list[Any]] = {}
-    for row, record in enumerate(records):
-        for key, value in record.items():
-            columns.setdefault(META + text_of(str(key)), [None] * len(records))[row] = _plain(value)
-    return {name: _typed(values) for name, values in columns.items()}
-
-
-def _plain(value: Any) -> str | int | float | None:
-    """Return a value as text or number, None where it says nothing."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return value if -_LARGEST <= value < _LARGEST else str(value)
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, str) or value is None:
-        return text_of(value) if value else None
-    if isinstance(value, Mapping | list | tuple):
-        return text_of(json.dumps(value, ensure_ascii=False, default=str)) if value else None
-    return text_of(str(value))
-
-
-def _typed(values: list[Any]) -> pa.Array:
-    kinds = {type(value) for value in values if value is not None}
-    if not kinds:
-        return pa.nulls(len(values))
-    if kinds == {int}:
-        return pa.array(values, pa.int64())
-    if kinds <= {int, float} and all(not isinstance(value, int) or int(float(value)) == value for value in values):
-        return pa.array([None if value is None else float(value) for value in values], pa.float64())
-    return pa.array([value if isinstance(value, str | None) else _number_text(value) for value in values], pa.string())
-
-
-def _number_text(value: float) -> str:
-    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else str(value)
-
-
-def _is_exact(chunk: pa.ChunkedArray | pa.Array) -> bool:
-    """Tell whether float64 holds the numbers of a column as they are."""
-    if chunk.type != pa.int64():
-        return True
-    values_n = numpy_of(chunk.drop_null())
-    return bool(np.all((values_n >= -(2**53)) & (values_n <= 2**53)))
-
-
-def _cast(values: pa.Array, kind: pa.DataType) -> pa.Array:
-    if kind == pa.string() and values.type in (pa.int64(), pa.float64()):
-        return pa.array([None if value is None else _number_text(value) for value in values.to_pylist()], kind)
-    return values.cast(kind)
-
-
-def _column(table: pa.Table, name: str) -> pa.ChunkedArray | pa.Array:
-    return table[name] if name in table.column_names else pa.nulls(table.num_rows)

@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 
 from clipbio.errors import ClipbioError
 from clipbio.search.folder import MODALITIES, PICTURES, ROWS, vector_file
-from clipbio.search.new_rows import NewRows, row_table, unified
+from clipbio.search.metadata import unified
+from clipbio.search.new_rows import META, NewRows, row_table
 from clipbio.search.query import Array
 from clipbio.search.vectors import unit
 from clipbio.tensor_files import VectorFile
@@ -99,4 +100,6 @@ class PartWriter:
             file.put("rows", np.concatenate(numbers).astype(np.int64))
         self._files.__exit__(kind, error, at)
         if error is None and self._tables:
-            pq.write_table(unified(self._tables), self._folder / ROWS, compression="zstd")
+            pq.write_table(
+                unified(self._tables, lambda name: name.startswith(META)), self._folder / ROWS, compression="zstd"
+            )

@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 
 from clipbio.errors import ClipbioError, nearest
 from clipbio.search.arrow import numpy_of
-from clipbio.search.new_rows import COLUMNS, META, unified_column
+from clipbio.search.metadata import unified_column
+from clipbio.search.new_rows import COLUMNS, META
 from clipbio.search.query import Array
 from clipbio.taxonomy import RANKS, Taxon
 

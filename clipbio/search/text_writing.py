@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 
 from clipbio.data.specimen import SpeciesText, Specimen
 from clipbio.search.lexical import Lexicon
-from clipbio.search.new_rows import EncodeText, text_of
+from clipbio.search.metadata import text_of
+from clipbio.search.new_rows import EncodeText
 from clipbio.search.sentence_vectors import flat, write_sentence_vectors
 from clipbio.search.texts import DESCRIPTIONS, GROUPS, LEXICAL, SCHEMAS, SENTENCE_VECTORS, SENTENCES, Texts
 from clipbio.taxonomy import RANKS, Taxon, class_name

@@ -24,7 +24,8 @@ from clipbio.errors import ClipbioError, closest
 from clipbio.search.compacting import compacted
 from clipbio.search.folder import DELETED_ROWS, IndexFolder
 from clipbio.search.manifest import MANIFEST, About, Manifest, Piece, file_facts
-from clipbio.search.new_rows import EncodeText, NewRows, text_of
+from clipbio.search.metadata import text_of
+from clipbio.search.new_rows import EncodeText, NewRows
 from clipbio.search.part_writing import PartWriter
 from clipbio.search.query import Array
 from clipbio.search.text_writing import TextBook
