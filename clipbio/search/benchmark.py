@@ -218,6 +218,8 @@ class _Searched:
             else:
                 lists = rank_lists({engine: scores[engine]}, every_C, "fused")
             score_N = fuse(lists, len(every_C))[self.class_N]
-            shown_N = score_N > 0 if {one.name for one in lists} <= LEXICAL else every_N
-            found[engine] = best_rows(score_N, cosine_N, shown_N)
+            if {one.name for one in lists} <= LEXICAL:
+                found[engine] = best_rows(score_N, None, score_N > 0)
+            else:
+                found[engine] = best_rows(score_N, cosine_N, every_N)
         return found

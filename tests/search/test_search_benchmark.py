@@ -7,11 +7,16 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 
+from clipbio.data.specimen import Specimen
 from clipbio.errors import ClipbioError
 from clipbio.evaluation.embeddings import Candidates, SplitData
 from clipbio.search import benchmark
 from clipbio.search.benchmark import SentenceSearch
 from clipbio.search.halves import Halves
+from clipbio.search.index import Index
+from clipbio.search.manifest import About
+from clipbio.search.new_rows import NewRows
+from clipbio.search.writing import IndexWriter
 from clipbio.seeding import rng
 from clipbio.taxonomy import Taxon
 
@@ -134,6 +139,38 @@ def test_rankings_equal_those_of_naive_code(monkeypatch):
     assert result.metrics["search/val/fused/mAP"] == pytest.approx(np.mean(precision))
     assert result.metrics["search/val/fused/mAP/n"] == 15
     assert result.metrics["search/val/queries/unasked"] == 1
+
+
+class Encoder:
+    modalities = frozenset({"text", "image"})
+
+    def text(self, texts):
+        return encode(texts).numpy()
+
+
+@pytest.mark.parametrize("engine", ["fused", "vector", "lexical"])
+def test_rankings_equal_those_of_the_search_engine(engine, tmp_path):
+    images = unit(15, seed=3)
+    # Equal sentences would have equal cosines but for rounding.
+    own = [[f"{one[:-1]} number{number}." for one in written(number)] for number in range(5)]
+    data = split([plant(number, one) for number, one in enumerate(own)], images)
+    halves = Halves.cut(data.classes, seed=0, most_queries=1000)
+    specimens = [
+        Specimen(id=f"{row}", taxon=data.classes.items[row // 3].taxon, descriptions=(" ".join(
+            text for text, place in zip(halves.sentences, halves.class_S) if place == row // 3),))
+        for row in range(15)
+    ]  # fmt: skip
+    with IndexWriter.create(tmp_path / "index", About("plants")) as writer:
+        writer.append([NewRows(specimens, {"image": (np.ones(15, bool), images.numpy())})], Encoder().text)
+    index = Index.open(tmp_path / "index", Encoder())
+    searched = benchmark._Searched.build(data, halves, encode, "english", tmp_path / "words", 0)
+    for text, vector in zip(halves.queries, encode(halves.queries).numpy(), strict=True):
+        hits = index.search(text, k=15, engine=engine).hits
+        order = searched.orders(text, vector, [engine])[engine]
+        assert len(order) == len(hits) == (15 if engine != "lexical" else len(hits))
+        # Where species have the same score in words, neither knows which comes first.
+        level = [round(hit.score, 9) for hit in hits] if engine == "lexical" else range(15)
+        assert sorted(zip(level, [int(hit.id) // 3 for hit in hits])) == sorted(zip(level, searched.class_N[order]))
 
 
 def test_perfect_vectors_find_everything_and_words_what_they_name():
