@@ -34,6 +34,8 @@ def worker_count(value: Any, key: str, world: World) -> int:
     from clipbio.data.stream import own_cores
 
     if value == "auto":
+        from clipbio.data.stream import own_cores  # late: torch, which most commands that ask need not load
+
         return own_cores(world)
     if (count := whole_number(value, key)) < 0:
         raise ClipbioError(f"{key}={value} must be 0 or more, or auto")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clipbio.errors import ClipbioError
-from clipbio.models import MultiTower
-from clipbio.tasks.loading import LoadedModel
+
+if TYPE_CHECKING:
+    from clipbio.models import MultiTower
+    from clipbio.tasks.loading import LoadedModel
 
 __all__ = ["check_same_model", "model_facts", "model_source"]
 

@@ -22,8 +22,12 @@ class LateEncoder:
     def __init__(self, load: Callable[[], QueryEncoder], modalities: frozenset[str]) -> None:
         self._modalities = modalities
         self._made: Future[QueryEncoder] = Future()
-        # Not one that is waited for when the program ends.
-        Thread(target=self._make, args=(load,), name="model", daemon=True).start()
+        # A daemon is not waited for when the program ends.
+        self._thread = Thread(target=self._make, args=(load,), name="model", daemon=True)
+
+    def start(self) -> None:
+        """Begin to load."""
+        self._thread.start()
 
     @property
     def modalities(self) -> frozenset[str]:

@@ -22,66 +22,38 @@ from clipbio.distributed import World
 from clipbio.dna import clean_barcode
 from clipbio.errors import ClipbioError
 from clipbio.models import DnaTrunk, ImageTrunk, MultiTower, TextTrunk
-from clipbio.search.index import Index
-from clipbio.search.manifest import Manifest
 from clipbio.search.query import Array
 from clipbio.tasks.building import device_of
-from clipbio.tasks.index_model import check_same_model, model_source
-from clipbio.tasks.late_encoder import LateEncoder
+from clipbio.tasks.index_model import check_same_model
 from clipbio.tasks.loading import load_model
 from clipbio.training.encoder import TextEncoder
 
-__all__ = ["ModelEncoder", "open_index"]
+__all__ = ["ModelEncoder", "index_encoder"]
 
 Config = Mapping[str, Any]
+Facts = Mapping[str, Any]
 
 _PICTURE_BYTES = 64 * 2**20
 _BARCODE_LETTERS = 100_000
 _TOLD = {"text": "texts", "image": "pictures", "dna": "barcodes"}
 
 
-def open_index(
-    path: str | Path,
-    config: Config | None = None,
-    *,
-    checkpoint: str | Path | None = None,
-    model: Mapping[str, Any] | None = None,
-    wait: bool = True,
-) -> Index:
-    """Open an index with the model that made it, so that it answers queries of every kind.
-
-    Without `checkpoint` and `model` the model is looked for where it was. An index of words alone names none.
+def index_encoder(facts: Facts, folder: Path, source: Config, accelerator: str) -> ModelEncoder:
+    """Load the model of an index, and return what encodes queries with it.
 
     Args:
-        path: Folder of the index.
-        config: Settings of a command: `checkpoint`, `weights`, `model` and `trainer`, where they are given.
-        checkpoint: A run folder or a checkpoint.
-        model: Settings of a pretrained model, as in `conf/model/`.
-        wait: False returns at once while the model, which takes seconds, is loaded by a thread (see `LateEncoder`).
+        facts: What the manifest says of the model.
+        folder: The index, for messages.
+        source: Where the model is (`model_source`).
+        accelerator: `cpu` or `gpu`.
 
     Raises:
-        ClipbioError: The index is damaged, its model is not there, or the model is another one.
+        ClipbioError: It is not there, or another one.
     """
-    settings = {key: config[key] for key in ("checkpoint", "weights", "model") if config and key in config}
-    settings |= {key: value for key, value in (("checkpoint", checkpoint), ("model", model)) if value is not None}
-    device = device_of(str((config or {}).get("trainer", {}).get("accelerator", "cpu")), World())
-    folder = Path(path).expanduser()
-    facts = Manifest.read(folder).model
-    if not facts.get("weights"):
-        return Index.open(folder)
-    source = model_source(facts, folder, settings)
-
-    def load() -> ModelEncoder:
-        loaded = load_model(source)
-        check_same_model(facts, folder, loaded)
-        return ModelEncoder(loaded.model, device=device, **facts["transform"])
-
-    encoder = load() if wait else LateEncoder(load, frozenset(facts["weights"]))
-    # Opened last: what is removed by a writer while a model is loaded could not be read any more.
-    index = Index.open(folder, encoder)
-    if index.folder.manifest.model != facts:
-        raise ClipbioError(f"{folder} was replaced while it was opened: open it again")
-    return index
+    device = device_of(accelerator, World())
+    loaded = load_model(source)
+    check_same_model(facts, folder, loaded)
+    return ModelEncoder(loaded.model, device=device, **facts["transform"])
 
 
 class ModelEncoder:

@@ -98,7 +98,7 @@ def _opened(config: Config, query: Query) -> Any:
         from clipbio.search.index import Index
 
         return Index.open(folder)
-    from clipbio.tasks.query_encoder import open_index
+    from clipbio.tasks.index_opening import open_index
 
     return open_index(folder, config)
 

@@ -42,6 +42,8 @@ def serve(config: Config) -> None:
         ClipbioError: The port is taken, the index is damaged, or the model is not the one that made it.
     """
     _check_packages()
+    from clipbio.serving.app import create_app
+
     folder = local_folder(str(config["index"]), "index")
     limits: Limits = instantiate(config["limits"], "limits")
     host, port = str(config["host"]), whole_number(config["port"], "port")
@@ -50,7 +52,7 @@ def serve(config: Config) -> None:
     # Before the index is opened: a port that is taken is told at once.
     with _listener(host, port) as listener:
         index = _opened(folder, config)
-        server = _server(_app(index, limits, names, exact=exact), limits)
+        server = _server(create_app(index, limits, names=names, exact=exact), limits)
         failures = _stopped_without_model(server, index)
         _tell(host, listener.getsockname()[1])
         try:
@@ -69,15 +71,9 @@ def _check_packages() -> None:
 
 def _opened(folder: Path, config: Config) -> Index:
     """Return the index at once; its model is loaded meanwhile."""
-    from clipbio.tasks.query_encoder import open_index
+    from clipbio.tasks.index_opening import open_index
 
     return open_index(folder, config, wait=False)
-
-
-def _app(index: Index, limits: Limits, names: Sequence[str] | None, *, exact: bool) -> FastAPI:
-    from clipbio.serving.app import create_app
-
-    return create_app(index, limits, names=names, exact=exact)
 
 
 def _stopped_without_model(server: uvicorn.Server, index: Index) -> list[BaseException]:

@@ -24,7 +24,7 @@ from clipbio.cli import main
 from clipbio.config import compose, plain
 from clipbio.errors import ClipbioError
 from clipbio.serving.limits import Limits
-from clipbio.tasks import query_encoder
+from clipbio.tasks import index_opening, query_encoder
 from clipbio.tasks.positional import with_keys
 from clipbio.tasks.serve import serve
 
@@ -37,7 +37,7 @@ def config(*overrides: str) -> dict[str, Any]:
 def served(monkeypatch: pytest.MonkeyPatch) -> list[uvicorn.Server]:
     """Serve a small index, with a server that only remembers that it was run."""
     servers: list[uvicorn.Server] = []
-    monkeypatch.setattr(query_encoder, "open_index", lambda *_, **__: FakeIndex())
+    monkeypatch.setattr(index_opening, "open_index", lambda *_, **__: FakeIndex())
     monkeypatch.setattr(uvicorn.Server, "run", lambda server, sockets: servers.append(server))
     return servers
 

@@ -20,7 +20,7 @@ from clipbio.errors import ClipbioError
 from clipbio.search.folder import IndexFolder
 from clipbio.search.query import Part, Query
 from clipbio.tasks import index_rows
-from clipbio.tasks.query_encoder import open_index
+from clipbio.tasks.index_opening import open_index
 
 SMALL = ("data=table", "data.num_workers=0", "data.evaluation_batch_size=16")
 

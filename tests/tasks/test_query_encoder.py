@@ -171,6 +171,7 @@ def test_who_asks_before_the_model_is_loaded_waits() -> None:
         return ModelEncoder(towers("text"))
 
     late = LateEncoder(load, frozenset({"text"}))
+    late.start()
     late.when_failed(told.append)
     assert late.modalities == {"text"}
     with ThreadPoolExecutor(1) as threads:
@@ -187,6 +188,7 @@ def test_a_model_that_cannot_be_loaded_later_is_told_to_all_who_ask(picture: byt
         raise ClipbioError("another model")
 
     late = LateEncoder(load, frozenset({"text", "image", "dna"}))
+    late.start()
     for ask in (lambda: late.text(["a"]), lambda: late.image(picture), lambda: late.dna(BARCODE)):
         with pytest.raises(ClipbioError, match="another model"):
             ask()
@@ -195,10 +197,14 @@ def test_a_model_that_cannot_be_loaded_later_is_told_to_all_who_ask(picture: byt
     assert [str(one) for one in told] == ["another model"]
 
 
-def test_loading_a_model_needs_no_lightning() -> None:
-    """It takes seconds, and a search server waits for them."""
-    code = (
-        "import clipbio.tasks.query_encoder, clipbio.tasks.index_model, sys; print('pytorch_lightning' in sys.modules)"
-    )
+def test_what_a_server_waits_for_is_not_imported_too_soon() -> None:
+    """Lightning takes seconds to import and no query needs it; torch waits until the model is loaded."""
+    code = """
+import sys
+import clipbio.tasks.index_opening, clipbio.tasks.serve, clipbio.serving.app
+print("torch" in sys.modules)
+import clipbio.tasks.query_encoder
+print("pytorch_lightning" in sys.modules)
+"""
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "False"
+    assert found.stdout.split() == ["False", "False"]
