@@ -82,11 +82,12 @@ async def search_by_picture(request: Request, service: Served) -> JSONResponse:
 )
 async def vector(request: Request, service: Served) -> JSONResponse:
     """Return a picture, or a barcode, as the value of the parameter `vector`: links with it last."""
-    found = await posted(request)
-    dna = dict(found.pairs).get("dna", "").strip()
-    if set(dict(found.pairs)) - {"dna"} or bool(dna) == (found.image is not None):
-        raise ClipbioError("give one of a file 'image' and a barcode 'dna', and nothing else")
-    packed = await (service.barcode_vector(dna) if found.image is None else service.picture_vector(found.image))
+    async with posted(request) as found:
+        given = dict(found.pairs)
+        dna = given.get("dna", "").strip()
+        if given.keys() - {"dna"} or bool(dna) == (found.image is not None):
+            raise ClipbioError("give one of a file 'image' and a barcode 'dna', and nothing else")
+        packed = await (service.barcode_vector(dna) if found.image is None else service.picture_vector(found.image))
     return JSONResponse({"vector": packed, "link": Question(vector=packed).link()})
 
 

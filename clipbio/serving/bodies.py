@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import anyio
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,12 +18,15 @@ __all__ = ["BodyLimit"]
 # closing at once would break its connection.
 _DROPPED_BODIES = 3
 _DROPPING_SECONDS = 5.0
+# More are a larger number than Python reads quickly, and than any body has bytes.
+_DIGITS = 18
 
 
 class BodyLimit:
     """ASGI middleware: refuses a body by its Content-Length, and one without when it has grown too large.
 
-    No more than a chunk of what is refused is ever held. An app that reads a refused body sees its client leave.
+    No more than a chunk of what is refused is ever held. An app that reads a refused body sees its client leave. What
+    an app leaves unread is dropped, up to a bound, before the connection is closed.
     """
 
     def __init__(self, app: ASGIApp, limits: Limits) -> None:
@@ -35,9 +38,8 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        length = Headers(scope=scope).get("content-length")
         body = _Body(self.limits, scope, receive, send)
-        if length is not None and (not length.isdigit() or int(length[:18]) > self.limits.body_bytes):
+        if body.is_announced_too_large:
             await body.refuse_size()
             return
         try:
@@ -53,39 +55,45 @@ class _Body:
 
     def __init__(self, limits: Limits, scope: Scope, receive: Receive, send: Send) -> None:
         self.refused = False
-        self._scope = scope
-        self._limits = limits
-        self._receive = receive
-        self._send = send
+        self._limits, self._scope, self._receive, self._send = limits, scope, receive, send
+        self._headers = Headers(scope=scope)
         self._bytes = 0
-        self._complete = False
+        length = self._headers.get("content-length", "0")
+        self._complete = length == "0" and "transfer-encoding" not in self._headers
+        self._handed_on = False
         self._started = False
         self._deadline = time.monotonic() + limits.body_seconds
+
+    @property
+    def is_announced_too_large(self) -> bool:
+        """Tell whether the request says that its body is too large, or no number."""
+        length = self._headers.get("content-length", "0")
+        return not length.isdecimal() or int(length[:_DIGITS]) > self._limits.body_bytes
 
     async def receive(self) -> Message:
         """Hand on a part of the body; a client that left, once it was refused."""
         if self.refused:
             return {"type": "http.disconnect"}
-        if self._complete:
+        if self._handed_on:
             return await self._receive()
         message: Message | None = None
         with anyio.move_on_after(max(0.0, self._deadline - time.monotonic())):
-            message = await self._receive()
+            message = await self._read()
         if message is None:
+            # There is nothing more to wait for.
+            self._complete = True
             await self._refuse(408, f"the body took longer than {self._limits.body_seconds:g} seconds")
             return {"type": "http.disconnect"}
-        self._bytes += len(message.get("body", b""))
-        self._complete = not message.get("more_body", False)
         if self._bytes > self._limits.body_bytes:
             await self.refuse_size()
             return {"type": "http.disconnect"}
+        self._handed_on = self._complete
         return message
 
     async def send(self, message: Message) -> None:
         """Hand on a part of the app's answer, unless it was refused."""
         if not self.refused:
-            self._started = True
-            await self._send(message)
+            await self._answer(message)
 
     async def refuse_size(self) -> None:
         """Answer that the body is too large."""
@@ -93,22 +101,33 @@ class _Body:
 
     async def _refuse(self, status: int, message: str) -> None:
         self.refused = True
-        if self._started:
-            return
-        answer = error_answer(Request(self._scope), status, message)
-        answer.headers["connection"] = "close"
-        await self._send({"type": "http.response.start", "status": status, "headers": answer.raw_headers})
-        await self._send({"type": "http.response.body", "body": answer.body, "more_body": True})
-        # Who asks whether to send, with `Expect: 100-continue`, has sent nothing before its body was read.
-        if status == 413 and (self._bytes or "expect" not in Headers(scope=self._scope)):
+        if not self._started:
+            await error_answer(Request(self._scope), status, message)(self._scope, self._receive, self._answer)
+
+    async def _answer(self, message: Message) -> None:
+        """Send a part of an answer; a connection whose body was not read to its end is closed after the last one."""
+        if message["type"] == "http.response.start":
+            self._started = True
+            if self.refused or not self._complete:
+                MutableHeaders(scope=message)["connection"] = "close"
+        elif not message.get("more_body", False) and not self._complete:
+            await self._send({**message, "more_body": True})
             await self._drop()
-        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+            message = {"type": "http.response.body", "body": b"", "more_body": False}
+        await self._send(message)
 
     async def _drop(self) -> None:
         """Read on a little without keeping it."""
-        left = self._limits.body_bytes * _DROPPED_BODIES
+        # Who asks whether to send, with `Expect: 100-continue`, has sent nothing before its body was read.
+        if "expect" in self._headers and not self._bytes:
+            return
+        most = self._bytes + self._limits.body_bytes * _DROPPED_BODIES
         with anyio.move_on_after(_DROPPING_SECONDS):
-            while not self._complete and left > 0:
-                message = await self._receive()
-                left -= len(message.get("body", b""))
-                self._complete = not message.get("more_body", False)
+            while not self._complete and self._bytes < most:
+                await self._read()
+
+    async def _read(self) -> Message:
+        message = await self._receive()
+        self._bytes += len(message.get("body", b""))
+        self._complete = not message.get("more_body", False)
+        return message

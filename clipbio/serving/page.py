@@ -170,14 +170,13 @@ async def ask_by_picture(request: Request) -> Response:
     async with request.form(max_files=1, max_fields=1000) as form:
         sent = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
         upload = form.get("picture")
-        data = await upload.read() if isinstance(upload, UploadFile) else b""
-    try:
-        if not data:
-            raise ClipbioError("No picture was chosen: take a file first.")
-        vector = await page.service.picture_vector(data)
-        question = read([*canonical(sent), ("vector", vector)], page.service.limits)
-    except ClipbioError as error:
-        return await page.home(request, str(error))
+        try:
+            if not (isinstance(upload, UploadFile) and upload.size):
+                raise ClipbioError("No picture was chosen: take a file first.")
+            vector = await page.service.picture_vector(upload.file)
+            question = read([*canonical(sent), ("vector", vector)], page.service.limits)
+        except ClipbioError as error:
+            return await page.home(request, str(error))
     return RedirectResponse(_links(request).link(question, page=1), 303)
 
 

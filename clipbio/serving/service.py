@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from fastapi import Request
 
@@ -12,7 +12,7 @@ from clipbio.data.images import BadImageError, inspect
 from clipbio.errors import ClipbioError
 from clipbio.search.facets import Facet
 from clipbio.search.index import Index
-from clipbio.search.query import QueryEncoder
+from clipbio.search.query import Array, QueryEncoder
 from clipbio.search.results import Results, SpecimenHit
 from clipbio.serving.errors import RefusalError
 from clipbio.serving.limits import Limits
@@ -73,15 +73,16 @@ class Service:
         except ClipbioError as error:
             raise RefusalError(404, str(error)) from error
 
-    async def picture_vector(self, data: bytes) -> str:
+    async def picture_vector(self, file: BinaryIO) -> str:
         """Return the vector of an uploaded picture as text for `Question.vector`.
+
+        The file is read when it is its turn: of pictures that wait none is in memory.
 
         Raises:
             ClipbioError: It is no picture, too large, broken, or the index has no model for pictures.
         """
         encoder = self._encoder("image", "a picture")
-        self._check_picture(data)
-        return packed(await self.run(partial(encoder.image, data)))
+        return packed(await self.run(partial(self._encoded, encoder, file)))
 
     async def barcode_vector(self, barcode: str) -> str:
         """Return the vector of a barcode as text for `Question.vector`; errors as for pictures."""
@@ -97,7 +98,8 @@ class Service:
             raise ClipbioError(f"this server cannot search by {what}: its model has no tower '{modality}'")
         return encoder
 
-    def _check_picture(self, data: bytes) -> None:
+    def _encoded(self, encoder: QueryEncoder, file: BinaryIO) -> Array:
+        data = file.read()
         try:
             inspect(data, max_pixels=self.limits.pixels)
         except BadImageError as error:
@@ -110,6 +112,7 @@ class Service:
                 message = "the upload is no picture that is read here: give a JPEG, PNG, WebP, TIFF, BMP or GIF"
                 raise RefusalError(415, message) from error
             raise
+        return encoder.image(data)
 
 
 def service_of(request: Request) -> Service:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 from fastapi import Request
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 
 from clipbio.errors import ClipbioError
 from clipbio.serving.errors import RefusalError
@@ -19,18 +20,20 @@ __all__ = ["Posted", "posted", "posted_question"]
 
 _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 _FIELDS = 1_000
+_JSON_BYTES = 1_000_000
 
 
 @dataclass(frozen=True)
 class Posted:
-    """Parameters in their order, and the bytes of a picture, if one came along."""
+    """Parameters in their order, and the file of a picture, if one came along; large ones lie on the disk."""
 
     pairs: tuple[tuple[str, str], ...]
-    image: bytes | None = None
+    image: BinaryIO | None = None
 
 
-async def posted(request: Request) -> Posted:
-    """Read the body of a request.
+@asynccontextmanager
+async def posted(request: Request) -> AsyncIterator[Posted]:
+    """Read the body of a request; the file is open as long as the context.
 
     Raises:
         RefusalError: It is neither a form nor JSON, or broken.
@@ -38,38 +41,48 @@ async def posted(request: Request) -> Posted:
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind in _FORMS:
-        return await _form(request)
-    if kind == "application/json":
-        return Posted(tuple(_json_pairs(await request.body())))
-    raise RefusalError(415, "post a form (multipart/form-data with a file 'image') or JSON (application/json)")
+        async with request.form(max_files=1, max_fields=_FIELDS) as form:
+            yield _form(form)
+    elif kind == "application/json":
+        yield Posted(tuple(_json_pairs(await _json_body(request))))
+    else:
+        raise RefusalError(415, "post a form (multipart/form-data with a file 'image') or JSON (application/json)")
 
 
 async def posted_question(request: Request, service: Service) -> Question:
     """Return the search that was posted; a picture becomes the vector of the question, so that a link can tell it."""
-    found = await posted(request)
-    question = read(found.pairs, service.limits)
-    if found.image is None:
-        return question
-    if question.vector:
-        raise ClipbioError("give image or vector, not both")
-    vector = await service.picture_vector(found.image)
-    # Read again: the weight of a vector counts only beside one.
-    return read((*found.pairs, ("vector", vector)), service.limits)
+    async with posted(request) as found:
+        question = read(found.pairs, service.limits)
+        if found.image is None:
+            return question
+        if question.vector:
+            raise ClipbioError("give image or vector, not both")
+        vector = await service.picture_vector(found.image)
+        # Read again: the weight of a vector counts only beside one.
+        return read((*found.pairs, ("vector", vector)), service.limits)
 
 
-async def _form(request: Request) -> Posted:
-    image: bytes | None = None
+def _form(form: FormData) -> Posted:
+    image: BinaryIO | None = None
     pairs = []
-    async with request.form(max_files=1, max_fields=_FIELDS) as form:
-        for name, value in form.multi_items():
-            if not isinstance(value, UploadFile):
-                pairs.append((name, value))
-            elif name != "image":
-                raise ClipbioError(f"the file is called '{name[:40]}'; it must be 'image'")
-            else:
-                # A form whose field for a file was left empty sends a file of no bytes.
-                image = await value.read() or None
+    for name, value in form.multi_items():
+        if not isinstance(value, UploadFile):
+            pairs.append((name, value))
+        elif name != "image":
+            raise ClipbioError(f"the file is called '{name[:40]}'; it must be 'image'")
+        elif value.size:
+            # A form whose field for a file was left empty sends a file of no bytes.
+            image = value.file
     return Posted(tuple(pairs), image)
+
+
+async def _json_body(request: Request) -> bytes:
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > _JSON_BYTES:
+            raise RefusalError(413, f"the JSON is larger than {_JSON_BYTES / 1e6:g} MB: send a picture in a form")
+    return body
 
 
 def _json_pairs(body: bytes) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from clipbio.serving.app import create_app
 from clipbio.serving.limits import Limits
 
-LIMITS = Limits(body_bytes=200_000, pixels=5_000_000, query_characters=200, barcode_characters=300, hits=1000)
+LIMITS = Limits(body_bytes=2_000_000, pixels=5_000_000, query_characters=200, barcode_characters=300, hits=1000)
 
 
 @pytest.fixture
