@@ -33,7 +33,7 @@ class Posted:
 
 @asynccontextmanager
 async def posted(request: Request) -> AsyncIterator[Posted]:
-    """Read the body of a request; the file is open as long as the context.
+    """Read the parameters of a request, those of its URL first, and its body; the file is open as long as the context.
 
     Raises:
         RefusalError: It is neither a form nor JSON, or broken.
@@ -42,9 +42,9 @@ async def posted(request: Request) -> AsyncIterator[Posted]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind in _FORMS:
         async with request.form(max_files=1, max_fields=_FIELDS) as form:
-            yield _form(form)
+            yield _form(form, request.query_params.multi_items())
     elif kind == "application/json":
-        yield Posted(tuple(_json_pairs(await _json_body(request))))
+        yield Posted((*request.query_params.multi_items(), *_json_pairs(await _json_body(request))))
     else:
         raise RefusalError(415, "post a form (multipart/form-data with a file 'image') or JSON (application/json)")
 
@@ -62,9 +62,8 @@ async def posted_question(request: Request, service: Service) -> Question:
         return read((*found.pairs, ("vector", vector)), service.limits)
 
 
-def _form(form: FormData) -> Posted:
+def _form(form: FormData, pairs: list[tuple[str, str]]) -> Posted:
     image: BinaryIO | None = None
-    pairs = []
     for name, value in form.multi_items():
         if not isinstance(value, UploadFile):
             pairs.append((name, value))

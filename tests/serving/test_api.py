@@ -63,6 +63,15 @@ def test_json_asks_the_same(client: TestClient) -> None:
     assert client.get(f"/api/search{answer['link'][1:]}").json()["hits"] == answer["hits"]
 
 
+@pytest.mark.parametrize("body", [{"files": {"image": picture_bytes()}}, {"json": {"q": "leaves"}}])
+def test_what_is_posted_may_have_parameters_in_its_url(client: TestClient, body: dict[str, Any]) -> None:
+    answer = client.post("/api/search?size=3&f.family=Poaceae", **body).json()
+    assert {hit["taxon"]["family"] for hit in answer["hits"]} == {"Poaceae"}
+    assert len(answer["hits"]) == 3
+    assert client.post("/api/search?sise=3", **body).status_code == 400
+    assert client.post("/api/vector?size=3", **body).status_code == 400
+
+
 def test_a_posted_picture_becomes_a_link_that_lasts(client: TestClient) -> None:
     answer = client.post(
         "/api/search", files={"image": ("a.jpg", picture_bytes())}, data={"weight_vector": "2", "q": "oval"}
