@@ -17,8 +17,8 @@ __all__ = ["check_same_model", "model_facts", "model_source"]
 Config = Mapping[str, Any]
 Facts = Mapping[str, Any]
 
-# An index may come from somebody else: of what Hydra could build, only models.
-_MODELS = "clipbio.models."
+# An index may come from somebody else: of what Hydra could build, only models and their tokenizers.
+_MODELS = ("clipbio.models.", "clipbio.dna.")
 _SHOWN = 12
 
 

@@ -15,6 +15,7 @@ from PIL import Image
 from tables import encoded
 from torch import Tensor, nn
 
+from clipbio.config import compose, plain
 from clipbio.data.transforms import ImageTransform
 from clipbio.dna import BarcodeTokenizer
 from clipbio.errors import ClipbioError
@@ -161,6 +162,13 @@ def test_another_model_is_refused_with_both_hashes(tmp_path: Path) -> None:
 def test_what_an_index_names_as_its_model_is_not_trusted(source: dict[str, object], told: str, tmp_path: Path) -> None:
     with pytest.raises(ClipbioError, match=told):
         model_source({"name": "x", "source": source, "weights": {}}, tmp_path, {})
+
+
+@pytest.mark.parametrize("name", ["lite", "trimodal_tiny", "bioscan_clip"])
+def test_the_models_of_the_configs_may_be_named(name: str, tmp_path: Path) -> None:
+    model = plain(compose("index", [f"model={name}", "out=x"]))["model"]
+    facts = {"name": "x", "source": {"model": model}, "weights": {}}
+    assert model_source(facts, tmp_path, {})["model"] == model
 
 
 def test_who_asks_before_the_model_is_loaded_waits() -> None:
