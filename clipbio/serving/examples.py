@@ -13,6 +13,10 @@ __all__ = ["example_queries"]
 
 # A flora speaks of the next organ behind a semicolon as behind a full stop.
 _ENDS = re.compile(r"[.;:!?]\s|\n")
+# Beyond stop words: what says nothing about a specimen, or where a clause of prose begins rather than a character.
+_VAGUE = re.compile(
+    r"\b(above|also|below|birds|both|compare|common|from|like|looks?|males|females|note|often|seen|some|usually|very)\b"
+)
 _LEAST, _MOST = 2, 4
 _READ = 3_000
 _TIMES = 2
@@ -57,22 +61,25 @@ def example_queries(texts: Sequence[str], language: str = "english", count: int 
 
 def _clauses(text: str, taken: Analyser) -> Iterator[_Clause]:
     for sentence in _ENDS.split(text):
-        tokens = _first_clause(taken.sequence(sentence), taken)
-        if not _LEAST <= len(tokens) <= _MOST:
-            continue
-        shown = sentence[tokens[0].start : tokens[-1].end].lower()
+        tokens = _first_clause(sentence, taken)
+        shown = sentence[tokens[0].start : tokens[-1].end].lower() if tokens else ""
         forms = frozenset(token.form for token in tokens if not token.is_stop_word)
-        if len(forms) >= _LEAST and not any(character.isdigit() for character in shown):
+        is_short = len(forms) >= _LEAST and len(tokens) <= _MOST
+        if is_short and not _VAGUE.search(shown) and not any(character.isdigit() for character in shown):
             yield _Clause(shown, forms)
 
 
-def _first_clause(tokens: Sequence[Token], taken: Analyser) -> Sequence[Token]:
-    """Return the tokens before the first comma or the like, without stop words at the ends; none of a negation."""
-    end = next((place for place, token in enumerate(tokens) if place and token.is_after_break), len(tokens))
-    places = [place for place in range(end) if not tokens[place].is_stop_word]
-    if not places or any(token.form in taken.negators for token in tokens[:end]):
+def _first_clause(sentence: str, taken: Analyser) -> Sequence[Token]:
+    """Return the tokens before the first comma or the like, without stop words before them.
+
+    There are none in a negation, or where something else than words stands in the clause or at its end.
+    """
+    tokens = taken.sequence(sentence)
+    tokens = tokens[: next((place for place, token in enumerate(tokens) if place and token.is_after_break), None)]
+    start = next((place for place, token in enumerate(tokens) if not token.is_stop_word), len(tokens))
+    if start == len(tokens) or tokens[-1].is_stop_word or any(token.form in taken.negators for token in tokens):
         return ()
-    return tokens[places[0] : places[-1] + 1]
+    return tokens[start:] if re.match(r"\s*([,.;:!?]|$)", sentence[tokens[-1].end :]) else ()
 
 
 def _shortest(clauses: Iterator[_Clause]) -> dict[frozenset[str], str]:
