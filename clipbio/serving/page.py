@@ -19,7 +19,7 @@ from clipbio.serving.browse import listed, pictured
 from clipbio.serving.errors import RefusalError
 from clipbio.serving.links import Links, canonical, narrowed, toggled
 from clipbio.serving.question import Question, read
-from clipbio.serving.service import Service, service_of
+from clipbio.serving.service import Service
 from clipbio.serving.site import Site, texts_of
 from clipbio.serving.views import FILTERS, LISTS, facet_views, facts_of, noun, page_numbers, weighed
 from clipbio.taxonomy import RANKS
@@ -78,6 +78,12 @@ class Page:
     @cached_property
     def _wall(self) -> list[SpecimenHit]:
         return pictured(self._index)
+
+    async def ready(self) -> Page:
+        """Return this when all that is told of the index is read; the first one that asks waits for it."""
+        if "site" not in self.__dict__:
+            await self.service.run(lambda: self.site)
+        return self
 
     def render(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """Return a page; `question` and `error` may be left out."""
@@ -150,7 +156,7 @@ class Page:
 @router.get("/")
 async def ask(request: Request) -> Response:
     """Answer what the form, or a link, asks."""
-    page: Page = request.app.state.page
+    page = await _page(request)
     sent = request.query_params.multi_items()
     try:
         question = read(canonical(sent), page.service.limits)
@@ -166,7 +172,7 @@ async def ask(request: Request) -> Response:
 @router.post("/")
 async def ask_by_picture(request: Request) -> Response:
     """Encode an uploaded picture and go to the link of its search."""
-    page: Page = request.app.state.page
+    page = await _page(request)
     async with request.form(max_files=1, max_fields=1000) as form:
         sent = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
         upload = form.get("picture")
@@ -183,9 +189,14 @@ async def ask_by_picture(request: Request) -> Response:
 @router.get("/specimens/{id:path}")
 async def specimen(request: Request, id: str) -> Response:
     """Show one specimen; the parameters are the question that led to it."""
-    page: Page = request.app.state.page
-    question = read(canonical(request.query_params.multi_items()), service_of(request).limits)
+    page = await _page(request)
+    question = read(canonical(request.query_params.multi_items()), page.service.limits)
     return await page.specimen(request, id, question)
+
+
+async def _page(request: Request) -> Page:
+    page: Page = request.app.state.page
+    return await page.ready()
 
 
 def _links(request: Request) -> Links:

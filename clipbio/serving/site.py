@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import pyarrow as pa
+
 from clipbio import __version__
 from clipbio.search.highlight import highlight
 from clipbio.search.index import Index
@@ -13,6 +15,8 @@ from clipbio.serving.examples import example_queries
 
 __all__ = ["Site", "Text", "texts_of"]
 
+_TEXTS = 3_000
+"""About how many descriptions, spread evenly, are read for examples."""
 _TOWERS = {"image": "picture", "dna": "DNA barcode"}
 
 
@@ -45,7 +49,8 @@ class Site:
     @classmethod
     def of(cls, index: Index) -> Site:
         """Read what is told of an index."""
-        manifest, texts = index.folder.manifest, index.folder.texts
+        manifest, texts = index.folder.manifest, index.folder.texts.descriptions.table["text"]
+        spread = texts.take(pa.array(range(0, len(texts), max(1, len(texts) // _TEXTS)), pa.int64())).to_pylist()
         return cls(
             name=manifest.name,
             alive=manifest.alive,
@@ -54,7 +59,7 @@ class Site:
             model=str(manifest.model.get("name", "")),
             weights=sorted(manifest.model.get("weights", {}).items()),
             encodes=frozenset(index.encoder.modalities) if index.encoder else frozenset(),
-            examples=example_queries(texts.descriptions.table["text"].to_pylist(), manifest.language),
+            examples=example_queries(spread, manifest.language),
         )
 
     @property

@@ -8,6 +8,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from clipbio.search.facets import Facet
 from clipbio.search.results import Results
 from clipbio.serving.question import Question
 from clipbio.taxonomy import RANKS
@@ -37,6 +38,8 @@ _NOUNS = {
 _KINDS = {"text": "words", "dna": "barcode", "specimen": "specimen", "vector": "picture"}
 # The facets that are open at first, if they have more than one value.
 _OPEN = ("family", "genus", "order")
+# More values of a column are found by their names alone.
+_VALUES = 400
 _FIRST = ("family", "genus", "species", "order", "class", "phylum", "kingdom")
 # Columns of a record that the page shows in places of their own, or that are no matter of readers.
 _SHOWN = {*RANKS, "id", "name", "common_name", "licence", "rights_holder", "group"}
@@ -123,10 +126,11 @@ class ValueView:
 
 @dataclass(frozen=True)
 class FacetView:
-    """A column to narrow by: values with counts, or the range of its numbers."""
+    """A column to narrow by: the most frequent of its `total` values, chosen ones first, or its range of numbers."""
 
     column: str
     values: Sequence[ValueView]
+    total: int
     range: tuple[str, str] | None
     low: str
     high: str
@@ -134,21 +138,22 @@ class FacetView:
     chosen: int
 
 
-def facet_views(facets: Iterable[Any], question: Question) -> list[FacetView]:
+def facet_views(facets: Iterable[Facet], question: Question) -> list[FacetView]:
     """Return what can be narrowed by: ranks first, without columns that part nothing."""
     order = {name: place for place, name in enumerate(_FIRST)}
     views = [_facet_view(facet, question.where.get(facet.column, ())) for facet in facets]
-    useful = [view for view in views if view.chosen or view.range or len(view.values) > 1]
+    useful = [view for view in views if view.chosen or view.range or view.total > 1]
     useful.sort(key=lambda view: order.get(view.column, len(order)))
     return useful
 
 
-def _facet_view(facet: Any, chosen: Sequence[str]) -> FacetView:
+def _facet_view(facet: Facet, chosen: Sequence[str]) -> FacetView:
     wanted = {value.casefold() for value in chosen}
-    values = [ValueView(str(name), count, str(name).casefold() in wanted) for name, count in facet.values if name != ""]
-    values.sort(key=lambda value: not value.chosen)
-    span = getattr(facet, "range", None)
+    first = [one for one in facet.values if one[0].casefold() in wanted] if wanted else []
+    values = [ValueView(*one, True) for one in first]
+    values += [ValueView(*one, False) for one in facet.values[:_VALUES] if one not in first]
+    span = facet.range
     low, _, high = chosen[0].partition("..") if span and chosen else ("", "", "")
     is_open = bool(chosen) or (facet.column in _OPEN and len(values) > 1)
     shown = (f"{span[0]:g}", f"{span[1]:g}") if span else None
-    return FacetView(facet.column, values, shown, low, high, is_open, len(chosen))
+    return FacetView(facet.column, values, len(facet.values), shown, low, high, is_open, len(chosen))
