@@ -158,7 +158,7 @@ def test_it_answers_until_it_is_stopped(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "clipbio", "serve", str(tmp_path / "index"), "port=0"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
-        watchdog = threading.Timer(60, process.kill)
+        watchdog = threading.Timer(240, process.kill)
         watchdog.start()
         try:
             assert process.stderr is not None
