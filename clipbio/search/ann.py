@@ -86,9 +86,11 @@ class Ann:
 
     def _later(self, query_D: Array, passes_N: Array) -> Iterator[tuple[Array, Array]]:
         for rows, vectors_nD in self._vectors.blocks():
-            rows_n = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
-            if rows_n[-1] >= self._covered:
-                yield rows_n[passes_N[rows_n]], (vectors_nD @ query_D)[passes_N[rows_n]]
+            # A part was either there as a whole when this was built, or not at all.
+            if (rows.start if isinstance(rows, slice) else rows[0]) >= self._covered:
+                places_n = np.flatnonzero(passes_N[rows])
+                rows_n = places_n + rows.start if isinstance(rows, slice) else rows[places_n]
+                yield rows_n, (vectors_nD @ query_D)[places_n]
 
 
 def ann_file(modality: str) -> str:
