@@ -71,7 +71,7 @@ def _build(kind: AnnKind, vectors: Vectors, alive_N: Array, modality: str, path:
     begin = time.perf_counter()
     index = kind.made(vectors.dim, len(vectors))
     _log.info("ann=%s: learning from %s vectors of %s", kind.name, kind.trained(len(vectors)), modality)
-    index.train(_sample(vectors, kind.trained(len(vectors))))
+    kind.train(index, _sample(vectors, kind.trained(len(vectors))))
     with progress_bar() as bar:
         task = bar.add_task(f"ann={kind.name}: {modality}", total=len(vectors))
         for _, vectors_nD in _chunks(vectors):
