@@ -70,6 +70,11 @@ class IndexWriter:
         return self._manifest
 
     def __enter__(self) -> IndexWriter:
+        if self.path.exists() and not self.path.is_dir():
+            raise ClipbioError(f"{self.path} is a file: give a folder")
+        if self._about is None:
+            # No lock is left beside what is no index.
+            Manifest.read(self.path)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._lock.acquire()

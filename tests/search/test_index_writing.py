@@ -219,8 +219,11 @@ def test_a_folder_of_something_else_is_no_place_for_an_index(tmp_path: Path) -> 
     (tmp_path / "thesis.docx").write_text("")
     with pytest.raises(ClipbioError, match=r"holds 'thesis.docx'"), IndexWriter.create(tmp_path, About("x")):
         pass
-    with pytest.raises(ClipbioError, match="is no index"), IndexWriter.open(tmp_path):
+    with pytest.raises(ClipbioError, match="is no index"), IndexWriter.open(tmp_path / "none"):
         pass
+    with pytest.raises(ClipbioError, match="is a file"), IndexWriter.create(tmp_path / "thesis.docx", About("x")):
+        pass
+    assert not (tmp_path / ".none.lock").exists()
 
 
 def test_an_unknown_language_is_refused_before_anything_is_written() -> None:
