@@ -26,8 +26,8 @@ from clipbio.search.folder import DELETED_ROWS, IndexFolder
 from clipbio.search.manifest import MANIFEST, About, Manifest, Piece, file_facts
 from clipbio.search.metadata import text_of
 from clipbio.search.new_rows import EncodeText, NewRows
+from clipbio.search.numbering import ImageFolders, NewIds, living
 from clipbio.search.part_writing import PartWriter
-from clipbio.search.query import Array
 from clipbio.search.text_writing import TextBook
 
 __all__ = ["IndexWriter"]
@@ -132,7 +132,7 @@ class IndexWriter:
             ClipbioError: Some are not in the index; then nothing is deleted.
         """
         old = self._snapshot()
-        known = _living(old)
+        known = living(old)
         wanted = list(dict.fromkeys(text_of(id) for id in ids))
         if unknown := [id for id in wanted if id not in known]:
             hint = closest(unknown[0], list(known)[:10_000]) if len(unknown) == 1 else ""
@@ -175,8 +175,8 @@ class IndexWriter:
         data: Mapping[str, Any] | None,
     ) -> int:
         old, part = self._snapshot(), self._new("parts")
-        ids = _NewIds(_living(old), replaces, self.path)
-        book, folders = TextBook(old.texts, texts), _Folders(self.manifest.image_folders)
+        ids = NewIds(living(old), replaces, self.path)
+        book, folders = TextBook(old.texts, texts), ImageFolders(self.manifest.image_folders)
         with PartWriter(part, self.manifest.dim) as writer:
             for batch in batches:
                 ids.add(batch)
@@ -259,46 +259,6 @@ class IndexWriter:
 
     def _folders(self) -> list[Path]:
         return [folder for kind in _KINDS for folder in (self.path / kind).glob("[0-9]" * 6)]
-
-
-class _NewIds:
-    """The ids of an append: each new or, where that is wanted, in the place of a known one."""
-
-    def __init__(self, known: Mapping[str, int], replaces: bool, path: Path) -> None:
-        self._known, self._replaces, self._path = known, replaces, path
-        self._seen: set[str] = set()
-        self.replaced: list[int] = []
-
-    def add(self, batch: NewRows) -> None:
-        for specimen in batch.specimens:
-            id = text_of(specimen.id)
-            if id in self._seen:
-                raise ClipbioError(f"the id '{id}' comes twice in what is appended: ids must differ")
-            self._seen.add(id)
-            if id in self._known and not self._replaces:
-                raise ClipbioError(f"the id '{id}' is in the index {self._path} already: replace=true replaces it")
-            if id in self._known:
-                self.replaced.append(self._known[id])
-
-
-class _Folders:
-    """Numbers of image folders."""
-
-    def __init__(self, names: Iterable[str]) -> None:
-        self.names = {name: number for number, name in enumerate(names)}
-        self._given: dict[str, int] = {}
-
-    def __call__(self, name: str) -> int:
-        if name not in self._given:
-            # A command is run from another folder next time.
-            self._given[name] = self.names.setdefault(str(Path(name).absolute()), len(self.names))
-        return self._given[name]
-
-
-def _living(folder: IndexFolder) -> dict[str, int]:
-    """Return the row of each id that was not deleted."""
-    alive: Array = folder.alive_N
-    return {id: row for row, id in enumerate(folder.rows.ids.to_pylist()) if alive[row]}
 
 
 def _now() -> str:
