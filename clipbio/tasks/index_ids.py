@@ -22,6 +22,8 @@ def given_ids(given: Any, key: str = "ids") -> list[str] | None:
     """
     if given is None:
         return None
+    if isinstance(given, list) and (others := [one for one in given if type(one) not in (str, int)]):
+        raise ClipbioError(f"{key}: {others[0]} may not be what was written, for it was no text: put it in quotes")
     ids = [str(one) for one in given] if isinstance(given, list) else _lines(str(given), key)
     if not ids:
         raise ClipbioError(f"{key}={given} names no specimen")

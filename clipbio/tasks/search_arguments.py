@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from clipbio.tasks.quoting import quoted
+from clipbio.tasks.quoting import as_typed, members, quoted
 
 __all__ = ["search_overrides"]
 
@@ -17,7 +17,6 @@ _FLAGS_WITH_WORD = ("-c", "--cfg", "-p", "--package", "--info", "-i", "-cn", "--
 # What people type: commas, quotes and brackets are part of it.
 _LITERAL = ("query", "index", "image", "dna", "specimen", "out", "checkpoint")
 _PLAIN_KEY = re.compile(r"[A-Za-z_][\w-]*(?:\.[\w-]+)*", re.ASCII)
-_PLAIN_VALUE = re.compile(r"[\w.+:/ -]*", re.ASCII)
 
 
 def search_overrides(arguments: Sequence[str], keys: Collection[str]) -> list[str]:
@@ -65,10 +64,11 @@ def _literal(setting: re.Match[str]) -> str:
 
 def _filters(filters: Sequence[tuple[str, str]]) -> list[str]:
     """Return conditions as entries of the mapping `where`, and of `filters` where Hydra cannot read a column's name."""
-    read = [f"++where.{column}={_condition(value)}" for column, value in filters if _PLAIN_KEY.fullmatch(column)]
-    other = [quoted(f"{column}={value}") for column, value in filters if not _PLAIN_KEY.fullmatch(column)]
+    read = [f"++where.{column}={as_typed(value)}" for column, value in filters if _PLAIN_KEY.fullmatch(column)]
+    other = [
+        quoted(f"{column}={one}")
+        for column, value in filters
+        if not _PLAIN_KEY.fullmatch(column)
+        for one in members(value) or [value]
+    ]
     return [*read, *([f"filters=[{','.join(other)}]"] if other else [])]
-
-
-def _condition(value: str) -> str:
-    return value if _PLAIN_VALUE.fullmatch(value) or value[0] in "'\"[{" else quoted(value)

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from clipbio.config import check_overrides, compose, plain
 from clipbio.errors import ClipbioError
+from clipbio.tasks.index_ids import given_ids
 from clipbio.tasks.positional import with_keys
 from clipbio.tasks.quoting import quoted
 from clipbio.tasks.search_arguments import search_overrides
@@ -72,12 +73,27 @@ def test_conditions_reach_the_mapping():
     assert where["year"] == "1900..1950"
     assert where["family"] == ["Rosaceae", "Fagaceae"]
     assert where["leg"] == "Müller, H. (sen.)"
-    assert where["a"] == {"b": 1}
+    assert where["a"] == {"b": "1"}
+
+
+def test_values_and_ids_that_look_like_numbers_stay_as_they_are_typed():
+    codes = "12_1", "1.10", "1e5", "null", "true", "0x1"
+    for code in codes:
+        assert config("I", "x", f"where.id={code}", f"where.accession=[{code}, A-1]")["where"] == {
+            "id": code,
+            "accession": [code, "A-1"],
+        }
+    for typed, ids in (("12_1,1.10, a b", ["12_1", "1.10", "a b"]), ("'1,2','1_0'", ["1,2", "1_0"]), ("", [])):
+        overrides = with_keys("index", ["I", "action=delete", f"ids=[{typed}]"])
+        assert plain(compose("index", overrides))["ids"] == ids
+    with pytest.raises(ClipbioError, match=r"1\.1 may not be what was written"):
+        given_ids([1.1])
 
 
 def test_columns_that_hydra_cannot_read_come_as_a_list():
     made = config("I", "x", "where.country/ocean=France", "where.Höhe=500..900", "where.family=Rosaceae")
     assert made["filters"] == ["country/ocean=France", "Höhe=500..900"]
+    assert config("I", "x", "where.Höhe=[500, 1.10]")["filters"] == ["Höhe=500", "Höhe=1.10"]
     assert made["where"] == {"family": "Rosaceae"}
     assert config("I", "x", "++where={life stage: adult}")["where"] == {"life stage": "adult"}
 
