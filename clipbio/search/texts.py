@@ -44,10 +44,6 @@ class Groups:
         """Return the numbers of the descriptions of a group, int32."""
         return self.descriptions[self.offsets_G1[group] : self.offsets_G1[group + 1]]
 
-    def common_names(self, group: int) -> tuple[str, ...]:
-        """Return the common names of the taxon of a group."""
-        return tuple(self.table["common_names"][group].as_py())
-
     @cached_property
     def _taxa(self) -> tuple[Array, tuple[Taxon, ...]]:
         return _distinct_taxa(self.table)
@@ -75,10 +71,6 @@ class Descriptions:
     def text(self, description: int) -> str:
         """Return the text of one."""
         return str(self.table["text"][description].as_py())
-
-    def taxon(self, description: int) -> Taxon:
-        """Return the taxon that one describes."""
-        return Taxon(*(self.table[rank][description].as_py() for rank in RANKS))
 
     def record(self, description: int) -> dict[str, str]:
         """Return all that is known of one."""

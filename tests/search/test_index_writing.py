@@ -98,7 +98,7 @@ def test_an_append_encodes_only_sentences_that_are_new(tmp_path: Path) -> None:
     assert asked == ["Bark grey. Leaves lobed, almost without a stalk."]
     assert after.texts.descriptions.table.slice(0, 2).equals(before.descriptions.table)
     assert after.texts.descriptions.record(2)["source"] == "a book"
-    assert after.texts.descriptions.taxon(2) == ELM
+    assert after.texts.descriptions.record(2)["name"] == ELM.scientific_name
     assert after.group_N.tolist() == [0, 1, 2, 0, 3]
     sentences = [" ".join(text.split()) for text in after.texts.all_sentences()]
     assert np.allclose(after.texts.sentence_SD, encode(sentences), atol=1e-6)
