@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import torch
@@ -33,7 +34,7 @@ def trained(table: Path, run: Path, cache: Path, seed: int, overrides: Sequence[
         seed: Of weights, order and texts.
         overrides: Further settings, such as the experiment.
     """
-    if not (run / "report.html").is_file():
+    if not _finished(run):
         shutil.rmtree(run, ignore_errors=True)
         settings = [f"data.root={table}", f"seed={seed}", f"run_dir={run}", f"cache_dir={cache}"]
         settings += ["evaluate_splits=[]", "logger=none", "progress=false"]
@@ -42,7 +43,14 @@ def trained(table: Path, run: Path, cache: Path, seed: int, overrides: Sequence[
     return run
 
 
-def search_answers(run: Path, table: Path, cache: Path, halves: Sequence[int]) -> list[Answer]:
+def _finished(run: Path) -> bool:
+    status = run / "status.json"
+    return status.is_file() and json.loads(status.read_text())["state"] == "finished"
+
+
+def search_answers(
+    run: Path, table: Path, cache: Path, halves: Sequence[int], species: Collection[str] | None = None
+) -> list[Answer]:
     """Search the split `unseen` of a table with a run.
 
     Args:
@@ -50,6 +58,7 @@ def search_answers(run: Path, table: Path, cache: Path, halves: Sequence[int]) -
         table: The table, which may lie elsewhere than at training.
         cache: Features of frozen trunks and prepared tables.
         halves: Seeds of the cut of the sentences in two.
+        species: Those whose sentences are asked; None is all that are searched.
     """
     path = checkpoint_path(run)
     checkpoint = read_checkpoint(path)
@@ -69,5 +78,9 @@ def search_answers(run: Path, table: Path, cache: Path, halves: Sequence[int]) -
             if one.metric == "mAP":
                 chance = result.metrics[f"{one.key}/chance"]
                 rows = zip(one.species, one.ids, one.value_N.tolist(), strict=True)
-                found += [Answer(one.variant, species, id_, value, chance) for species, id_, value in rows]
+                found += [
+                    Answer(one.variant, name, id_, value, chance)
+                    for name, id_, value in rows
+                    if species is None or name in species
+                ]
     return found

@@ -8,6 +8,7 @@ import json
 import shutil
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -16,7 +17,11 @@ from herbarium_figures import Answer, Run, figures, table
 from herbarium_runs import search_answers, trained
 from herbarium_tables import hold_out
 
-HELD_OUT = 3
+HELD_OUT, SPECIES = 3, 10
+
+Sets = Mapping[str, Sequence[Run]]
+Places = Mapping[str, tuple[Path, tuple[str, ...] | None]]
+"""What is searched: a table, and the species whose sentences are asked."""
 
 
 def main() -> None:
@@ -24,7 +29,7 @@ def main() -> None:
     options = _options()
     torch.set_num_threads(options.threads)
     with contextlib.redirect_stdout(sys.stderr):
-        sets = {"birds, 16 unseen species": _birds(options), "butterflies, 3 of 10 species held out": _leeds(options)}
+        sets = {**_birds(options), **_leeds(options)}
     lines = [one for name, runs in sets.items() if runs for one in figures(name, runs)]
     for line in lines:
         print(json.dumps(line))
@@ -49,40 +54,50 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _birds(options: argparse.Namespace) -> list[Run]:
-    if options.birds is None:
-        return []
-    return [_run(options, options.birds.resolve(), f"birds-{seed}", seed) for seed in options.seeds]
-
-
-def _leeds(options: argparse.Namespace) -> list[Run]:
+def _birds(options: argparse.Namespace) -> Sets:
     runs: list[Run] = []
+    for seed in options.seeds if options.birds is not None else ():
+        folder = options.birds.resolve()
+        runs += _searched(options, f"birds-{seed}", seed, folder, {"birds": (folder, None)}).values()
+    return {"birds: 16 unseen species": runs}
+
+
+def _leeds(options: argparse.Namespace) -> Sets:
+    """Search the held-out species by themselves, and among all ten."""
+    alone, among = "butterflies: 3 held-out species", "butterflies: 3 held-out species among all 10"
+    runs: dict[str, list[Run]] = {alone: [], among: []}
     for draw in options.draws if options.leeds is not None else ():
         with tempfile.TemporaryDirectory(prefix="clipbio-leeds-") as folder:
-            table_folder = Path(folder) / "table"
-            chosen = hold_out(options.leeds.resolve(), table_folder, HELD_OUT, draw)
+            some, every = Path(folder) / "some", Path(folder) / "every"
+            chosen = hold_out(options.leeds.resolve(), some, HELD_OUT, draw)
+            hold_out(options.leeds.resolve(), every, SPECIES, draw)
             print(f"held out: {', '.join(chosen)}")
-            runs.append(_run(options, table_folder, f"leeds-{draw}", draw))
-    return runs
+            places: Places = {alone: (some, None), among: (every, chosen)}
+            for name, run in _searched(options, f"leeds-{draw}", draw, some, places).items():
+                runs[name].append(run)
+    return dict(runs)
 
 
-def _run(options: argparse.Namespace, table_folder: Path, name: str, seed: int) -> Run:
-    """Train and search, or read what was found before; weights are of no further use."""
+def _searched(options: argparse.Namespace, name: str, seed: int, learnt: Path, places: Places) -> dict[str, Run]:
+    """Train on a table and search others, or read what was found before; weights are of no further use."""
     out = options.out.resolve()
     kept, run = out / f"{name}.json", out / name
     overrides = ["experiment=herbarium_lite", *options.overrides]
-    asked = {"overrides": overrides, "halves": options.halves}
+    asked = {"overrides": overrides, "halves": options.halves, "places": list(places)}
     if kept.is_file():
         stored = json.loads(kept.read_text())
         if {key: stored[key] for key in asked} != asked:
             sys.exit(f"{kept} is of other settings: give another folder as --out")
-        return [Answer(*one) for one in stored["answers"]]
+        return {place: [Answer(*one) for one in answers] for place, answers in stored["answers"].items()}
     cache = options.cache or out / "cache"
-    trained(table_folder, run, cache, seed, overrides)
-    answers = search_answers(run, table_folder, cache, options.halves)
-    kept.write_text(json.dumps({**asked, "answers": answers}))
+    trained(learnt, run, cache, seed, overrides)
+    found: dict[str, Run] = {
+        place: search_answers(run, folder, cache, options.halves, species)
+        for place, (folder, species) in places.items()
+    }
+    kept.write_text(json.dumps({**asked, "answers": found}))
     shutil.rmtree(run / "checkpoints")
-    return answers
+    return found
 
 
 if __name__ == "__main__":
