@@ -43,18 +43,16 @@ class TextBook:
         self._numbers = {_identity(record): number for number, record in enumerate(self._descriptions)}
         self._groups = old.groups.table.to_pylist()
         self._keys = {_key(group): number for number, group in enumerate(self._groups) if not _is_bare(_key(group))}
-        self._before = len(self._groups)
-
-    @property
-    def changed(self) -> bool:
-        """Tell whether there are new groups; a new description makes one."""
-        return len(self._groups) > self._before
+        self.changed = False
+        """Whether there are new groups or names; a new description makes a group."""
 
     def group(self, specimen: Specimen) -> int:
-        """Return the number of the group of a specimen, a new one if none fits."""
+        """Return the number of the group of a specimen, a new one if none fits; its names are those of all in it."""
         ranks = tuple(map(text_of, specimen.taxon.ranks))
         texts = dict.fromkeys(text_of(text) for text in specimen.descriptions if text.strip())
-        return self._group(ranks, tuple(self._description(ranks, text) for text in texts), specimen.common_names)
+        # Without a taxon the label is all that it is called.
+        names = specimen.common_names if any(ranks) else (*specimen.common_names, specimen.label)
+        return self._group(ranks, tuple(self._description(ranks, text) for text in texts), names)
 
     def take_over(self, old: Texts, groups: Sequence[int]) -> list[int]:
         """Take over groups of other texts with their descriptions, and return their numbers here."""
@@ -89,17 +87,19 @@ class TextBook:
             "dim": dim,
         }
 
-    def _group(self, ranks: tuple[str, ...], descriptions: tuple[int, ...], common_names: Iterable[str]) -> int:
+    def _group(self, ranks: tuple[str, ...], descriptions: tuple[int, ...], names: Iterable[str]) -> int:
         key = (ranks, descriptions)
-        bare = _is_bare(key)
-        if not bare and key in self._keys:
-            return self._keys[key]
-        record = dict(zip(RANKS, ranks, strict=True))
-        names = [] if bare else [text_of(name) for name in common_names]
-        self._groups.append({**record, "common_names": names, "descriptions": list(descriptions)})
-        if not bare:
-            self._keys[key] = len(self._groups) - 1
-        return len(self._groups) - 1
+        number = None if _is_bare(key) else self._keys.get(key)
+        if number is None:
+            number = self._keys[key] = len(self._groups)
+            record = dict(zip(RANKS, ranks, strict=True))
+            self._groups.append({**record, "common_names": [], "descriptions": list(descriptions)})
+            self.changed = True
+        known = self._groups[number]["common_names"]
+        if new := [name for name in dict.fromkeys(map(text_of, names)) if name and name not in known]:
+            known += new
+            self.changed = True
+        return number
 
     def _description(self, ranks: tuple[str, ...], text: str) -> int:
         taxon = Taxon(*ranks)

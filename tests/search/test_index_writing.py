@@ -115,6 +115,27 @@ def test_an_append_without_new_texts_leaves_them_alone(tmp_path: Path) -> None:
     assert after.rows == 8
 
 
+def test_all_names_of_the_specimens_of_a_group_are_words(tmp_path: Path) -> None:
+    def found(word: str) -> int:
+        folder = IndexFolder.open(tmp_path / "index")
+        assert folder.texts.lexical_path
+        return int((Lexicon.load(folder.texts.lexical_path).document_scores(parse(word)) > 0).sum())
+
+    make(tmp_path / "index", 3)
+    assert [found(word) for word in ("quercus", "eiche", "herb")] == [1, 0, 0]
+    with IndexWriter.open(tmp_path / "index") as writer:
+        named = [specimen(6, common_names=("Eiche", "oak")), specimen(8, label="unknown herb")]
+        writer.append([batch(named), batch([specimen(9, common_names=("chêne",)), specimen(12)])], encode)
+        assert len(IndexFolder.open(tmp_path / "index").texts.groups) == 4
+        assert [found(word) for word in ("eiche", "chene", "herb")] == [1, 1, 1]
+        before = writer.manifest.texts
+        writer.append([batch([specimen(15, common_names=("oak",))])], encode)
+        assert writer.manifest.texts == before
+        writer.delete(["s0"])
+        writer.compact()
+    assert [found(word) for word in ("quercus", "eiche", "chene", "herb")] == [1, 1, 1, 1]
+
+
 def test_compact_gives_room_back_and_drops_unused_texts(tmp_path: Path) -> None:
     path = tmp_path / "index"
     make(path, 9)
