@@ -26,6 +26,7 @@ Key = Literal["image", "dna"]
 NEGATED = 0.5
 """The share of the cosine with what is negated that is taken off."""
 _NO_TEXT = "no text model is at hand, so only words are compared (engine lexical)"
+_NO_VECTORS = "the index holds no vectors, so only words are compared (engine lexical)"
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def ask(folder: IndexFolder, encoder: QueryEncoder | None, query: Query, engine:
     """
     if engine not in get_args(Engine):
         raise ClipbioError(f"engine={engine} is unknown{nearest(engine, get_args(Engine))}")
-    used, notes = _engine(encoder, query, engine)
+    used, notes = _engine(folder, encoder, query, engine)
     found = [_found(folder, str(part.value)) for part in query.parts if part.kind == "specimen"]
     chosen = _key(folder, query, found, key)
     vectors = tuple(_vector(folder, encoder, part, chosen) for part in query.parts if part.kind != "text")
@@ -101,18 +102,21 @@ def ask(folder: IndexFolder, encoder: QueryEncoder | None, query: Query, engine:
     return replace(asked, notes=(*notes, *_notes(folder, asked)))
 
 
-def _engine(encoder: QueryEncoder | None, query: Query, engine: Engine) -> tuple[Engine, list[str]]:
-    has_text = any(part.kind == "text" for part in query.parts)
-    if has_text and engine != "lexical" and (encoder is None or "text" not in encoder.modalities):
+def _engine(
+    folder: IndexFolder, encoder: QueryEncoder | None, query: Query, engine: Engine
+) -> tuple[Engine, list[str]]:
+    if engine == "lexical" or all(part.kind != "text" for part in query.parts):
+        return engine, []
+    if encoder is None or "text" not in encoder.modalities:
         return "lexical", [_NO_TEXT]
-    return engine, []
+    return (engine, []) if folder.manifest.dim else ("lexical", [_NO_VECTORS])
 
 
 def _notes(folder: IndexFolder, asked: Asked) -> list[str]:
     if asked.vectors and asked.engine == "lexical":
         return ["engine lexical is about words: the other parts of the query are compared by their vectors"]
     if asked.engine == "lexical" and not len(folder.texts.descriptions):
-        return ["the index holds no descriptions, so words alone find nothing"]
+        return ["the index holds no descriptions: words alone are looked for in names"]
     if asked.is_negation:
         order = "by row" if asked.engine == "lexical" or asked.key is None else "the most unlike it first"
         return [f"the query only tells what is not wanted: all that is left is shown, {order}"]
@@ -167,6 +171,8 @@ def _own(folder: IndexFolder, id: str, key: Key | None) -> Array:
 
 def _unit(folder: IndexFolder, vector_D: Array, kind: str) -> Array:
     dim = folder.manifest.dim
+    if not dim:
+        raise ClipbioError("no specimen of the index has a vector: ask with words")
     if vector_D.shape != (dim,):
         raise ClipbioError(f"the {kind} vector has {vector_D.size} numbers, the index {dim}: it is of another model")
     length = float(np.linalg.norm(vector_D.astype(np.float64)))

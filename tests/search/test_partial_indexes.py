@@ -55,6 +55,16 @@ def test_without_descriptions_words_are_compared_with_pictures(tmp_path):
         assert index.search(query, show="descriptions").total == 0
 
 
+def test_without_any_vectors_words_alone_are_compared(tmp_path):
+    index = make(tmp_path, OAK, BARE)
+    for engine in ("fused", "lexical", "vector"):
+        results = index.search("quercus", engine=engine)
+        assert (ids(results), results.engine) == (["oak"], "lexical")
+        assert ("no vectors" in " ".join(results.notes)) == (engine != "lexical")
+    with pytest.raises(ClipbioError, match="no specimen of the index has a vector"):
+        index.search(PICTURE)
+
+
 def test_quoted_phrases_are_in_no_index_without_descriptions(tmp_path):
     index = make(tmp_path, OAK, image=[True])
     assert index.search('"lobed leaves"').total == 0
