@@ -253,7 +253,7 @@ def test_the_layers_of_the_design_hold() -> None:
             *("models", "progress", "seeding", "text"),
         },
         "features": {"errors"},
-        "labels": {"data", "errors", "evaluation", "files", "progress", "taxonomy", "text"},
+        "labels": {"data", "errors", "evaluation", "files", "progress", "taxonomy", "tensor_files", "text"},
         "prediction": {"errors", "evaluation", "labels", "taxonomy", "text"},
         "data": {
             "taxonomy",
