@@ -117,6 +117,17 @@ def test_a_permalink_shows_the_same_to_everybody(open_page) -> None:
     assert one.get_by_role("link", name="Species", exact=True).get_attribute("aria-current") == "true"
 
 
+def test_another_way_of_ranking_is_taken_at_once_where_there_are_results(open_page) -> None:
+    page = open_page()
+    page.get_by_label("Rank by").select_option("lexical")
+    assert urlsplit(page.url).query == ""
+    page.get_by_role("searchbox", name="What does it look like").fill("leaves")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/?q=leaves&engine=lexical")
+    page.get_by_label("Rank by").select_option("vector")
+    page.wait_for_url("**/?q=leaves&engine=vector")
+
+
 def test_the_keyboard_is_enough(open_page) -> None:
     page = open_page("/?q=leaves")
     found = ids(page)
@@ -146,6 +157,17 @@ def test_the_keyboard_is_enough(open_page) -> None:
     page.wait_for_url("**/?q=violet")
 
 
+def test_a_panel_opens_over_the_results_and_closes(open_page) -> None:
+    page = open_page("/?q=leaves")
+    place = page.locator("[data-gallery]").bounding_box()
+    page.get_by_text("By barcode").press("Enter")
+    page.get_by_label("DNA barcode").fill("ACGTACGT")
+    assert page.locator("[data-gallery]").bounding_box() == place
+    page.keyboard.press("Escape")
+    assert not page.get_by_label("DNA barcode").is_visible()
+    assert page.evaluate("document.activeElement.textContent") == "By barcode"
+
+
 def test_the_first_stop_of_the_tab_key_leads_past_the_head(open_page) -> None:
     page = open_page("/?q=leaves")
     page.keyboard.press("Tab")
@@ -161,6 +183,11 @@ def test_a_phone_shows_all_of_the_width(open_page, index: Index, path: str) -> N
     path = f"/specimens/{index.folder.rows.ids[5]}?q=leaves" if path == "specimen" else path
     page = open_page(path, width=360, expected="400")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    for name in ("By picture", "By barcode", "Help"):
+        page.get_by_text(name, exact=True).click()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        # The one before closed by itself.
+        assert page.locator("[data-panel][open]").count() == 1
 
 
 def test_filters_open_over_the_results_of_a_phone(open_page) -> None:

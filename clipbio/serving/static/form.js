@@ -25,16 +25,14 @@ export function helpForm() {
     go();
   });
   form.addEventListener("change", (event) => {
-    const shown = document.querySelector("[data-gallery]");
-    if (shown && event.target.matches("select, .weight")) form.requestSubmit();
+    // Only where there are results that it changes.
+    if (document.getElementById("found") && event.target.matches("select, .weight")) form.requestSubmit();
   });
   // Someone who comes back finds the page as it was left, and it is not busy.
   addEventListener("pageshow", () => form.removeAttribute("aria-busy"));
   for (const panel of form.querySelectorAll("[data-panel]")) {
     panel.addEventListener("toggle", () => {
-      if (!panel.open) return;
-      for (const other of form.querySelectorAll("[data-panel][open]")) if (other !== panel) other.open = false;
-      panel.querySelector("input, textarea")?.focus({ preventScroll: true });
+      if (panel.open) panel.querySelector("input, textarea")?.focus({ preventScroll: true });
     });
   }
 }

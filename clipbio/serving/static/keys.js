@@ -23,7 +23,11 @@ function target(key) {
 }
 
 function escape(typing) {
-  if (location.hash === "#filters") location.hash = "content";
+  const panel = document.querySelector("[data-panel][open]");
+  if (panel) {
+    panel.open = false;
+    panel.querySelector("summary").focus();
+  } else if (location.hash === "#filters") location.hash = "content";
   else if (typing) document.activeElement.blur();
   else document.querySelector("[data-back]")?.click();
 }
