@@ -6,6 +6,7 @@ Shape suffixes: N rows of the index, n some of them, q queries, D dimensions.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,8 +30,9 @@ FEWEST = 1000
 RECALL_TARGET = 0.95
 _K = 10
 _QUERIES = 200
-# The length of the noise that makes a query of a row: a cosine of 0.97 with it.
-_NOISE = 0.25
+# The length of the noise that makes a query of a row: a cosine of 0.995 with it.
+_NOISE = 0.1
+_STEP = 1.4
 _AT_ONCE = 16_384
 _SAME = 1e-5
 
@@ -104,7 +106,7 @@ def _tune(ann: Ann, most: int, vectors: Vectors, alive_N: Array) -> dict[str, fl
         recalls = {name: _recall(ann, query_qD, rows_q, masks[name], limit_q) for name, limit_q in limits.items()}
         if min(recalls.values()) >= RECALL_TARGET or ann.reach >= most:
             break
-        ann.reach = min(2 * ann.reach, most)
+        ann.reach = min(math.ceil(_STEP * ann.reach), most)
     if min(recalls.values()) < RECALL_TARGET:
         _log.warning("recall of the approximate search stays below %s: %s", RECALL_TARGET, recalls)
     return {name: round(value, 4) for name, value in recalls.items()}
