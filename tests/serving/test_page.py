@@ -90,6 +90,15 @@ def test_filters_alone_list_what_passes(browser: TestClient, herbarium: Index) -
     assert "score" not in re.sub(r"<form.*?</form>", "", page, flags=re.S)
 
 
+def test_all_hits_are_saved_whatever_the_page(browser: TestClient) -> None:
+    page = browser.get("/?q=flowers+violet&show=species&size=5&page=2").text
+    links = [link.replace("&amp;", "&") for link in re.findall(r'href="([^"]+)" download', page)]
+    assert len(links) == 2
+    table, objects = (browser.get(link) for link in links)
+    assert len(objects.json()["hits"]) == 36
+    assert len(table.text.strip().splitlines()) == 37
+
+
 def test_a_range_of_numbers_is_a_filter(browser: TestClient) -> None:
     sent = {"q": "leaves", "from.leaf_length_cm": "4", "to.leaf_length_cm": "6"}
     answer = browser.get("/", params=sent)
