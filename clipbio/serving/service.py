@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import BinaryIO, TypeVar
 
+import anyio
 from fastapi import Request
 
 from clipbio.data.images import BadImageError, inspect
@@ -23,6 +24,8 @@ from clipbio.serving.vectors import packed
 __all__ = ["Service", "service_of"]
 
 T = TypeVar("T")
+
+_LOOK_SECONDS = 0.05
 
 
 class Service:
@@ -60,6 +63,8 @@ class Service:
             ClipbioError: Nothing is asked, or a filter, id or vector is not valid.
         """
         query = question.query(self.dim)
+        if question.dna or (question.q and question.engine != "lexical"):
+            await self._model_is_there()
         return await self.run(partial(self.index.search, query, exact=self.exact, **question.options()))
 
     async def facets(self, question: Question) -> list[Facet]:
@@ -82,6 +87,7 @@ class Service:
             ClipbioError: It is no picture, too large, broken, or the index has no model for pictures.
         """
         encoder = self._encoder("image", "a picture")
+        await self._model_is_there()
         return packed(await self.run(partial(self._encoded, encoder, file)))
 
     async def barcode_vector(self, barcode: str) -> str:
@@ -90,7 +96,17 @@ class Service:
         if len(barcode) > self.limits.barcode_characters:
             most = self.limits.barcode_characters
             raise ClipbioError(f"dna has {len(barcode):,} characters, {most:,} are allowed")
+        await self._model_is_there()
         return packed(await self.run(partial(encoder.dna, barcode)))
+
+    async def _model_is_there(self) -> None:
+        """Wait for a model that is still loaded, before it is one's turn: who needs no model must not wait too."""
+        # Asked for now and then: waiting in threads would leave none to those who need no model.
+        with anyio.move_on_after(self.limits.wait_seconds):
+            while not getattr(self.index.encoder, "is_ready", True):
+                await anyio.sleep(_LOOK_SECONDS)
+            return
+        raise RefusalError(503, "the model is still being loaded: try again in a moment, or with engine=lexical")
 
     def _encoder(self, modality: str, what: str) -> QueryEncoder:
         encoder = self.index.encoder

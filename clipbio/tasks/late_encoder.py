@@ -34,6 +34,11 @@ class LateEncoder:
         """Name what it encodes; without waiting."""
         return self._modalities
 
+    @property
+    def is_ready(self) -> bool:
+        """Tell whether nobody has to wait any more, for the model or for what went wrong."""
+        return self._made.done()
+
     def text(self, texts: Sequence[str]) -> Array:
         """Return unit vectors (T, D); like all others it raises what went wrong when the model was loaded."""
         return self._made.result().text(texts)

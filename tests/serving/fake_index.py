@@ -41,6 +41,7 @@ class FakeEncoder:
     """Vectors of a few counts, of length one."""
 
     modalities = frozenset({"text", "image", "dna"})
+    is_ready = True
 
     def text(self, texts: Sequence[str]) -> Array:
         return np.stack([self._unit(text.encode()) for text in texts])

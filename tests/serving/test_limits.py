@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from fake_index import FakeIndex, picture_bytes
+from fake_index import FakeEncoder, FakeIndex, picture_bytes
 from fastapi.responses import HTMLResponse
 from servers import running, stream
 
@@ -191,6 +191,29 @@ def test_a_turn_that_does_not_come_is_not_waited_for() -> None:
         index.gate.set()
         assert sorted(one.result() for one in asked) == [200, 503]
         assert status(port) == 200
+
+
+def test_who_needs_no_model_does_not_wait_for_those_who_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeEncoder, "is_ready", False)
+    with running(create_app(FakeIndex(), Limits(at_once=1))) as port, ThreadPoolExecutor(3) as clients:
+        asked = [clients.submit(status, port), clients.submit(upload, port), clients.submit(upload, port)]
+        for path in ("/api/search?q=leaves&engine=lexical", "/api/facets", "/api/specimens/herb:0/a"):
+            assert httpx.get(f"http://127.0.0.1:{port}{path}", timeout=20, trust_env=False).status_code == 200
+        assert not any(one.done() for one in asked)
+        monkeypatch.setattr(FakeEncoder, "is_ready", True)
+        assert [one.result() for one in asked] == [200, 200, 200]
+
+
+def test_a_model_that_takes_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeEncoder, "is_ready", False)
+    with running(create_app(FakeIndex(), Limits(wait_seconds=0.1))) as port:
+        assert (status(port), upload(port)) == (503, 503)
+
+
+def upload(port: int) -> int:
+    return httpx.post(
+        f"http://127.0.0.1:{port}/api/vector", files={"image": picture_bytes()}, timeout=60, trust_env=False
+    ).status_code
 
 
 def status(port: int) -> int:

@@ -182,12 +182,14 @@ def test_who_asks_before_the_model_is_loaded_waits() -> None:
     late.start()
     late.when_failed(told.append)
     assert late.modalities == {"text"}
+    assert not late.is_ready
     with ThreadPoolExecutor(1) as threads:
         answer = threads.submit(late.text, ["white flowers"])
         with pytest.raises(TimeoutError):
             answer.result(0.05)
         begun.set()
         np.testing.assert_allclose(answer.result(10), ModelEncoder(towers("text")).text(["white flowers"]), atol=1e-6)
+    assert late.is_ready
     assert not told
 
 
