@@ -12,6 +12,7 @@ from clipbio.serving import api, docs, exporting, pictures
 from clipbio.serving.bodies import BodyLimit
 from clipbio.serving.errors import add_error_answers
 from clipbio.serving.headers import SafeHeaders
+from clipbio.serving.heads import Heads
 from clipbio.serving.hosts import LOOPBACK_NAMES, AllowedNames
 from clipbio.serving.limits import Limits
 from clipbio.serving.page import add_page
@@ -48,6 +49,7 @@ def create_app(
     app.state.service = Service(index, limits, exact=exact)
     add_error_answers(app)
     # What is added last sees a request first.
+    app.add_middleware(Heads)
     app.add_middleware(BodyLimit, limits=limits)
     if names is not None:
         app.add_middleware(AllowedNames, names=names)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
-
-from clipbio.serving.errors import error_answer
 
 __all__ = ["LOOPBACK_NAMES", "AllowedNames"]
 
@@ -29,7 +27,8 @@ class AllowedNames:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or refuse it."""
         if scope["type"] == "http" and _host(scope) not in self.names:
-            refusal = error_answer(Request(scope), 421, "this server does not answer to that host name")
+            # Never as a page: its head and foot tell of the index.
+            refusal = JSONResponse({"error": "this server does not answer to that host name"}, 421)
             await refusal(scope, receive, send)
             return
         await self.app(scope, receive, send)

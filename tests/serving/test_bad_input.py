@@ -211,10 +211,10 @@ def test_a_fault_of_ours_is_told_without_its_reason(client: TestClient, index: F
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "[::2]", "localhost.evil:80"])
 def test_other_names_for_this_machine_are_not_answered_to(client: TestClient, host: str) -> None:
-    assert error(client.get("/health", headers={"host": host})) == (
-        421,
-        "this server does not answer to that host name",
-    )
+    for path in ("/health", "/"):
+        # As a page it would tell of the index.
+        answer = client.get(path, headers={"host": host, "accept": "text/html"})
+        assert error(answer) == (421, "this server does not answer to that host name")
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8000", "127.0.0.1:8000", "[::1]:8000", "[::1]"])

@@ -142,6 +142,16 @@ def test_lengths_that_are_none(port: int, length: str) -> None:
     assert stream(port, [FORM, f"Content-Length: {length}"], [PART]).status in (400, 413)
 
 
+@pytest.mark.parametrize("path", ["/health", "/api/search?q=leaves", "/pictures/0", "/docs/start.js", "/nothing"])
+def test_head_is_get_without_a_body(port: int, path: str) -> None:
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+        head, got = client.head(path), client.get(path)
+        assert (head.status_code, head.content) == (got.status_code, b"")
+        for name in ("content-type", "content-length", "content-security-policy"):
+            assert head.headers[name] == got.headers[name]
+        assert client.head("/api/vector").status_code == 405
+
+
 def test_a_body_that_never_ends_is_given_up() -> None:
     with running(create_app(FakeIndex(), Limits(body_seconds=0.3))) as port:
         sent = stream(port, [FORM, "Content-Length: 5000"], [PART])
