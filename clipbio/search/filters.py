@@ -126,7 +126,7 @@ def mask_N(columns: Columns, where: Where | None) -> Array:
 
 
 def _several(name: str, condition: Condition) -> Sequence[Value]:
-    if isinstance(condition, str | int | float):
+    if isinstance(condition, str | int | float | np.generic):
         return [condition]
     if not condition:
         raise ClipbioError(f"the filter on {name} is empty; give a value or leave it out")

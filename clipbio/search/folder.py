@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from clipbio.errors import ClipbioError
 from clipbio.search.arrow import numpy_of, read_table
 from clipbio.search.images import PictureFile, read_original
-from clipbio.search.manifest import Manifest, Piece
+from clipbio.search.manifest import MANIFEST, Manifest, Piece
 from clipbio.search.query import Array
 from clipbio.search.rows import Rows
 from clipbio.search.texts import DAMAGED, Texts
@@ -55,6 +55,8 @@ class IndexFolder:
         counts = [int(part.facts["rows"]) for part in manifest.parts]
         self.starts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
         """Number of the first row of each part, and of all rows."""
+        if not self.starts[-1] == len(self.rows) == manifest.rows or (manifest.rows and manifest.texts is None):
+            raise ClipbioError(f"{path / MANIFEST} does not go with the files of the index; {DAMAGED}")
         self._vectors = {modality: self._blocks(modality) for modality in manifest.modalities}
         self._pictures = [PictureFile(part / PICTURES) if (part / PICTURES).is_file() else None for part in parts]
         self.texts = Texts.read(path / manifest.texts.folder) if manifest.texts else Texts.empty()

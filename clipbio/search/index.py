@@ -23,6 +23,7 @@ from clipbio.search.folder import IndexFolder
 from clipbio.search.hits import Hits
 from clipbio.search.layout import Layout
 from clipbio.search.lexical import Lexicon
+from clipbio.search.manifest import Manifest
 from clipbio.search.query import Engine, Query, QueryEncoder, Show
 from clipbio.search.ranking import Ranker, Ranking
 from clipbio.search.results import Hit, Results, SpecimenHit
@@ -58,7 +59,14 @@ class Index:
         Raises:
             ClipbioError: There is none, or it is damaged.
         """
-        return cls(IndexFolder.open(path, verify=verify), encoder)
+        while True:
+            folder = IndexFolder.open(path, verify=verify)
+            try:
+                return cls(folder, encoder)
+            except ClipbioError:
+                # Words and approximate searches are opened last: a writer may have removed them meanwhile.
+                if Manifest.read(folder.path) == folder.manifest:
+                    raise
 
     def search(
         self,

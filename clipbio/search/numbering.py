@@ -26,6 +26,8 @@ class NewIds:
         """Check a batch, and note in `replaced` the rows whose ids it takes."""
         for specimen in batch.specimens:
             id = text_of(specimen.id)
+            if not id:
+                raise ClipbioError("a specimen that is appended has no id: give each one of its own")
             if id in self._seen:
                 raise ClipbioError(f"the id '{id}' comes twice in what is appended: ids must differ")
             self._seen.add(id)

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from clipbio.errors import ClipbioError, nearest
 from clipbio.search.arrow import numpy_of
-from clipbio.search.metadata import unified_column
+from clipbio.search.metadata import text_of, unified_column
 from clipbio.search.new_rows import COLUMNS, META
 from clipbio.search.query import Array
 from clipbio.taxonomy import RANKS, Taxon
@@ -108,7 +108,7 @@ class Rows:
 
     def rows_of(self, id: str) -> Array:
         """Return the numbers of all rows with an id, deleted ones included."""
-        return np.flatnonzero(numpy_of(pc.equal(self.ids, pa.scalar(id, self.ids.type))))
+        return np.flatnonzero(numpy_of(pc.equal(self.ids, pa.scalar(text_of(id), self.ids.type))))
 
     def _read(self, name: str) -> pa.Array:
         if not self._files:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,12 +56,12 @@ class IndexWriter:
             about: What it is.
             overwrite: Whether it takes the place of an index that is there: when its first rows are written, no sooner.
         """
-        return cls(Path(path).expanduser(), about, overwrite=overwrite)
+        return cls(Path(path).expanduser().resolve(), about, overwrite=overwrite)
 
     @classmethod
     def open(cls, path: str | Path) -> IndexWriter:
         """Return the writer of an index that is there."""
-        return cls(Path(path).expanduser(), None, overwrite=False)
+        return cls(Path(path).expanduser().resolve(), None, overwrite=False)
 
     @property
     def manifest(self) -> Manifest:
@@ -76,12 +77,11 @@ class IndexWriter:
             # No lock is left beside what is no index.
             Manifest.read(self.path)
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire()
+            with self._told():
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._lock.acquire()
         except Timeout as error:
             raise ClipbioError(f"another process writes to the index {self.path}: wait until it is done") from error
-        except OSError as error:
-            raise ClipbioError(f"the index {self.path} cannot be written: {error.strerror or error}") from error
         try:
             self._manifest = Manifest.read(self.path) if self._about is None else self._new_manifest(self._about)
             self._clean()
@@ -93,7 +93,8 @@ class IndexWriter:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         try:
             if error is None and self._about is not None:
-                self._commit(self.manifest)
+                with self._told():
+                    self._commit(self.manifest)
             self._clean()
         finally:
             self._lock.release()
@@ -120,16 +121,14 @@ class IndexWriter:
             ClipbioError: An id is known already or comes twice, vectors do not fit those of the index, or the disk is
                 full.
         """
-        try:
+        with self._told():
             return self._append(batches, encode_text, replaces=replace, texts=texts, data=data)
-        except OSError as error:
-            raise ClipbioError(f"the index {self.path} cannot be written: {error.strerror or error}") from error
 
     def delete(self, ids: Iterable[str]) -> int:
         """Delete specimens, and return their number. Their place on the disk is given back by `compact`.
 
         Raises:
-            ClipbioError: Some are not in the index; then nothing is deleted.
+            ClipbioError: Some are not in the index, or the disk is full; then nothing is deleted.
         """
         old = self._snapshot()
         known = living(old)
@@ -139,16 +138,34 @@ class IndexWriter:
             names = ", ".join(f"'{id}'" for id in unknown[:5]) + (" ..." if len(unknown) > 5 else "")
             raise ClipbioError(f"{len(unknown)} of {len(wanted)} ids are not in the index {self.path}: {names}{hint}")
         if wanted:
-            self._commit(self._without(self.manifest, old, [known[id] for id in wanted]))
+            with self._told():
+                self._commit(self._without(self.manifest, old, [known[id] for id in wanted]))
         return len(wanted)
 
     def compact(self) -> None:
         """Write everything again in one part, without deleted rows and what nothing uses any more.
 
         An approximate search is left out: it is to be built again.
+
+        Raises:
+            ClipbioError: The disk is full.
         """
-        if self.manifest.deleted is None and len(self.manifest.parts) < 2:
-            return
+        if self.manifest.deleted is not None or len(self.manifest.parts) > 1:
+            with self._told():
+                self._compact()
+
+    def add_ann(self, write: Callable[[Path], Mapping[str, Any]]) -> None:
+        """Set the approximate search: `write` writes its files into an empty folder and returns facts on it.
+
+        Raises:
+            ClipbioError: The disk is full.
+        """
+        with self._told():
+            folder = self._new("ann")
+            facts = write(folder)
+            self._commit(replace(self.manifest, ann=self._piece(folder, facts)))
+
+    def _compact(self) -> None:
         part, texts = self._new("parts"), self._new("texts")
         facts = compacted(self._snapshot(), part, texts)
         rows = self.manifest.alive
@@ -158,12 +175,6 @@ class IndexWriter:
             pieces["texts"] = self._piece(texts, facts["texts"])
         modalities = tuple(facts["vectors"])
         self._commit(replace(self.manifest, rows=rows, modalities=modalities, **pieces))
-
-    def add_ann(self, write: Callable[[Path], Mapping[str, Any]]) -> None:
-        """Set the approximate search: `write` writes its files into an empty folder and returns facts on it."""
-        folder = self._new("ann")
-        facts = write(folder)
-        self._commit(replace(self.manifest, ann=self._piece(folder, facts)))
 
     def _append(
         self,
@@ -212,6 +223,16 @@ class IndexWriter:
         folder = self._new("deleted")
         pq.write_table(pa.table({"row": gone}), folder / DELETED_ROWS)
         return replace(manifest, deleted=self._piece(folder, {"rows": len(gone)}), alive=manifest.rows - len(gone))
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Say of which index it is that a disk is full, or a folder not to be written to."""
+        try:
+            yield
+        except Timeout:
+            raise
+        except OSError as error:
+            raise ClipbioError(f"the index {self.path} cannot be written: {error.strerror or error}") from error
 
     def _snapshot(self) -> IndexFolder:
         return IndexFolder(self.path, self.manifest)

@@ -18,7 +18,9 @@ from clipbio.distributed import World
 from clipbio.errors import ClipbioError
 from clipbio.progress import progress_bar
 from clipbio.search.folder import IndexFolder
+from clipbio.search.metadata import text_of
 from clipbio.search.new_rows import EncodeText, NewRows
+from clipbio.search.numbering import living
 from clipbio.search.writing import IndexWriter
 from clipbio.tasks.building import device_of
 from clipbio.tasks.embed_sources import Encoding, Wanted, modalities_of, open_data, splits_wanted
@@ -106,10 +108,10 @@ def _refuse_known(wanted: list[Wanted], writer: IndexWriter) -> None:
     """Refuse ids that the index has, before anything is encoded."""
     if not writer.manifest.alive:
         return
-    folder = IndexFolder.open(writer.path, verify=False)
+    known = living(IndexFolder.open(writer.path, verify=False))
     for one in wanted:
         for row in one.rows.tolist():
-            if folder.row_of(one.id_of(row)) is not None:
+            if text_of(one.id_of(row)) in known:
                 raise ClipbioError(
                     f"the id '{one.id_of(row)}' is in the index {writer.path} already: set replace=true to replace "
                     "those that are, or choose others by splits= or ids="

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ import pytest
 from small_indexes import batch, encode, ids, make, specimen
 
 from clipbio.errors import ClipbioError
+from clipbio.search import Index
 from clipbio.search.folder import IndexFolder
 from clipbio.search.images import is_picture, read_original
 from clipbio.search.lexical import Lexicon
@@ -157,6 +159,65 @@ def test_opening_while_a_writer_removes_files_gives_the_newer_snapshot(
     assert ids(IndexFolder.open(path)) == ["s0", "s1", "s3", "s4", "s5"]
 
 
+def test_words_that_a_writer_removes_while_an_index_is_opened_are_those_of_the_newer_snapshot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "index"
+    make(path)
+    load, waiting = Lexicon.load, [True]
+
+    def load_later(folder: Path) -> Lexicon:
+        if waiting and waiting.pop():
+            with IndexWriter.open(path) as writer:
+                writer.delete(["s2"])
+                writer.compact()
+        return load(folder)
+
+    monkeypatch.setattr(Lexicon, "load", load_later)
+    assert len(Index.open(path).folder) == 5
+    shutil.rmtree(path / "texts")
+    with pytest.raises(ClipbioError, match="the index is damaged"):
+        Index.open(path)
+
+
+@pytest.mark.parametrize("action", [append, delete, compact, overwrite])
+def test_a_full_disk_is_one_sentence_and_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, action: Callable[[Path], None]
+) -> None:
+    path = tmp_path / "index"
+    make(path, 4)
+    delete_one(path)
+    before = content(path)
+
+    def write_table(*given: Any, **more: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pq, "write_table", write_table)
+        with pytest.raises(ClipbioError, match=f"the index {path} cannot be written: No space left on device"):
+            action(path)
+    assert content(path) == before
+
+
+def test_an_index_may_be_the_folder_that_one_is_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path / "index")
+    monkeypatch.chdir(tmp_path / "index")
+    delete(Path())
+    assert ids(IndexFolder.open(".")) == ["s1", "s3", "s4", "s5"]
+    with IndexWriter.open("../index"), pytest.raises(ClipbioError, match="another process"):
+        delete(Path())
+
+
+def test_ids_that_are_empty_or_no_unicode_make_no_traceback(tmp_path: Path) -> None:
+    make(tmp_path / "index")
+    with IndexWriter.open(tmp_path / "index") as writer:
+        with pytest.raises(ClipbioError, match="has no id"):
+            writer.append([batch([specimen(9, id="")])], encode)
+        writer.append([batch([specimen(9, id="a\ud800")])], encode)
+    folder = IndexFolder.open(tmp_path / "index")
+    assert [folder.row_of(id) for id in ("a\ud800", "a?", "\ud800")] == [6, 6, None]
+
+
 def test_a_change_in_any_file_is_found(tmp_path: Path) -> None:
     path = tmp_path / "index"
     make(path)
@@ -183,6 +244,9 @@ def test_a_change_in_any_file_is_found(tmp_path: Path) -> None:
         ({"schema": 9}, "has schema 9, this version reads 1"),
         ({"parts": [{"folder": "x"}]}, "is damaged"),
         ({"colour": "red"}, "is damaged"),
+        ({"rows": 5}, "does not go with the files"),
+        ({"rows": "many"}, "does not go with the files"),
+        ({"texts": None}, "does not go with the files"),
     ],
 )
 def test_a_manifest_that_is_not_ours_is_told(tmp_path: Path, change: dict[str, Any], message: str) -> None:
