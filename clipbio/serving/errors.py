@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from clipbio.errors import ClipbioError
 from clipbio.serving.headers import SAFE_HEADERS
 
-__all__ = ["ErrorPage", "RefusalError", "add_error_answers", "error_answer"]
+__all__ = ["ErrorPage", "RefusalError", "add_error_answers", "error_answer", "status_of"]
 
 ErrorPage = Callable[[Request, int, str], Response]
 """What makes a page for people out of a status and a sentence: `app.state.error_page`."""
@@ -27,6 +27,11 @@ class RefusalError(ClipbioError):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
+
+
+def status_of(error: ClipbioError) -> int:
+    """Return the HTTP status of an error."""
+    return error.status if isinstance(error, RefusalError) else 400
 
 
 def error_answer(request: Request, status: int, message: str) -> Response:
@@ -47,7 +52,8 @@ def add_error_answers(app: FastAPI) -> None:
 
 
 def _clipbio_error(request: Request, error: Exception) -> Response:
-    return error_answer(request, error.status if isinstance(error, RefusalError) else 400, str(error))
+    assert isinstance(error, ClipbioError)
+    return error_answer(request, status_of(error), str(error))
 
 
 def _http_error(request: Request, error: Exception) -> Response:

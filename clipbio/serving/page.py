@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from clipbio.errors import ClipbioError
 from clipbio.search.facets import Facet
 from clipbio.search.results import Hit, Results, SpecimenHit
 from clipbio.serving.browse import listed, pictured
-from clipbio.serving.errors import RefusalError
+from clipbio.serving.errors import status_of
+from clipbio.serving.limits import Limits
 from clipbio.serving.links import Links, canonical, narrowed, toggled
 from clipbio.serving.question import Question, read
 from clipbio.serving.service import Service
@@ -104,21 +106,33 @@ class Page:
         heading = {404: "Not found", 500: "That is our fault"}.get(status, "That did not work")
         return self.render(request, "message.html.j2", status, heading=heading, error=message)
 
-    async def home(self, request: Request, error: str = "") -> Response:
-        """Return the first page: examples, a few sheets, families."""
+    async def home(self, request: Request, error: str = "", status: int = 400) -> Response:
+        """Return the first page: examples, a few sheets, families; `status` is that of an error."""
         facets = facet_views(await self._facets(Question()), Question())
         browse = [facet for facet in facets if facet.column in ("family", "order") and facet.values][:1]
         wall = await self.service.run(lambda: self._wall)
-        return self.render(request, "home.html.j2", 400 if error else 200, browse=browse, wall=wall, error=error)
+        return self.render(request, "home.html.j2", status if error else 200, browse=browse, wall=wall, error=error)
 
-    async def found(self, request: Request, question: Question) -> Response:
-        """Return the results of a question, or all that passes its filters if it has nothing else."""
+    async def refused(self, request: Request, sent: Sequence[tuple[str, str]], error: ClipbioError) -> Response:
+        """Return a page that tells why nothing was searched, with what can be kept of the question."""
+        question = _kept(sent, self.service.limits)
+        if question.is_empty:
+            return await self.home(request, str(error), status_of(error))
+        return await self.found(request, question, error)
+
+    async def found(self, request: Request, question: Question, refusal: ClipbioError | None = None) -> Response:
+        """Return the results of a question, or all that passes its filters if it has nothing else.
+
+        With a refusal nothing is searched, and that is told.
+        """
         results, status, error = None, 200, ""
         try:
+            if refusal:
+                raise refusal
             facets = await self._facets(question)
             results = await self._results(question)
         except ClipbioError as caught:
-            status, error = (caught.status if isinstance(caught, RefusalError) else 400), str(caught)
+            status, error = status_of(caught), str(caught)
             facets = await self._facets(Question())
         total = results.total if results else 0
         pages = page_numbers(question.page, total, question.size, self.service.limits.hits)
@@ -172,7 +186,7 @@ async def ask(request: Request) -> Response:
     try:
         question = read(canonical(sent), page.service.limits)
     except ClipbioError as error:
-        return await page.home(request, str(error))
+        return await page.refused(request, sent, error)
     if question.is_empty and not question.where:
         return await page.home(request, "Nothing was asked: type some words, or choose an example." if sent else "")
     if sorted(question.pairs()) != sorted(sent):
@@ -193,7 +207,7 @@ async def ask_by_picture(request: Request) -> Response:
             vector = await page.service.picture_vector(upload.file)
             question = read([*canonical(sent), ("vector", vector)], page.service.limits)
         except ClipbioError as error:
-            return await page.home(request, str(error))
+            return await page.refused(request, sent, error)
     return RedirectResponse(_links(request).link(question, page=1), 303)
 
 
@@ -208,6 +222,17 @@ async def specimen(request: Request, id: str) -> Response:
 async def _page(request: Request) -> Page:
     page: Page = request.app.state.page
     return await page.ready()
+
+
+def _kept(sent: Sequence[tuple[str, str]], limits: Limits) -> Question:
+    """Return a question without what may have been refused: its page, or else all but its words."""
+    pairs = canonical(sent)
+    first_page = [pair for pair in pairs if pair[0] not in ("page", "size")]
+    words = [pair for pair in pairs if pair[0] == "q"]
+    for some in (first_page, words):
+        with suppress(ClipbioError):
+            return read(some, limits)
+    return Question()
 
 
 def _links(request: Request) -> Links:

@@ -147,6 +147,7 @@ def test_barcode_and_words_are_weighed(browser: TestClient) -> None:
         ("/?specimen=none", 400, "no specimen &#39;none&#39;"),
         ("/specimens/none", 404, "No specimen &#39;none&#39;"),
         ("/nowhere", 404, "There is nothing at /nowhere"),
+        ("/?q=leaves&page=2000", 400, "beyond the first 10,000 hits"),
         ("/?q=<script>alert(1)</script>&f.family=<b>", 400, "no specimen has the family"),
     ],
 )
@@ -160,16 +161,37 @@ def test_bad_input_is_told_on_a_page(browser: TestClient, path: str, status: int
 
 
 @pytest.mark.parametrize(
-    ("upload", "message"),
+    ("asked", "kept"),
     [
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is no picture that is read here"),
-        (b"", "No picture was chosen"),
+        ("q=leaves&f.family=Rosaceae&page=99999", ['value="leaves"', "f.family"]),
+        ("q=leaves&colour=red", ['value="leaves"']),
     ],
 )
-def test_a_bad_upload_is_told_on_a_page(browser: TestClient, upload: bytes, message: str) -> None:
+def test_who_is_refused_keeps_what_was_asked(browser: TestClient, asked: str, kept: list[str]) -> None:
+    page = browser.get(f"/?{asked}").text
+    assert "Nothing was searched" in page
+    assert all(one in page for one in kept)
+
+
+def test_a_page_behind_the_last_one_leads_back(browser: TestClient) -> None:
+    page = browser.get("/?q=leaves&page=300").text
+    assert "Nothing fits" not in page
+    link = re.findall(r'The hits end before this page. <a href="([^"]+)">', page)[0]
+    assert hits(browser.get(link.replace("&amp;", "&")).text) > 0
+
+
+@pytest.mark.parametrize(
+    ("upload", "status", "message"),
+    [
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", 415, "is no picture that is read here"),
+        (b"", 400, "No picture was chosen"),
+    ],
+)
+def test_a_bad_upload_is_told_on_a_page(browser: TestClient, upload: bytes, status: int, message: str) -> None:
     answer = browser.post("/", files={"picture": ("a.svg", upload)}, data={"q": "leaves"})
-    assert answer.status_code == 400
-    assert message in answer.text
+    assert answer.status_code == status
+    assert message.casefold() in answer.text.casefold()
+    assert 'value="leaves"' in answer.text
 
 
 def test_programs_get_errors_as_json(browser: TestClient) -> None:
