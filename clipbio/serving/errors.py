@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from clipbio.errors import ClipbioError
+from clipbio.search.metadata import text_of
 from clipbio.serving.headers import SAFE_HEADERS
 
 __all__ = ["ErrorPage", "RefusalError", "add_error_answers", "error_answer", "status_of"]
@@ -36,6 +37,8 @@ def status_of(error: ClipbioError) -> int:
 
 def error_answer(request: Request, status: int, message: str) -> Response:
     """Return an error as `{"error": "one sentence"}` or, to a browser outside of paths for programs, as a page."""
+    # What was asked may stand in it, and no answer can hold half a character.
+    message = text_of(message)
     page: ErrorPage | None = getattr(request.app.state, "error_page", None)
     wanted = "text/html" in request.headers.get("accept", "")
     if page is not None and wanted and not request.url.path.startswith(_MACHINES):

@@ -69,6 +69,7 @@ def test_a_picture_that_ends_too_early_is_told(client: TestClient) -> None:
         ),
         ({"content": b'{"q": "\xff"}', "headers": {"content-type": "application/json"}}, 400, "no valid JSON"),
         ({"content": b'{"q": "\\ud800"}', "headers": {"content-type": "application/json"}}, 400, "half a character"),
+        ({"content": b'{"\\ud800": 1}', "headers": {"content-type": "application/json"}}, 400, "no parameter '?'"),
         ({"json": {"q": "a" * 1_100_000}}, 413, "the JSON is larger than 1 MB"),
         ({"json": []}, 400, "must be an object"),
         ({"json": {}}, 400, "the query is empty"),
