@@ -6,7 +6,7 @@ import logging
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from PIL import Image
 
@@ -26,7 +26,6 @@ THUMBNAIL, FULL = 320, 2048
 
 # Formats that browsers show, by Pillow's name; all else is made a JPEG.
 _MEDIA = {"JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif"}
-_HEADERS = {"cache-control": "private, max-age=600"}
 _BAD_ROW = 2**31
 _ORIENTATION = 0x0112
 _IMAGES: dict[int | str, dict[str, Any]] = {
@@ -36,18 +35,18 @@ _IMAGES: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("/{row}", summary="Thumbnail of a specimen", responses=_IMAGES, response_class=Response)
-async def thumbnail(row: str, service: Annotated[Service, Depends(service_of)]) -> Response:
+async def thumbnail(row: str, request: Request, service: Annotated[Service, Depends(service_of)]) -> Response:
     """Return the small picture of a row; 404 where there is none."""
-    return await _picture(service, row, small=True)
+    return await _picture(request, service, row, small=True)
 
 
 @router.get("/{row}/full", summary="Large picture of a specimen", responses=_IMAGES, response_class=Response)
-async def full(row: str, service: Annotated[Service, Depends(service_of)]) -> Response:
+async def full(row: str, request: Request, service: Annotated[Service, Depends(service_of)]) -> Response:
     """Return the picture that was indexed, scaled down if its longest side is above 2048 pixels.
 
     Where that one is gone it is the small picture; 404 without either.
     """
-    return await _picture(service, row, small=False)
+    return await _picture(request, service, row, small=False)
 
 
 def shown(data: bytes, side: int, max_pixels: int) -> tuple[bytes, str]:
@@ -73,13 +72,22 @@ def shown(data: bytes, side: int, max_pixels: int) -> tuple[bytes, str]:
     return encode(pixels, "JPEG", quality=85, exif=exif), _MEDIA["JPEG"]
 
 
-async def _picture(service: Service, row: str, *, small: bool) -> Response:
+async def _picture(request: Request, service: Service, row: str, *, small: bool) -> Response:
+    headers = {"cache-control": "private, no-cache", "etag": _version(service.index)}
+    if request.headers.get("if-none-match") == headers["etag"]:
+        return Response(status_code=304, headers=headers)
     number = int(row) if row.isascii() and row.isdigit() and len(row) <= len(str(_BAD_ROW)) else _BAD_ROW
     found = await service.run_on_pictures(partial(_shown, service.index, number, small, service.limits.pixels))
     if found is None:
         raise RefusalError(404, f"row {row[:20]} has no picture")
     data, media = found
-    return Response(data, media_type=media, headers=_HEADERS)
+    return Response(data, media_type=media, headers=headers)
+
+
+def _version(index: Index) -> str:
+    """Return what tells a browser whether a picture that it keeps is still that of the row: rows get new numbers."""
+    manifest = index.folder.manifest
+    return f'"{manifest.created}/{manifest.number}"'
 
 
 def _shown(index: Index, row: int, small: bool, max_pixels: int) -> tuple[bytes, str] | None:

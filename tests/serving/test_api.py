@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -172,3 +173,17 @@ def test_the_page_of_the_interface_needs_no_other_server(client: TestClient) -> 
         assert path in page
         assert client.get(path).status_code == 200
     assert client.get("/docs/index.html").status_code == 404
+
+
+def test_a_browser_keeps_a_picture_until_the_index_changes(client: TestClient, index: FakeIndex) -> None:
+    first = client.get("/pictures/0")
+    assert "no-cache" in first.headers["cache-control"]
+    kept = {"if-none-match": first.headers["etag"]}
+    again = client.get("/pictures/0", headers=kept)
+    assert (again.status_code, again.content) == (304, b"")
+    # Rows are numbered anew when an index is compacted, or made again.
+    for change in ({"number": 7}, {"created": "2026-02-01T00:00:00+00:00"}):
+        index.folder.manifest = replace(index.folder.manifest, **change)
+        changed = client.get("/pictures/0", headers=kept)
+        assert (changed.status_code, changed.content) == (200, first.content)
+        kept = {"if-none-match": changed.headers["etag"]}
