@@ -16,8 +16,8 @@ from starlette.staticfiles import StaticFiles
 
 from clipbio.errors import ClipbioError
 from clipbio.search.facets import Facet
-from clipbio.search.results import Hit, Results, SpecimenHit
-from clipbio.serving.browse import listed, pictured
+from clipbio.search.results import Hit, SpecimenHit
+from clipbio.serving.browse import pictured
 from clipbio.serving.errors import status_of
 from clipbio.serving.limits import Limits
 from clipbio.serving.links import Links, canonical, narrowed, toggled
@@ -116,7 +116,7 @@ class Page:
     async def refused(self, request: Request, sent: Sequence[tuple[str, str]], error: ClipbioError) -> Response:
         """Return a page that tells why nothing was searched, with what can be kept of the question."""
         question = _kept(sent, self.service.limits)
-        if question.is_empty:
+        if question.is_empty and not question.where:
             return await self.home(request, str(error), status_of(error))
         return await self.found(request, question, error)
 
@@ -130,7 +130,7 @@ class Page:
             if refusal:
                 raise refusal
             facets = await self._facets(question)
-            results = await self._results(question)
+            results = await self.service.search(question)
         except ClipbioError as caught:
             status, error = status_of(caught), str(caught)
             facets = await self._facets(Question())
@@ -153,11 +153,6 @@ class Page:
 
     def _count(self, where: tuple[tuple[str, tuple[str, ...]], ...]) -> Sequence[Facet]:
         return self._index.facets(Question(where=dict(where)).conditions)
-
-    async def _results(self, question: Question) -> Results:
-        if not question.is_empty:
-            return await self.service.search(question)
-        return await self.service.run(partial(listed, self._index, question))
 
     async def specimen(self, request: Request, id: str, question: Question) -> Response:
         """Return the page of one specimen."""

@@ -15,6 +15,7 @@ from clipbio.search.facets import Facet
 from clipbio.search.index import Index
 from clipbio.search.query import Array, QueryEncoder
 from clipbio.search.results import Results, SpecimenHit
+from clipbio.serving.browse import listed
 from clipbio.serving.errors import RefusalError
 from clipbio.serving.limits import Limits
 from clipbio.serving.question import Question
@@ -57,15 +58,22 @@ class Service:
         return await self._picture_turns.run(work)
 
     async def search(self, question: Question) -> Results:
-        """Return a page of hits.
+        """Return a page of hits; filters alone list the specimens that pass them.
 
         Raises:
             ClipbioError: Nothing is asked, or a filter, id or vector is not valid.
         """
+        if question.is_empty and question.where:
+            return await self._listed(question)
         query = question.query(self.dim)
         if question.dna or (question.q and question.engine != "lexical"):
             await self._model_is_there()
         return await self.run(partial(self.index.search, query, exact=self.exact, **question.options()))
+
+    async def _listed(self, question: Question) -> Results:
+        if question.show != "specimens":
+            raise ClipbioError(f"show={question.show} needs a question: filters alone list specimens")
+        return await self.run(partial(listed, self.index, question))
 
     async def facets(self, question: Question) -> list[Facet]:
         """Return the values that filters may have, with counts under the filters of a question."""

@@ -88,6 +88,8 @@ def test_filters_alone_list_what_passes(browser: TestClient, herbarium: Index) -
     page = browser.get("/", params={"f.family": family, "size": "100"}).text
     assert hits(page) == count
     assert "score" not in re.sub(r"<form.*?</form>", "", page, flags=re.S)
+    link = re.findall(r'href="([^"]+format=csv)" download', page)[0].replace("&amp;", "&")
+    assert len(browser.get(link).text.splitlines()) == count + 1
 
 
 def test_all_hits_are_saved_whatever_the_page(browser: TestClient) -> None:
@@ -165,6 +167,7 @@ def test_bad_input_is_told_on_a_page(browser: TestClient, path: str, status: int
     [
         ("q=leaves&f.family=Rosaceae&page=99999", ['value="leaves"', "f.family"]),
         ("q=leaves&colour=red", ['value="leaves"']),
+        ("f.family=Rosaceae&page=99999", ["f.family"]),
     ],
 )
 def test_who_is_refused_keeps_what_was_asked(browser: TestClient, asked: str, kept: list[str]) -> None:

@@ -137,3 +137,17 @@ def test_whatever_is_asked_gets_an_answer(client: TestClient, words: str, column
     answer = client.get("/api/search", params={"q": words, f"f.{column}": value, "engine": engine})
     assert answer.status_code in (200, 400)
     assert ("hits" in answer.json()) == (answer.status_code == 200)
+
+
+def test_filters_alone_list_what_passes(client: TestClient, index: Index) -> None:
+    column, values = next((facet.column, facet.values) for facet in index.facets(None) if len(facet.values) > 1)
+    value, count = values[0]
+    filters = {f"f.{column}": value}
+    found = client.get("/api/search", params={**filters, "size": 100}).json()
+    assert (found["total"], {hit["rank"] for hit in found["hits"]}) == (count, {0})
+    names = [hit["name"] for hit in found["hits"]]
+    assert names == sorted(names)
+    lines = client.get("/api/export", params=filters).text.splitlines()
+    assert len(lines) == count + 1
+    refused = client.get("/api/search", params={**filters, "show": "species"})
+    assert (refused.status_code, "filters alone list specimens" in refused.text) == (400, True)
