@@ -32,8 +32,9 @@ def index(config: Config) -> None:
     action = str(config["action"])
     if action not in _ACTIONS:
         raise ClipbioError(f"action={action} is unknown{nearest(action, _ACTIONS)}")
-    if config["replace"] and action != "append":
-        raise ClipbioError(f"replace=true goes with action=append, not with {action}; overwrite=true makes it anew")
+    for key, actions in _ACTIONS_OF.items():
+        if config[key] not in (None, False, "none") and action not in actions:
+            raise ClipbioError(f"{key}= goes with action={' or '.join(actions)}, not with {action}: leave it out")
     _ACTIONS[action](config, local_folder(str(config["out"]), "out"))
 
 
@@ -95,4 +96,11 @@ _ACTIONS: dict[str, Callable[[Config, Path], None]] = {
     "ann": _ann,
     "verify": _verify,
     "show": _show,
+}
+# What would be passed over without a word elsewhere.
+_ACTIONS_OF = {
+    "replace": ("append",),
+    "overwrite": ("build",),
+    "ids": ("build", "append", "delete"),
+    "ann": ("build", "append", "compact", "ann"),
 }

@@ -196,7 +196,10 @@ def test_an_index_answers_while_its_model_is_loaded(place: Path) -> None:
     ("given", "told"),
     [
         (("action=bild",), "did you mean 'build'?"),
-        (("replace=true",), "replace=true goes with action=append"),
+        (("replace=true",), "replace= goes with action=append, not with build"),
+        (("action=append", "overwrite=true"), "overwrite= goes with action=build, not with append"),
+        (("action=compact", "ids=[a]"), "ids= goes with action=build or append or delete, not with compact"),
+        (("action=delete", "ids=[a]", "ann=ivf"), "not with delete"),
         (("action=delete",), "give ids=[A,B]"),
         (("action=delete", "ids=nowhere.txt"), "there is no such file; a single id is given as [nowhere.txt]"),
         (("action=delete", "ids=[]"), "names no specimen"),
