@@ -145,7 +145,7 @@ def _question(single: Mapping[str, str], where: Mapping[str, tuple[str, ...]], l
     page = _whole("page", single, 1, 10**_DIGITS)
     if page * size > limits.hits and page > 1:
         raise ClipbioError(
-            f"page={page} of {size} lies beyond the first {limits.hits:,} hits, which are shown: ask more narrowly"
+            f"page {page:,} lies beyond the first {limits.hits:,} hits, which are shown: ask more narrowly"
         )
     given: dict[str, Any] = {**parts, **choices, "weights": _weights(single), "where": where}
     return Question(**given, page=page, size=size)

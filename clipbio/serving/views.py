@@ -26,7 +26,7 @@ __all__ = [
     "weighed",
 ]
 
-LISTS = {"image": "picture", "dna": "barcode"}
+LISTS = {"image": "picture", "dna": "barcode", "words": "words to picture"}
 """What ranked lists are called where their own name would not tell."""
 
 _NAMED = {"dna": "DNA", "id": "Id", "class_": "Class", "common_name": "Common name", "text": "Text"}

@@ -72,9 +72,9 @@ def test_a_picture_is_uploaded_and_its_link_lasts(open_page, index: Index, pictu
     page.wait_for_url("**vector=**")
     assert asked(page)["q"] == ["leaves"]
     assert page.locator("[data-preview]").is_visible()
-    page.get_by_label("weight of words").fill("0.1")
+    page.get_by_label("weight of words").fill("0.05")
     page.get_by_label("weight of words").press("Enter")
-    page.wait_for_url("**weight_text=0.1**")
+    page.wait_for_url("**weight_text=0.05**")
     found = ids(page)
     assert index.specimen(found[0]).row == 5
 
