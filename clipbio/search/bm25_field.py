@@ -63,9 +63,22 @@ class BM25Field:
         bm25 = BM25.load(folder / _SCORES, mmap=True, load_vocab=False) if len(rows) > 1 else None
         return cls(int(count), rows[:-1], bm25)
 
-    def scores(self, query: Sequence[int]) -> Array:
-        """Return the score of each text (T,), float32, for numbers of words; one given twice counts twice."""
+    def scores(self, query: Sequence[int], unknown: int = 0) -> Array:
+        """Return the score of each text (T,), float32, as a share of the highest that any text could have.
+
+        Args:
+            query: Numbers of words; one given twice counts twice.
+            unknown: How many further words the query has, which stand in no text.
+        """
         scores = np.zeros(self.count, dtype=np.float32)
         if self.bm25 is not None and query:
-            scores[self.rows] = self.bm25.get_scores_from_ids(query)
+            scores[self.rows] = self.bm25.get_scores_from_ids(query) / self._highest(query, unknown)
         return scores
+
+    def _highest(self, query: Sequence[int], unknown: int) -> float:
+        """Return the score of a text that repeats each word without end: the sum of the rarities of the words."""
+        # One score is stored for each text that has a word.
+        ends = self.bm25.scores["indptr"]
+        words = np.asarray(query)
+        texts = np.concatenate([ends[words + 1] - ends[words], np.zeros(unknown)])
+        return float(np.log1p((len(self.rows) - texts + 0.5) / (texts + 0.5)).sum())

@@ -20,6 +20,7 @@ __all__ = [
     "CANDIDATES",
     "ENGINE_WEIGHTS",
     "LEXICAL",
+    "LEXICAL_TRUST",
     "RANK_CONSTANT",
     "VECTOR_WEIGHT",
     "Ranked",
@@ -48,11 +49,18 @@ less loses the picture (.695 alone).
 """
 LEXICAL = frozenset({"description", "sentence"})
 """The lists of words, in which only what has a word of the query stands."""
+LEXICAL_TRUST = 4.0
+"""Times its best score: the weight of a list of words. A text of usual length that has all words once scores 0.4."""
+_WEIGHTS = {"description": 1.0, "sentence": 1.0, "meaning": 1.0, "image": 0.25, "dna": 0.25}
+_LISTS: Mapping[Engine, frozenset[str]] = {
+    "fused": frozenset(_WEIGHTS),
+    "vector": frozenset(_WEIGHTS) - LEXICAL,
+    "lexical": LEXICAL,
+}
 ENGINE_WEIGHTS: Mapping[Engine, Mapping[str, float]] = MappingProxyType(
     {
-        "fused": MappingProxyType({"description": 1.0, "sentence": 1.0, "meaning": 1.0, "image": 0.5, "dna": 0.5}),
-        "vector": MappingProxyType({"meaning": 1.0, "image": 0.25, "dna": 0.25}),
-        "lexical": MappingProxyType({"description": 1.0, "sentence": 1.0}),
+        engine: MappingProxyType({name: weight for name, weight in _WEIGHTS.items() if name in names})
+        for engine, names in _LISTS.items()
     }
 )
 """The lists of each engine and their weights."""
@@ -97,6 +105,9 @@ def rank_lists(
 
     In a list of words what has no word of the query (a score of 0) does not stand; in the others, what has no finite
     score. `passes_G` tells what may be found at all; `ranks` is `dense_ranks` or `competition_ranks`.
+
+    A list of words counts as much as its best entry has of the query: where that is only a common word of many, others
+    know better. Scores of words are shares of the highest that the query can have, see `Lexicon`.
     """
     weights = ENGINE_WEIGHTS[engine]
     lists = []
@@ -104,6 +115,8 @@ def rank_lists(
         if name in scores:
             values = scores[name]
             takes = (values > 0 if name in LEXICAL else np.isfinite(values)) & passes_G
+            if name in LEXICAL:
+                weight *= LEXICAL_TRUST * float(values.max(initial=0, where=takes))
             lists.append(Ranked(name, weight, ranks(values, takes)))
     return lists
 

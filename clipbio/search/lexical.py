@@ -82,11 +82,14 @@ class Lexicon:
         return cls.load(folder)
 
     def document_scores(self, words: Words) -> Array:
-        """Return the BM25 score of each document (G,), float32; 0 where no word of the query stands."""
+        """Return the BM25 score of each document (G,), float32; 0 where no word of the query stands.
+
+        Scores are shares of the highest score that the words can have, those that stand nowhere included.
+        """
         return self._scores(_DOCUMENTS, words)
 
     def sentence_scores(self, words: Words) -> Array:
-        """Return the BM25 score of each sentence (S,), float32; 0 where no word of the query stands."""
+        """Return the same of each sentence (S,)."""
         return self._scores(_SENTENCES, words)
 
     def documents_with(self, phrase: str) -> Array:
@@ -102,7 +105,9 @@ class Lexicon:
         return self._containing(_SENTENCES, phrase)
 
     def _scores(self, name: str, words: Words) -> Array:
-        return self._scored[name].scores(self._known(self._analyser.bag(words.positive)))
+        bag = self._analyser.bag(words.positive)
+        known = self._known(bag)
+        return self._scored[name].scores(known, len(bag) - len(known))
 
     def _containing(self, name: str, phrase: str) -> Array:
         tokens = self._analyser.sequence(phrase)

@@ -16,7 +16,7 @@ from clipbio.search.words import Words, parse
 from clipbio.text import split_sentences
 
 WEIGHTS = {
-    "fused": {"description": 1.0, "sentence": 1.0, "meaning": 1.0, "image": 0.5},
+    "fused": {"description": 1.0, "sentence": 1.0, "meaning": 1.0, "image": 0.25},
     "vector": {"meaning": 1.0, "image": 0.25},
     "lexical": {"description": 1.0, "sentence": 1.0},
 }
@@ -55,6 +55,8 @@ class SlowSearch:
         score: dict[object, float] = defaultdict(float)
         for name, weight in WEIGHTS[engine].items():
             values = sorted(set(lists[name].values()), reverse=True)
+            if name in ("description", "sentence"):
+                weight *= 4 * max(values, default=0.0)
             for group, value in lists[name].items():
                 score[group] += weight / (10 + 1 + values.index(value))
         found = {}

@@ -91,8 +91,15 @@ def test_only_what_shares_a_word_stands_in_lists_of_words_and_only_what_has_a_ve
     assert [entry.name for entry in rank_lists(scores, np.ones(3, bool), "lexical")] == ["description"]
 
 
+def test_a_list_of_words_counts_as_much_as_its_best_entry_that_passes():
+    scores = {"sentence": np.array([0.9, 0.2, 0.1]), "meaning": np.array([0.9, 0.2, 0.1])}
+    lists = rank_lists(scores, np.array([False, True, True]), "fused")
+    assert {entry.name: entry.weight for entry in lists} == {"sentence": pytest.approx(4 * 0.2), "meaning": 1}
+    assert [entry.weight for entry in rank_lists(scores, np.zeros(3, bool), "lexical")] == [0]
+
+
 def test_engines_weigh_their_lists_as_measured():
     fused, vector, lexical = (ENGINE_WEIGHTS[engine] for engine in ("fused", "vector", "lexical"))
-    assert fused == {"description": 1, "sentence": 1, "meaning": 1, "image": 0.5, "dna": 0.5}
+    assert fused == {"description": 1, "sentence": 1, "meaning": 1, "image": 0.25, "dna": 0.25}
     assert vector == {"meaning": 1, "image": 0.25, "dna": 0.25}
     assert lexical == {"description": 1, "sentence": 1}

@@ -1,4 +1,5 @@
 import math
+import operator
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
@@ -30,19 +31,18 @@ def lexicon(tmp_path_factory):
 
 
 def slow_bm25(texts, query, *, k1=1.5, b=0.75):
-    """BM25 with Lucene's rarity, word by word."""
+    """BM25 with Lucene's rarity, word by word, as a share of all rarity in the query."""
     bags = [analyser("english").bag(text) for text in texts]
     written = [bag for bag in bags if bag]
     mean = sum(map(len, written)) / len(written) if written else 1
+    words = analyser("english").bag(query)
+    texts = [sum(word in bag for bag in written) for word in words]
+    idf = [math.log(1 + (len(written) - count + 0.5) / (count + 0.5)) for count in texts]
     scores = []
     for bag in bags:
-        score = 0.0
-        for word in analyser("english").bag(query):
-            rarity = sum(word in other for other in written)
-            idf = math.log(1 + (len(written) - rarity + 0.5) / (rarity + 0.5))
-            count = Counter(bag)[word]
-            score += idf * count / (count + k1 * (1 - b + b * len(bag) / mean)) if count else 0
-        scores.append(score)
+        counts = [Counter(bag)[word] for word in words]
+        parts = [count / (count + k1 * (1 - b + b * len(bag) / mean)) if count else 0 for count in counts]
+        scores.append(sum(map(operator.mul, idf, parts)) / sum(idf) if written and words else 0)
     return scores
 
 

@@ -8,6 +8,8 @@ from search_worlds import COUNT, HashEncoder, picture, specimen, write_rows, wri
 from slow_search import SlowSearch
 
 from clipbio.search import Index, Part, Query
+from clipbio.search.lexical import Lexicon
+from clipbio.search.words import parse
 
 VOCABULARY = (
     "leaves",
@@ -102,7 +104,10 @@ def test_words_beside_a_picture_rank_specimen_by_specimen(index):
     parts = (Part("vector", picture(1), 2.0), Part("text", "alternate leaves", 0.5))
     hits = {hit.row: hit for hit in index.search(Query(parts), k=100).hits}
     words = {hit.row: hit.lists for hit in index.search("alternate leaves", k=100).hits}
-    weights = {"image": 20.0, "description": 0.5, "sentence": 0.5, "meaning": 0.5, "words": 0.25}
+    lexicon = Lexicon.load(index.folder.texts.lexical_path)
+    documents, sentences = (of(parse("alternate leaves")) for of in (lexicon.document_scores, lexicon.sentence_scores))
+    trust = {"description": 2 * float(documents.max()), "sentence": 2 * float(sentences.max())}
+    weights = {"image": 20.0, "meaning": 0.5, "words": 0.125, **trust}
     assert len(hits) == index.folder.manifest.alive
     for row, hit in hits.items():
         assert hit.score == pytest.approx(sum(weights[name] / (10 + place) for name, place in hit.lists.items()))

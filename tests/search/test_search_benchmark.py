@@ -126,10 +126,10 @@ def test_rankings_equal_those_of_naive_code(monkeypatch):
             image.append(float(np.mean(images.numpy()[3 * place : 3 * place + 3] @ query_D)))
         described = [True] * 5 + [False]
         fused = np.sum([
-            reciprocal([float(one) for one in documents], 1, [one > 0 for one in documents]),
-            reciprocal(sentence, 1, [one > 0 for one in sentence]),
+            reciprocal([float(one) for one in documents], 4 * max(documents), [one > 0 for one in documents]),
+            reciprocal(sentence, 4 * max(sentence), [one > 0 for one in sentence]),
             reciprocal(meaning, 1, described),
-            reciprocal(image, 0.5, [True] * 6),
+            reciprocal(image, 0.25, [True] * 6),
         ], axis=0)  # fmt: skip
         own = images.numpy() @ query_D
         rows = sorted(range(18), key=lambda row: (-round(fused[row // 3], 9), -own[row]))
