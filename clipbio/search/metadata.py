@@ -107,10 +107,14 @@ def _column(table: pa.Table, name: str) -> pa.ChunkedArray | pa.Array:
 
 
 def _numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return a column of text as numbers if all of it is, written as numbers are: no leading zero, no `1e5`."""
+    """Return a column of text as numbers if all of it is, written as numbers are: no leading zero, no `1e5`.
+
+    It stays text if that would make one of two, such as the accession numbers 1987.1 and 1987.10.
+    """
     if column.type == pa.string():
         given = column.drop_null()
         for pattern, kind in ((_INTEGER, pa.int64()), (f"{_INTEGER}|{_DECIMAL}", pa.float64())):
             if pc.all(pc.match_substring_regex(given, f"^({pattern})$")).as_py():
-                return column.cast(kind)
+                numbers = column.cast(kind)
+                return numbers if len(numbers.unique()) == len(column.unique()) else column
     return column
