@@ -10,8 +10,9 @@ from clipbio.errors import ClipbioError
 from clipbio.search import Index, Part, Query
 from clipbio.search.folder import IndexFolder
 from clipbio.search.manifest import About
-from clipbio.search.new_rows import NewRows
+from clipbio.search.new_rows import ImagePlace, NewRows
 from clipbio.search.writing import IndexWriter
+from clipbio.taxonomy import Taxon
 
 SHOWS = ("specimens", "species", "descriptions")
 PICTURE, BARCODE = Query((Part("image", b"x"),)), Query((Part("dna", "ACGT"),))
@@ -114,3 +115,25 @@ def test_specimens_of_one_taxon_share_the_mean_of_their_pictures(tmp_path):
     index = make(tmp_path, *oaks, BARE, image=[True, True, True])
     places = {hit.id: hit.lists["image"] for hit in index.search("something else", engine="vector").hits}
     assert places["s0"] == places["s1"] != places["bare"]
+
+
+def test_a_specimen_has_a_picture_if_a_small_or_a_full_one_is_known(tmp_path):
+    specimens = [Specimen(id=f"s{number}", taxon=TAXA[2]) for number in range(3)]
+    with IndexWriter.create(tmp_path / "index", About("pictures")) as writer:
+        places = [None, ImagePlace(str(tmp_path), "a.jpg"), None]
+        writer.append([NewRows(specimens, pictures=[b"small", None, None], places=places)])
+    hits = Index.open(tmp_path / "index").search("quercus").hits
+    assert [hit.has_picture for hit in hits] == [True, True, False]
+
+
+def test_labels_without_a_taxon_are_species_of_their_own(tmp_path):
+    labelled = [Specimen(id=f"s{number}", taxon=TAXA[5], label=("moss", "fern")[number % 2]) for number in range(4)]
+    hits = make(tmp_path, *labelled, image=[True] * 4).search("fern", show="species").hits
+    assert [(hit.name, hit.count) for hit in hits] == [("fern", 2), ("moss", 2)]
+
+
+def test_a_plant_and_an_animal_of_one_name_keep_their_descriptions_apart(tmp_path):
+    taxa = [Taxon(kingdom=kingdom, genus="Oenanthe") for kingdom in ("Plantae", "Animalia")]
+    index = make(tmp_path, *(Specimen(id=one.kingdom, taxon=one, descriptions=("White.",)) for one in taxa))
+    hits = index.search("white", show="descriptions", engine="lexical").hits
+    assert [(hit.taxon, hit.count) for hit in hits] == [(one, 1) for one in taxa]
