@@ -113,6 +113,9 @@ class Service:
         with anyio.move_on_after(self.limits.wait_seconds):
             while not getattr(self.index.encoder, "is_ready", True):
                 await anyio.sleep(_LOOK_SECONDS)
+            if getattr(self.index.encoder, "has_failed", False):
+                # What went wrong names files of this machine.
+                raise RefusalError(503, "the model cannot be loaded; the server's log tells why")
             return
         raise RefusalError(503, "the model is still being loaded: try again in a moment, or with engine=lexical")
 

@@ -39,6 +39,11 @@ class LateEncoder:
         """Tell whether nobody has to wait any more, for the model or for what went wrong."""
         return self._made.done()
 
+    @property
+    def has_failed(self) -> bool:
+        """Tell whether the model could not be loaded."""
+        return self.is_ready and self._made.exception() is not None
+
     def text(self, texts: Sequence[str]) -> Array:
         """Return unit vectors (T, D); like all others it raises what went wrong when the model was loaded."""
         return self._made.result().text(texts)

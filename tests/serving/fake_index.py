@@ -42,6 +42,7 @@ class FakeEncoder:
 
     modalities = frozenset({"text", "image", "dna"})
     is_ready = True
+    has_failed = False
 
     def text(self, texts: Sequence[str]) -> Array:
         return np.stack([self._unit(text.encode()) for text in texts])

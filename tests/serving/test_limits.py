@@ -14,6 +14,7 @@ import httpx
 import pytest
 from fake_index import FakeEncoder, FakeIndex, picture_bytes
 from fastapi.responses import HTMLResponse
+from fastapi.testclient import TestClient
 from servers import running, stream
 
 from clipbio.search.results import Results
@@ -218,6 +219,18 @@ def test_a_model_that_takes_too_long_is_told(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(FakeEncoder, "is_ready", False)
     with running(create_app(FakeIndex(), Limits(wait_seconds=0.1))) as port:
         assert (status(port), upload(port)) == (503, 503)
+
+
+def test_why_a_model_cannot_be_loaded_is_for_the_log_alone(
+    client: TestClient, index: FakeIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index.encoder, "has_failed", True)
+    answer = client.get("/api/search?q=leaves")
+    assert (answer.status_code, answer.json()) == (
+        503,
+        {"error": "the model cannot be loaded; the server's log tells why"},
+    )
+    assert client.get("/api/search?q=leaves&engine=lexical").status_code == 200
 
 
 def upload(port: int) -> int:

@@ -190,6 +190,7 @@ def test_who_asks_before_the_model_is_loaded_waits() -> None:
         begun.set()
         np.testing.assert_allclose(answer.result(10), ModelEncoder(towers("text")).text(["white flowers"]), atol=1e-6)
     assert late.is_ready
+    assert not late.has_failed
     assert not told
 
 
@@ -205,6 +206,7 @@ def test_a_model_that_cannot_be_loaded_later_is_told_to_all_who_ask(picture: byt
     told: list[BaseException] = []
     late.when_failed(told.append)
     assert [str(one) for one in told] == ["another model"]
+    assert late.has_failed
 
 
 def test_what_a_server_waits_for_is_not_imported_too_soon() -> None:
