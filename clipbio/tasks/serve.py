@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import ipaddress
 import logging
+import os
 import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -118,7 +119,8 @@ def _listener(host: str, port: int) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family)
     except OSError as error:
-        reason = error.strerror or str(error)
+        # Python's own words repeat the address.
+        reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
         raise ClipbioError(f"host={host} port={port} cannot be listened at ({reason}): give another port=") from error
 
 
