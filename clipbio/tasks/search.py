@@ -6,15 +6,17 @@ import json
 import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from rich.console import Console
 
 from clipbio.data.roots import local_folder
-from clipbio.errors import ClipbioError, closest
+from clipbio.errors import ClipbioError, closest, nearest
 from clipbio.files import write_text
 from clipbio.search.export import csv_text, plain, records
-from clipbio.search.query import Part, PartKind, Query
+from clipbio.search.filters import Columns, mask_N
+from clipbio.search.folder import IndexFolder
+from clipbio.search.query import Engine, Part, PartKind, Query, Show
 from clipbio.search.results import Results
 from clipbio.tasks.asked import flag, whole_number
 from clipbio.tasks.search_table import hit_table
@@ -98,6 +100,11 @@ def _opened(config: Config, query: Query) -> Any:
         from clipbio.search.index import Index
 
         return Index.open(folder)
+    # A slip of the pen is told before a model is loaded, which takes long.
+    for key, known in (("engine", Engine), ("show", Show)):
+        if config[key] not in get_args(known):
+            raise ClipbioError(f"{key}={config[key]} is unknown{nearest(str(config[key]), get_args(known))}")
+    mask_N(Columns(IndexFolder.open(folder, verify=False)), _where(config))
     from clipbio.tasks.index_opening import open_index
 
     return open_index(folder, config)

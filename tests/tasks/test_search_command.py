@@ -185,3 +185,17 @@ def test_a_specimen_finds_others_without_the_model(config, folder, tmp_path):
 def test_what_the_index_does_not_have_is_told(config, folder, tmp_path, settings, told):
     with pytest.raises(ClipbioError, match=told):
         asked(config, folder, tmp_path, **({"engine": "lexical"} | settings))
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"engine": "fusd"}, "did you mean 'fused'"),
+        ({"show": "specimen"}, "did you mean 'specimens'"),
+        ({"where": {"famly": "Fagaceae"}}, "did you mean 'family'"),
+    ],
+)
+def test_a_slip_is_told_before_a_model_is_loaded(config, folder, tmp_path, monkeypatch, settings, told):
+    monkeypatch.setattr("clipbio.tasks.index_opening.open_index", lambda *_: pytest.fail("it is loaded"))
+    with pytest.raises(ClipbioError, match=told):
+        asked(config, folder, tmp_path, **settings)
