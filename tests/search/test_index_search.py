@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from search_worlds import HashEncoder, write_world
-from small_indexes import DIM
+from small_indexes import DIM, make, vector
 
 from clipbio.errors import ClipbioError
 from clipbio.search import Index, Part, Query
@@ -218,3 +218,17 @@ def test_the_weight_of_a_part_counts(index):
     alone = set(keys(index.search(Query((picture,)), k=5)))
     assert set(keys(index.search(Query((picture, words)), k=5))) == alone
     assert set(keys(index.search(Query((picture, replace(words, weight=100.0))), k=5))) != alone
+
+
+def test_the_words_of_a_whole_description_are_marked(index):
+    hit = index.search("white flowers", engine="lexical", show="descriptions", where={"species": "Rosa canina"}).hits[0]
+    assert [hit.text[start:end] for start, end in hit.spans] == ["Flowers white"]
+
+
+def test_a_specimen_is_compared_by_the_vector_that_is_searched(tmp_path):
+    index = Index(make(tmp_path / "index"))
+    for key, ending in (("image", ""), ("dna", "dna")):
+        hits = index.search(Query((Part("specimen", "s0"),)), key=key).hits
+        due = {hit.id: float(vector("s0" + ending) @ vector(hit.id + ending)) for hit in hits}
+        assert len(hits) == {"image": 5, "dna": 2}[key]
+        assert {hit.id: hit.score for hit in hits} == pytest.approx(due, abs=1e-6)

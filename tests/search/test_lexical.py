@@ -157,3 +157,8 @@ def test_a_folder_without_a_lexicon_is_told(tmp_path):
     (tmp_path / "sentences" / "tokens.npy").unlink()
     with pytest.raises(ClipbioError, match="make the index again"):
         Lexicon.load(tmp_path)
+
+
+def test_a_negation_reaches_three_words_far(tmp_path):
+    texts = ["Leaves not at all hairy.", "Leaves not at all very hairy."]
+    assert Lexicon.build(tmp_path, texts, texts).sentences_with("hairy").tolist() == [False, True]
