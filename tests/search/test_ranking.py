@@ -1,5 +1,7 @@
 """The order of specimens against a reference that knows neither arrays nor fusion code."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -9,6 +11,8 @@ from slow_search import SlowSearch
 
 from clipbio.search import Index, Part, Query
 from clipbio.search.lexical import Lexicon
+from clipbio.search.ranking import Ranking
+from clipbio.search.species import first_rows
 from clipbio.search.words import parse
 
 VOCABULARY = (
@@ -139,3 +143,11 @@ def test_descriptions_rank_by_their_sentences(index):
     hits = index.search(Query((Part("vector", picture(1)),)), k=100, show="descriptions").hits
     assert [hit.description for hit in hits] == sorted(best, key=lambda one: -best[one])
     np.testing.assert_allclose([hit.score for hit in hits], [best[hit.description] for hit in hits], rtol=1e-5)
+
+
+def test_the_first_of_a_species_is_its_best_by_score_then_own_score_then_number():
+    layout = SimpleNamespace(rows_of_species=(np.array([0, 2, 3, 5, 1, 4]), np.array([0, 4, 6])))
+    score_N, own_N = np.array([1.0, 9, 1, 1, 0, 7]), np.array([0.1, 0, 0.5, 0.5, 0.9, 1])
+    takes_N = np.array([1, 0, 1, 1, 1, 0], bool)
+    firsts = [first_rows(Ranking(score_N, own, takes_N), layout) for own in (own_N, None)]
+    assert [np.flatnonzero(one).tolist() for one in firsts] == [[2, 4], [0, 4]]
