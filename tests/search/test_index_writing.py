@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from small_indexes import DIM, ELM, OAK_TEXT, batch, encode, ids, make, specimen, vector
 
@@ -61,6 +61,7 @@ steps = st.lists(
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(steps)
+@example([("delete", {0}), ("compact", set())])
 def test_it_holds_what_a_dictionary_would(tmp_path_factory: pytest.TempPathFactory, steps: object) -> None:
     path, known = tmp_path_factory.mktemp("index") / "index", {}
     for number, (action, numbers) in enumerate([("append", {0, 1}), *steps]):  # type: ignore[misc]
