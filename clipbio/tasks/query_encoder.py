@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clipbio.data.batch import UNUSABLE, one_line
+from clipbio.data.batch import UNUSABLE
 from clipbio.data.images import BadImageError, inspect
 from clipbio.data.inputs import BarcodeInput, TextInput
 from clipbio.data.transforms import ImageTransform
@@ -120,7 +120,8 @@ class ModelEncoder:
             inspect(data)
             pixels_CHW = self._transform(data)
         except (BadImageError, *UNUSABLE) as error:
-            raise ClipbioError(f"the picture cannot be read: {one_line(error)}") from error
+            # Shown to people: the kind of an error says nothing to them.
+            raise ClipbioError(f"the picture cannot be read: {str(error)[:300]}; give another file") from error
         return self._encoded("image", pixels_CHW[None])
 
     def dna(self, barcode: str) -> Array:
