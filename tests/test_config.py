@@ -229,10 +229,11 @@ def test_the_layers_of_the_design_hold() -> None:
     """Rooms import only from rooms before them."""
     allowed = {
         "taxonomy": {"names"},
-        "text": {"taxonomy", "names", "errors", "seeding"},
+        "traits": {"taxonomy", "names", "errors", "seeding", "sentences", "files", "progress"},
+        "text": {"taxonomy", "names", "errors", "seeding", "sentences", "traits"},
         "losses": {"taxonomy", "errors", "distributed", "seeding"},
         "dna": {"errors", "seeding"},
-        "models": {"errors", "seeding", "dna", "checkpoint_files"},
+        "models": {"errors", "seeding", "dna", "checkpoint_files", "lazy"},
         "evaluation": {
             "taxonomy",
             "text",
@@ -245,12 +246,13 @@ def test_the_layers_of_the_design_hold() -> None:
             "templates",
             "progress",
             "features",
+            "sentences",
         },
         "exporting": {"config", "data", "errors", "evaluation", "files", "models"},
         "checking": {"data", "dna", "errors", "evaluation", "files", "progress", "taxonomy", "templates"},
         "training": {
             *("checkpoint_files", "data", "distributed", "dna", "errors", "evaluation", "features", "files", "losses"),
-            *("models", "progress", "seeding", "text"),
+            *("lazy", "models", "progress", "seeding", "text"),
         },
         "features": {"errors"},
         "labels": {"data", "errors", "evaluation", "files", "progress", "taxonomy", "tensor_files", "text"},

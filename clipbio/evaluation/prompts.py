@@ -14,7 +14,8 @@ from clipbio.errors import ClipbioError, nearest
 from clipbio.evaluation.benchmark import EncodeText
 from clipbio.evaluation.embeddings import Candidate, Candidates
 from clipbio.progress import progress_bar
-from clipbio.text import TEXT_TYPES, MissingRanks, Unnameable, render, split_sentences, templates
+from clipbio.sentences import split_sentences
+from clipbio.text import TEXT_TYPES, MissingRanks, Unnameable, render, templates
 
 __all__ = [
     "ClassTexts",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from clipbio.lazy import lazily
 from clipbio.models.dna_trunk import DnaTrunk
 from clipbio.models.multi import MultiTower, ParameterCount
 from clipbio.models.options import TowerOptions
@@ -53,8 +53,4 @@ _LAZY = {
     "openclip": "openclip_model",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
+__getattr__ = lazily(__name__, _LAZY)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from clipbio.evaluation.embeddings import Candidate, Candidates
 from clipbio.seeding import derive_seed, rng
-from clipbio.text import split_sentences
+from clipbio.sentences import split_sentences
 
 __all__ = ["Halves"]
 

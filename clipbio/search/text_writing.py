@@ -19,8 +19,8 @@ from clipbio.search.metadata import text_of
 from clipbio.search.new_rows import EncodeText
 from clipbio.search.sentence_vectors import flat, write_sentence_vectors
 from clipbio.search.texts import DESCRIPTIONS, GROUPS, LEXICAL, SCHEMAS, SENTENCE_VECTORS, SENTENCES, Texts
+from clipbio.sentences import sentence_spans
 from clipbio.taxonomy import RANKS, Taxon, class_name
-from clipbio.text import sentence_spans
 
 __all__ = ["TextBook"]
 

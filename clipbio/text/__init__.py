@@ -12,7 +12,6 @@ from clipbio.text.rendering import (
     clibd_text,
     render,
 )
-from clipbio.text.sentences import sentence_spans, split_sentences
 from clipbio.text.template_sets import TEMPLATES, template_id, templates
 
 __all__ = [
@@ -29,8 +28,6 @@ __all__ = [
     "clibd_text",
     "lint",
     "render",
-    "sentence_spans",
-    "split_sentences",
     "template_id",
     "templates",
 ]

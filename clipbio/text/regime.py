@@ -14,8 +14,8 @@ from typing import Literal, TypeVar, get_args
 from clipbio.errors import ClipbioError, nearest
 from clipbio.names import clean_phrase
 from clipbio.seeding import derive_seed
+from clipbio.sentences import split_clauses, split_sentences
 from clipbio.text.rendering import MissingRanks, Named, Rendered, Unnameable, check_type, render
-from clipbio.text.sentences import split_clauses, split_sentences
 from clipbio.text.template_sets import template_id, templates
 
 __all__ = ["TextRegime"]

@@ -13,7 +13,7 @@ from clipbio.data.specimen import Specimen
 from clipbio.search.folder import IndexFolder
 from clipbio.search.lexical import Lexicon
 from clipbio.search.words import Words, parse
-from clipbio.text import split_sentences
+from clipbio.sentences import split_sentences
 
 WEIGHTS = {
     "fused": {"description": 1.0, "sentence": 1.0, "meaning": 1.0, "image": 0.25},

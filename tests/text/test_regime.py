@@ -9,8 +9,8 @@ from things import MAGPIE, MIDGE, MONARCH, MONARCH_TEXT, THINGS, Thing
 
 from clipbio.config import compose, instantiate
 from clipbio.errors import ClipbioError
+from clipbio.sentences import split_clauses, split_sentences
 from clipbio.text import TEXT_TYPES, TextRegime, Unnameable, render
-from clipbio.text.sentences import split_clauses, split_sentences
 
 CONFIGS = sorted((Path(__file__).parents[2] / "conf" / "text").glob("*.yaml"))
 SEEDS = st.integers(0, 2**63 - 1)

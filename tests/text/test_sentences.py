@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from things import MONARCH_TEXT
 
-from clipbio.text import sentence_spans, split_sentences
-from clipbio.text.sentences import split_clauses
+from clipbio.sentences import sentence_spans, split_clauses, split_sentences
 
 CASES = [
     ("One whole sentence here. Another whole sentence there.", 2),
