@@ -1,0 +1,70 @@
+"""Traits in the language of floras and field guides: `ovate leaves`, `leaves with serrate margins`, `five petals`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from clipbio.traits.nouns import is_single, split_character, subject
+from clipbio.traits.numerals import state_of
+from clipbio.traits.trait import Trait
+from clipbio.traits.wording import Wording, wording
+
+__all__ = ["caption", "captions", "prose"]
+
+_STAGES = {"juvenile": "in juveniles", "breeding": "in breeding plumage", "nonbreeding": "in nonbreeding plumage"}
+
+
+def captions(character: str, state: str) -> tuple[str, ...]:
+    """Return several wordings of a state of a character, the most usual one first, without repeats.
+
+    Args:
+        character: as `Trait.character` names it: `leaf shape`, `forewing spot colour`, `wingspan`.
+        state: a canonical value, with its shade where it has one: `ovate`, `dark green`, `5`, `4-6`, `22-28 mm`.
+    """
+    organ, part, property_ = split_character(character)
+    said, named = wording(organ, part, property_, state), subject(organ) if organ else ""
+    return tuple(dict.fromkeys(_worded(organ, named, said)))
+
+
+def caption(trait: Trait) -> str:
+    """Return what a trait says in its most usual wording: `wings blue above in males`, `breast without streaks`."""
+    return _said(trait, lambda ways: ways[0])
+
+
+def prose(traits: Iterable[Trait], choose: Callable[[Sequence[str]], str] | None = None) -> str:
+    """Join traits as floras do, organ by organ: `leaves ovate, with serrate margins; petals five, white`.
+
+    Args:
+        traits: what is to be said; organs stand in the order of their first trait, equal wordings once.
+        choose: which of several wordings to take, by default the most usual one.
+    """
+    organs: dict[str, dict[str, None]] = {}
+    for trait in traits:
+        organs.setdefault(trait.organ, {})[_behind(trait, choose or (lambda ways: ways[0]))] = None
+    return "; ".join(f"{subject(organ)} {', '.join(said)}".strip() for organ, said in organs.items())
+
+
+def _said(trait: Trait, choose: Callable[[Sequence[str]], str]) -> str:
+    return f"{subject(trait.organ)} {_behind(trait, choose)}".strip()
+
+
+def _behind(trait: Trait, choose: Callable[[Sequence[str]], str]) -> str:
+    """Return what stands behind the name of the organ, with side, sex and stage."""
+    words = choose(wording(trait.organ, trait.part, trait.property, state_of(trait)).behind)
+    if trait.negated:
+        words = f"without {words.removeprefix('with ')}" if words.startswith("with ") else f"not {words}"
+    sexes = {"male": "in males", "female": "in females"}
+    return " ".join(filter(None, (words, trait.side, sexes.get(trait.sex, ""), _STAGES.get(trait.stage, ""))))
+
+
+def _worded(organ: str, named: str, said: Wording) -> Iterable[str]:
+    if not organ:
+        yield from said.behind
+        yield from said.whole
+        return
+    yield f"{named} {said.behind[0]}"
+    yield from (f"{before} {named}" for before in said.before)
+    for words in said.predicates[:1]:
+        yield f"the {named} is {words}" if is_single(organ) else f"{named} are {words}"
+    yield from said.whole
+    yield from (f"{named} {behind}" for behind in said.behind[1:])
