@@ -17,7 +17,7 @@ from clipbio.data.images import rgb
 from clipbio.data.sheet_mask import mask_sheet
 from clipbio.errors import ClipbioError, nearest
 
-__all__ = ["Augmentation", "ImageTransform", "PixelSpec"]
+__all__ = ["Augmentation", "ImageTransform", "PixelSpec", "evaluation_size"]
 
 Box = tuple[int, int, int, int]
 """Left, top, right and bottom in pixels."""
@@ -202,14 +202,14 @@ class ImageTransform:
     def _geometry(self, size: Size, draw: np.random.Generator | None) -> tuple[Size, Part | None]:
         """Return the size after resizing, and the part of the picture that is resized to it if not the whole."""
         if draw is None:
-            resized = _evaluation_size(size, self.spec)
+            resized = evaluation_size(size, self.spec)
             strip = resized.width * resized.height > _STRIP * self.spec.size[0] * self.spec.size[1]
             return _middle(size, resized, self.spec) if strip else (resized, None)
         height, width = self.spec.size
         return Size(width, height), self.augmentation.box(*size, draw)
 
 
-def _evaluation_size(size: Size, spec: PixelSpec) -> Size:
+def evaluation_size(size: Size, spec: PixelSpec) -> Size:
     """Return the size before the centre crop, to the pixel that of torchvision, open_clip and timm."""
     height, width = spec.size
     if spec.resize_mode == "squash":

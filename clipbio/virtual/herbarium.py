@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 import numpy as np
@@ -51,10 +51,14 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A drawn sheet: JPEG bytes and the exact truth about what they show."""
+    """A drawn sheet: JPEG bytes, the exact truth about what they show, and with masks what each pixel shows.
+
+    `numbers_HW` is uint8: 0 for bare paper, else the place of a part in `clipbio.virtual.PARTS`, counted from 1.
+    """
 
     image: bytes
     truth: Mapping[str, str | int | float]
+    numbers_HW: np.ndarray | None = field(default=None, compare=False)
 
 
 class VirtualHerbarium:
@@ -65,7 +69,8 @@ class VirtualHerbarium:
     label, `random` prints a name that has nothing to do with the taxon, `name` prints the true one.
 
     `barcodes` names the rates of the DNA barcodes (`PRESETS`), or `none`. `num_keys` individuals of each species lie in
-    `key`, those of unseen species in `key_unseen`; they come out of `train` and `unseen`.
+    `key`, those of unseen species in `key_unseen`; they come out of `train` and `unseen`. `masks` tells what each pixel
+    of a sheet shows; the pictures stay what they are.
     """
 
     def __init__(
@@ -79,6 +84,7 @@ class VirtualHerbarium:
         label: LabelMode = "random",
         barcodes: BarcodeMode = "typical",
         num_keys: int = 0,
+        masks: bool = False,
         seed: int = 0,
     ) -> None:
         for key, choice, choices in (
@@ -98,6 +104,7 @@ class VirtualHerbarium:
             if value < least:
                 raise ClipbioError(f"virtual herbarium: {name} is {value}; it must be at least {least}")
         self.image_size, self.label, self.seed = image_size, label, seed
+        self.masks = masks
         self.descriptions_per_species = descriptions_per_species
         self.species = grow(num_species + num_unseen, seed=seed)
         unseen = rng(seed, "virtual", "unseen").permutation(len(self.species))[:num_unseen]
@@ -122,8 +129,14 @@ class VirtualHerbarium:
         sizes = self._measure(sheet, random)
         plant = pose(sheet.species.states, sizes, random)
         printed = self._label(sheet)
-        image = draw_sheet(
-            plant, sheet.species.states, sizes, printed=printed, image_size=self.image_size, random=random
+        image, numbers_HW = draw_sheet(
+            plant,
+            sheet.species.states,
+            sizes,
+            printed=printed,
+            image_size=self.image_size,
+            random=random,
+            masked=self.masks,
         )
         truth: dict[str, str | int | float] = {**sheet.species.states}
         truth["petal_number"] = int(sheet.species.states["petal_number"])
@@ -131,7 +144,7 @@ class VirtualHerbarium:
         truth |= {f"species_{name}": round(value, 2) for name, value in sheet.species.means.items()}
         truth |= {"num_leaves": len(plant.leaves), "num_flowers": len(plant.flowers)}
         truth |= {"printed_name": printed[1] if printed else ""}
-        return Picture(image, truth)
+        return Picture(image, truth, numbers_HW)
 
     def _measure(self, sheet: Sheet, random: np.random.Generator) -> dict[str, float]:
         """Vary the means of the species: most by individual, a little by sheet, never beyond the stated range."""

@@ -11,9 +11,10 @@ import numpy as np
 import PIL
 
 from clipbio.data.defects import Defects
+from clipbio.data.masks import LABELS_KEY, encode_numbers
 from clipbio.data.specimen import SpeciesText, Specimen
 from clipbio.taxonomy import RANKS, Taxon
-from clipbio.virtual import Sheet, VirtualHerbarium
+from clipbio.virtual import PARTS, Sheet, VirtualHerbarium
 from clipbio.virtual.barcodes import BarcodeMode
 from clipbio.virtual.herbarium import LabelMode
 
@@ -34,6 +35,7 @@ class VirtualSource:
             Nothing else depends on it. There are no BINs.
         num_keys: Number of individuals of each species that lie in the split `key`, for unseen species in `key_unseen`,
             instead of in `train` and `unseen`.
+        masks: Whether sheets come with masks that tell organs, label, ruler and the like; pictures stay the same.
         seed: The flora, its specimens and their sheets follow from it.
     """
 
@@ -48,6 +50,7 @@ class VirtualSource:
         label: LabelMode = "random",
         barcodes: BarcodeMode = "typical",
         num_keys: int = 0,
+        masks: bool = False,
         seed: int = 0,
     ) -> None:
         self._parameters: dict[str, Any] = {
@@ -59,6 +62,7 @@ class VirtualSource:
             "label": label,
             "barcodes": barcodes,
             "num_keys": num_keys,
+            "masks": masks,
             "seed": seed,
         }
         self.herbarium = VirtualHerbarium(**self._parameters)
@@ -97,14 +101,18 @@ class VirtualSource:
 
     def _specimen(self, sheet: Sheet) -> Specimen:
         picture = self.herbarium.draw(sheet)
+        metadata: dict[str, Any] = dict(picture.truth)
+        if picture.numbers_HW is not None:
+            metadata[LABELS_KEY] = {str(number): part for number, part in enumerate(PARTS, 1)}
         return Specimen(
             id=sheet.id,
             taxon=Taxon.from_mapping(dict(zip(RANKS, sheet.species.ranks, strict=True))),
             image=picture.image,
+            mask=None if picture.numbers_HW is None else encode_numbers(picture.numbers_HW),
             common_names=(sheet.species.common_name,),
             dna=self.herbarium.barcode(sheet),
             split=sheet.split,
             group_id=sheet.group_id,
             licence="CC0-1.0",
-            metadata=dict(picture.truth),
+            metadata=metadata,
         )
