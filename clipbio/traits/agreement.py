@@ -1,0 +1,98 @@
+"""How far extracted traits agree with those of a reader: precision and recall, per property and over all."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+__all__ = ["Agreement", "Statement", "agreement"]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What a text says, to be compared: `details` (shade, sex, stage, side) are told apart from the rest.
+
+    Two statements agree when character and value are equal and their words overlap; without offsets (-1) anywhere in
+    the text. `characters` are all names that count as right, where the text leaves it open what is meant.
+    """
+
+    characters: tuple[str, ...]
+    value: str
+    start: int = -1
+    end: int = -1
+    details: tuple[tuple[str, str], ...] = ()
+
+    def agrees(self, other: Statement) -> bool:
+        """Tell whether another statement says the same of the same words."""
+        anywhere = -1 in (self.start, other.start)
+        overlaps = anywhere or (self.start < other.end and other.start < self.end)
+        return overlaps and self.value == other.value and bool(set(self.characters) & set(other.characters))
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Counts of statements, and how many of the agreeing ones agree in a detail, by its name."""
+
+    num_both: int = 0
+    num_found: int = 0
+    num_true: int = 0
+    details: Mapping[str, int] | None = None
+
+    @property
+    def precision(self) -> float:
+        """The share of what was found that is true; 1 where nothing was found."""
+        return self.num_both / self.num_found if self.num_found else 1.0
+
+    @property
+    def recall(self) -> float:
+        """The share of what is true that was found; 1 where there is nothing to find."""
+        return self.num_both / self.num_true if self.num_true else 1.0
+
+    @property
+    def f1(self) -> float:
+        """The harmonic mean of both."""
+        return 2 * self.num_both / (self.num_found + self.num_true) if self.num_found + self.num_true else 1.0
+
+
+def agreement(texts: Iterable[tuple[Sequence[Statement], Sequence[Statement]]]) -> dict[str, Agreement]:
+    """Compare (found, true) statements of each text; return counts by property, and over all under `""`.
+
+    Each true statement is matched by one found statement at most, and the other way round.
+    """
+    both: Counter[str] = Counter()
+    num_found: Counter[str] = Counter()
+    num_true: Counter[str] = Counter()
+    details: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for found, true in texts:
+        free = list(found)
+        for one in true:
+            _count(num_true, one)
+            match = _match(one, free)
+            if match is None:
+                continue
+            free.remove(match)
+            _count(both, one)
+            known = dict(match.details)
+            for name, value in one.details:
+                for key in ("", _property(one)):
+                    details[key][name] += known.get(name) == value
+        for one in found:
+            _count(num_found, one)
+    keys = sorted({*num_found, *num_true})
+    return {key: Agreement(both[key], num_found[key], num_true[key], details[key]) for key in keys}
+
+
+def _match(true: Statement, found: Sequence[Statement]) -> Statement | None:
+    """Return the statement that agrees, one that does so in all details first."""
+    matches = [one for one in found if one.agrees(true)]
+    return min(matches, key=lambda one: one.details != true.details, default=None)
+
+
+def _property(statement: Statement) -> str:
+    return statement.characters[0].rpartition(" ")[2]
+
+
+def _count(counter: Counter[str], statement: Statement) -> None:
+    counter[""] += 1
+    counter[_property(statement)] += 1

@@ -1,0 +1,66 @@
+"""Extract the traits that a description tells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from clipbio.sentences import sentence_spans
+from clipbio.traits.drafts import Draft, to_trait
+from clipbio.traits.groups import told_group
+from clipbio.traits.lexicon import lexicon
+from clipbio.traits.linking import Linker
+from clipbio.traits.numbers import numbers_of
+from clipbio.traits.scanner import Item, scan
+from clipbio.traits.trait import Group, Trait
+
+__all__ = ["extract"]
+
+
+def extract(text: str, *, group: Group | None = None, language: str = "en") -> tuple[Trait, ...]:
+    """Return the traits that `text` tells, in the order of their words.
+
+    Args:
+        text: a description: telegraphic as in floras and field guides, or in sentences.
+        group: whose vocabulary to read it with; None lets its own words tell.
+        language: of the text.
+
+    Raises:
+        ClipbioError: there is no vocabulary of this group or language.
+    """
+    group = group or told_group(text, language)
+    words = lexicon(group, language)
+    numbers = numbers_of(text, language)
+    linker = Linker(side_holds=group == "insects")
+    for start, end in sentence_spans(text):
+        linker.read(list(_about(scan(text, start, end, words, numbers))))
+    default = words.vocabulary.default
+    drafts = _named(linker.drafts, default.get("measure", ""))
+    traits = {to_trait(draft, text, default.get("organ", "")) for draft in drafts}
+    return tuple(sorted(traits, key=lambda one: (one.start, one.organ, one.part, one.property, one.value, one.sex)))
+
+
+def _about(items: Sequence[Item]) -> Iterator[Item]:
+    """Leave out clauses about something else: habitat, behaviour, songs."""
+    clause: list[Item] = []
+    for item in items:
+        clause.append(item)
+        if item.kind in ("end", "stop"):
+            yield from _kept(clause)
+            clause = []
+    yield from _kept(clause)
+
+
+def _kept(clause: list[Item]) -> list[Item]:
+    return clause[-1:] if any(item.kind == "elsewhere" for item in clause) else clause
+
+
+def _named(drafts: Sequence[Draft], first_measure: str) -> Iterator[Draft]:
+    """Give measures that no word names a name: the first of a whole animal is known, others are lengths."""
+    for draft in sorted(drafts, key=lambda one: one.item.start):
+        if draft.property:
+            yield draft
+            continue
+        is_whole = not draft.target.organ and not draft.target.part
+        yield replace(draft, property=(first_measure if is_whole else "") or "length")
+        first_measure = "" if is_whole else first_measure

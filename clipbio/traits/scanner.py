@@ -1,0 +1,103 @@
+"""From text to items: words with their meaning, colours, numbers and the marks between, each with its place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from clipbio.traits.colours import Colour, read_colour
+from clipbio.traits.lexicon import Lexicon, Word, words_of
+from clipbio.traits.numbers import Number
+from clipbio.traits.vocabulary import Entry
+
+__all__ = ["Item", "scan"]
+
+_MARKS = {",": "comma", ";": "end", ":": "colon", "(": "open", "[": "open", ")": "close", "]": "close", "/": "or"}
+_MARKS |= {"—": "dash", "–": "dash", "-": "dash", "&": "and", ".": "stop", "!": "stop", "?": "stop"}
+_OTHER, _BLOCKING = Entry("function"), Entry("other")
+# Unknown words of these endings modify or tell what happens; they are not the noun that adjectives wait for.
+_LOOSE_ENDINGS = ("ly", "ing", "ed", "er", "est")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A phrase of the text with what it means.
+
+    Args:
+        start: where it begins.
+        end: where it ends.
+        entry: what the lexicon says; its kind is that of the item.
+        joined: a hyphen ties it to the item before.
+        colour: of kind `state` with property `colour`.
+        number: of a count or measure.
+        agent: the adjective tied before it: the cream of `cream-spotted`, the red of `red-eyed`.
+    """
+
+    start: int
+    end: int
+    entry: Entry
+    joined: bool = False
+    colour: Colour | None = None
+    number: Number | None = None
+    agent: Item | None = None
+
+    @property
+    def kind(self) -> str:
+        """What the phrase is or does."""
+        return self.entry.kind
+
+
+def scan(text: str, start: int, end: int, lexicon: Lexicon, numbers: dict[int, Number]) -> list[Item]:
+    """Return the items of `text[start:end]`; `numbers` are those of the whole text by where they begin."""
+    words = words_of(text, start, end)
+    items: list[Item] = []
+    at = 0
+    while at < len(words):
+        number = numbers.get(words[at].start)
+        if number is not None:
+            items.append(Item(number.start, number.end, Entry(number.kind, property=number.kind), number=number))
+            at = _behind(words, at, number.reach_end)
+            continue
+        item, length = _item(words, at, lexicon)
+        at += length
+        if item is not None:
+            _append(items, item)
+    return items
+
+
+def _behind(words: list[Word], at: int, end: int) -> int:
+    at += 1
+    while at < len(words) and words[at].start < end:
+        at += 1
+    return at
+
+
+def _item(words: list[Word], at: int, lexicon: Lexicon) -> tuple[Item | None, int]:
+    word = words[at]
+    found = lexicon.phrase(words, at)
+    colour = read_colour(words, at, lexicon)
+    # At the same length the colour is meant; `creamy patch` is one, `glossy` is none.
+    if colour is not None and (found is None or colour.num_words >= found[1]):
+        entry = Entry("state", colour.value, property="colour")
+        return Item(word.start, colour.end, entry, word.joined, colour=colour), colour.num_words
+    if found is not None:
+        return Item(word.start, words[at + found[1] - 1].end, found[0], word.joined), found[1]
+    kind = _MARKS.get(word.text)
+    if kind is not None:
+        return Item(word.start, word.end, Entry(kind)), 1
+    if not word.text[0].isalpha():
+        return Item(word.start, word.end, _OTHER), 1
+    entry = _OTHER if word.text.endswith(_LOOSE_ENDINGS) else _BLOCKING
+    return Item(word.start, word.end, entry, word.joined), 1
+
+
+def _append(items: list[Item], item: Item) -> None:
+    """Add an item; one that a hyphen ties to an adjective takes it along."""
+    before = items[-1] if items else None
+    ties = item.joined and before is not None and before.kind in ("state", "count") and before.end == item.start - 1
+    if ties and before is not None:
+        if item.kind == "bodied" or (item.kind == "state" and item.entry.part and item.agent is None):
+            items[-1] = replace(item, agent=before, start=item.start)
+            return
+        if item.kind in ("other", "function"):
+            items.pop()
+    items.append(item)
