@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TypeVar
 
+from clipbio.traits.entries import Entry
+from clipbio.traits.spelling import ELISION
 from clipbio.traits.trait import Group
-from clipbio.traits.vocabulary import Entry, Vocabulary, vocabulary
+from clipbio.traits.vocabulary import Vocabulary, vocabulary
 
 __all__ = ["Lexicon", "Word", "lexicon", "words_of"]
 
 T = TypeVar("T")
-_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*|[♂♀]+|\d+|[^\w\s]|_")
+_WORD = re.compile(rf"(?i:{ELISION})|[^\W\d_]+(?:['’][^\W\d_]+)*|[♂♀]+|\d+|[^\w\s]|_")
 _HYPHENS = "-‐‑–"
 
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from clipbio.traits.colours import Colour, read_colour
+from clipbio.traits.entries import Entry
+from clipbio.traits.languages import LANGUAGES
 from clipbio.traits.lexicon import Lexicon, Word, words_of
 from clipbio.traits.numbers import Number
-from clipbio.traits.vocabulary import Entry
 
 __all__ = ["Item", "scan"]
 
 _MARKS = {",": "comma", ";": "end", ":": "colon", "(": "open", "[": "open", ")": "close", "]": "close", "/": "or"}
 _MARKS |= {"—": "dash", "–": "dash", "-": "dash", "&": "and", ".": "stop", "!": "stop", "?": "stop"}
 _OTHER, _BLOCKING = Entry("function"), Entry("other")
-# Unknown words of these endings modify or tell what happens; they are not the noun that adjectives wait for.
-_LOOSE_ENDINGS = ("ly", "ing", "ed", "er", "est")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,7 @@ def _item(words: list[Word], at: int, lexicon: Lexicon) -> tuple[Item | None, in
         return Item(word.start, word.end, Entry(kind)), 1
     if not word.text[0].isalpha():
         return Item(word.start, word.end, _OTHER), 1
-    entry = _OTHER if word.text.endswith(_LOOSE_ENDINGS) else _BLOCKING
+    entry = _OTHER if word.text.endswith(LANGUAGES[lexicon.vocabulary.language].loose_endings) else _BLOCKING
     return Item(word.start, word.end, entry, word.joined), 1
 
 

@@ -9,6 +9,7 @@ A file `GROUP.LANGUAGE.yaml` holds sections; in each, canonical words stand befo
 - `colours`, `hues`, `hue_words`, `shades`, `tints`, `colour_nouns`: see `clipbio/traits/colours.py`
 - `sexes`, `stages`, `sides`, `side_nouns`, `both_sides`
 - `words`: the small words that bind these, by what they do; `elsewhere`: words of clauses about something else
+- `feminine`: French nouns of that gender
 - `default`: the organ that is meant where none is named, and what a size without words is
 """
 
@@ -22,50 +23,27 @@ from typing import Any, get_args
 import yaml
 
 from clipbio.errors import ClipbioError, nearest
-from clipbio.traits.inflection import plural, possessing
+from clipbio.traits.entries import NOUNS, OTHERS, Entry, pairs, read_entries
+from clipbio.traits.languages import LANGUAGES
+from clipbio.traits.spelling import folded
 from clipbio.traits.trait import PROPERTIES, Group
 
-__all__ = ["Entry", "Vocabulary", "folded", "read_vocabulary", "vocabulary"]
+__all__ = ["Vocabulary", "read_vocabulary", "vocabulary"]
 
-_LISTS = ("plain", "wholes", "elsewhere", "tints", "hues", "hue_words", "colour_nouns", "both_sides")
-_NOUNS = {
-    "organs": "organ",
-    "parts": "part",
-    "markings": "marking",
-    "marking_masses": "mass",
-    "side_nouns": "side_noun",
-}
-_UNNAMED = ("side_nouns", "marking_masses")
-_OTHERS = {"sexes": "sex", "stages": "stage", "sides": "side"}
-_TABLES = (*_NOUNS, *_OTHERS, "organ_parts", "marking_adjectives", "region_adjectives", "colours", "shades", "words")
+_LISTS = ("plain", "wholes", "elsewhere", "tints", "hues", "hue_words", "colour_nouns", "both_sides", "feminine")
+_TABLES = (*NOUNS, *OTHERS, "organ_parts", "marking_adjectives", "region_adjectives", "colours", "shades", "words")
 _NESTED = ("states", "kinds")
 _SECTIONS = (*_LISTS, *_TABLES, *_NESTED, "default")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What a phrase is.
-
-    Args:
-        kind: `organ`, `part`, `marking`, `mass`, `kind`, `whole`, `side_noun`, `state`, `sex`, `stage`, `side`,
-            `bodied` (`eyed`, which needs an adjective before it), or what a small word does (`with`, `preposition`).
-        value: canonical.
-        organ: of a kind or state that only one organ has.
-        property: of a state or kind.
-        part: of `organ_parts` and adjectives such as `tipped`.
-    """
-
-    kind: str
-    value: str = ""
-    organ: str = ""
-    property: str = ""
-    part: str = ""
-
-
 @dataclass(slots=True)
 class Vocabulary:
-    """All phrases of a group in one language, folded; `colours` to `tints` are read together by `colours.py`."""
+    """All phrases of a group in one language, folded; `colours` to `tints` are read together by `colours.py`.
 
+    `forms` tells gender and number where the language has them: `fs` is feminine and singular.
+    """
+
+    language: str = "en"
     entries: dict[tuple[str, ...], Entry] = field(default_factory=dict)
     colours: dict[tuple[str, ...], str] = field(default_factory=dict)
     shades: dict[tuple[str, ...], str] = field(default_factory=dict)
@@ -74,11 +52,7 @@ class Vocabulary:
     colour_nouns: frozenset[str] = frozenset()
     default: dict[str, str] = field(default_factory=dict)
     own_words: frozenset[str] = frozenset()
-
-
-def folded(phrase: str) -> tuple[str, ...]:
-    """Return the words of a phrase in small letters; a hyphen parts words as a space does."""
-    return tuple(phrase.replace("’", "'").replace("-", " ").lower().split())
+    forms: dict[tuple[str, ...], frozenset[str]] = field(default_factory=dict)
 
 
 @cache
@@ -91,26 +65,27 @@ def vocabulary(group: Group | None, language: str = "en") -> Vocabulary:
     if group is not None and group not in get_args(Group):
         raise ClipbioError(f"traits: unknown group '{group}'{nearest(group, get_args(Group))}")
     tables = {name: _read(name, language) for name in ("common", *([group] if group else []))}
-    return read_vocabulary(tables)
+    return read_vocabulary(tables, language)
 
 
-def read_vocabulary(tables: dict[str, dict[str, Any]]) -> Vocabulary:
+def read_vocabulary(tables: dict[str, dict[str, Any]], language: str = "en") -> Vocabulary:
     """Build a vocabulary from tables by file name; a later table overrides an earlier one.
 
     Raises:
         ClipbioError: a section, property or shape of an entry is unknown, or a phrase means two things in a table.
     """
-    found = Vocabulary()
+    found, rules = Vocabulary(language), LANGUAGES[language]
     for name, table in tables.items():
         _check(name, table)
-        entries = _entries(name, table)
+        entries = read_entries(name, table, rules)
         found.entries |= entries
         found.own_words = frozenset(
             " ".join(phrase) for phrase, entry in entries.items() if entry.kind in ("organ", "kind", "whole", "marking")
         )
         for section in ("colours", "shades"):
-            phrases = {folded(one): value for value, one in _pairs(table.get(section) or {})}
-            getattr(found, section).update(phrases)
+            for value, phrase in pairs(table.get(section) or {}, named=rules.names_keys):
+                getattr(found, section).update({folded(form): value for form in rules.adjectives(phrase)})
+        found.forms |= rules.agreeing(table)
         found.tints |= {" ".join(folded(one)) for one in table.get("tints", ())}
         found.colour_nouns |= set(table.get("colour_nouns", ()))
         found.default |= table.get("default", {})
@@ -118,7 +93,7 @@ def read_vocabulary(tables: dict[str, dict[str, Any]]) -> Vocabulary:
         for word in table.get("hue_words", ()):
             if found.colours.get((word,)) not in hues:
                 raise ClipbioError(f"vocabulary {name}: hue_words: '{word}' is no word of a colour in hues")
-            found.hue_words[word] = found.colours[word,]
+            found.hue_words |= dict.fromkeys(rules.adjectives(word), found.colours[word,])
     return found
 
 
@@ -159,67 +134,3 @@ def _check_words(where: str, entries: Any, *, is_list: bool, is_text: bool) -> N
             if not isinstance(canonical, str):
                 raise ClipbioError(f"{where}: '{canonical}' must be a word (in YAML, yes, no and on need quotes)")
             _check_words(f"{where}: {canonical}", synonyms, is_list=True, is_text=False)
-
-
-def _pairs(section: dict[str, list[str]]) -> list[tuple[str, str]]:
-    """Return (canonical, phrase) of a section, the canonical word as a phrase of its own first."""
-    return [(canonical, phrase) for canonical, words in section.items() for phrase in (canonical, *words)]
-
-
-def _entries(name: str, table: dict[str, Any]) -> dict[tuple[str, ...], Entry]:
-    found: dict[tuple[str, ...], Entry] = {}
-
-    def add(phrase: str, entry: Entry) -> None:
-        words = folded(phrase)
-        if found.setdefault(words, entry) != entry:
-            raise ClipbioError(f"vocabulary {name}: '{phrase}' is both {_told(found[words])} and {_told(entry)}")
-
-    def add_noun(phrase: str, entry: Entry) -> None:
-        add(phrase, entry)
-        found.setdefault(folded(plural(phrase)), entry)
-
-    for section, kind in _NOUNS.items():
-        for canonical, phrase in _pairs(table.get(section, {})):
-            if section not in _UNNAMED or phrase != canonical or phrase in (table[section][canonical] or ()):
-                add_noun(phrase, Entry(kind, canonical))
-    for key, words in table.get("organ_parts", {}).items():
-        organ, _, part = key.partition("/")
-        for phrase in words:
-            add_noun(phrase, Entry("organ", organ, part=part))
-    for phrase in table.get("wholes", ()):
-        add_noun(phrase, Entry("whole"))
-    for key, states in table.get("kinds", {}).items():
-        organ, _, property_ = key.rpartition(" ")
-        for canonical, phrase in _pairs(states):
-            add_noun(phrase, Entry("kind", canonical, organ, property_))
-    for key, states in table.get("states", {}).items():
-        organ, _, property_ = key.rpartition(" ")
-        for canonical, phrase in _pairs(states):
-            found.setdefault(folded(phrase), Entry("state", canonical, organ, property_))
-    for canonical, phrase in _pairs(table.get("marking_adjectives", {})):
-        if phrase != canonical:
-            add(phrase, Entry("state", canonical, property="pattern", part=canonical))
-    for canonical, words in table.get("region_adjectives", {}).items():
-        for phrase in words:
-            add(phrase, Entry("state", "", part=canonical))
-    for phrase in table.get("plain", ()):
-        add(phrase, Entry("state", "plain", property="pattern"))
-    for section, kind in _OTHERS.items():
-        for canonical, phrase in _pairs(table.get(section, {})):
-            add(phrase, Entry(kind, canonical))
-    for phrase in table.get("both_sides", ()):
-        add(phrase, Entry("both_sides"))
-    for kind, words in table.get("words", {}).items():
-        for phrase in words:
-            found.setdefault(folded(phrase), Entry(kind))
-    for phrase in table.get("elsewhere", ()):
-        add(phrase, Entry("elsewhere"))
-    for words_, entry in list(found.items()):
-        if entry.kind in ("organ", "marking") and len(words_) == 1:
-            for form in possessing(words_[0]):
-                found.setdefault((form,), Entry("bodied", entry.value, part=entry.part, organ=entry.kind))
-    return found
-
-
-def _told(entry: Entry) -> str:
-    return " ".join(filter(None, (entry.kind, entry.organ, entry.property, entry.value)))

@@ -1,0 +1,56 @@
+"""What code knows of the languages of descriptions; their words stand in the vocabularies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from clipbio.traits import inflection, inflection_fr
+
+__all__ = ["LANGUAGES", "Language"]
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """Rules of a language.
+
+    Args:
+        nouns: all forms of a noun, the one of the vocabulary first.
+        adjectives: all forms of an adjective.
+        possessing: adjectives of having a body part (`eyed`).
+        agreeing: which forms agree with the phrases of a table of the vocabulary.
+        names_keys: the canonical words are words of this language.
+        head_first: adjectives follow their nouns, and shades their colours.
+        loose_endings: of adverbs and verbs: unknown words so ending are not the noun that adjectives wait for.
+    """
+
+    nouns: Callable[[str], list[str]]
+    adjectives: Callable[[str], list[str]]
+    possessing: Callable[[str], tuple[str, ...]]
+    agreeing: Callable[[Mapping[str, Any]], dict[tuple[str, ...], frozenset[str]]]
+    names_keys: bool
+    head_first: bool
+    loose_endings: tuple[str, ...]
+
+
+LANGUAGES = {
+    "en": Language(
+        nouns=lambda noun: [noun, inflection.plural(noun)],
+        adjectives=lambda adjective: [adjective],
+        possessing=inflection.possessing,
+        agreeing=lambda table: {},
+        names_keys=True,
+        head_first=False,
+        loose_endings=("ly", "ing", "ed", "er", "est"),
+    ),
+    "fr": Language(
+        nouns=lambda noun: inflection_fr.spellings(inflection_fr.noun_forms(noun)),
+        adjectives=lambda adjective: inflection_fr.spellings(inflection_fr.adjective_forms(adjective)),
+        possessing=lambda noun: (),
+        agreeing=inflection_fr.agreeing,
+        names_keys=False,
+        head_first=True,
+        loose_endings=("ment", "ant", "ants", "ante", "antes"),
+    ),
+}
