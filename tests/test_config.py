@@ -70,7 +70,7 @@ def test_every_choice_of_every_group_composes(group: str, choice: str) -> None:
     "name",
     [
         *("evaluate", "embed", "export", "labels", "predict", "compare", "suites"),
-        *("prepare", "convert", "split", "check", "audit", "lint"),
+        *("prepare", "convert", "split", "check", "audit", "lint", "traits"),
     ],
 )
 def test_the_other_commands_compose(name: str) -> None:
@@ -81,6 +81,7 @@ def test_the_other_commands_compose(name: str) -> None:
         "check": ["root=x"],
         "audit": ["root=x"],
         "lint": ["data.root=x"],
+        "traits": ["data.root=x", "out=y"],
         "compare": ["runs=[x]"],
         "embed": ["images=x", "out=y"],
         "export": ["checkpoint=x", "out=y"],

@@ -8,6 +8,7 @@ from pathlib import Path
 from clipbio.errors import ClipbioError
 from clipbio.tasks.quoting import as_typed, quoted
 from clipbio.tasks.search_arguments import search_overrides
+from clipbio.tasks.traits_arguments import traits_overrides
 
 __all__ = ["with_keys"]
 
@@ -19,13 +20,16 @@ _SINGLE_KEYS = {"index": "out", "serve": "index"}
 def with_keys(verb: str, arguments: Sequence[str]) -> list[str]:
     """Return arguments as overrides of Hydra: those without a key, and existing folders, become one quoted list.
 
-    For `search` the first of them is the index, and the others are the words of the query. Ids stay as they are typed.
+    For `search` the first of them is the index, and the others are the words of the query; for `traits` it is data, a
+    file or a description. Ids stay as they are typed.
 
     Raises:
         ClipbioError: There are several where a verb takes one.
     """
     if verb == "search":
         return search_overrides(arguments, _settings(verb))
+    if verb == "traits":
+        return traits_overrides(arguments)
     if verb == "index":
         arguments = [f"ids={as_typed(one[4:])}" if one.startswith("ids=[") else one for one in arguments]
     key = _KEYS.get(verb) or _SINGLE_KEYS.get(verb)

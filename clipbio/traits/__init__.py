@@ -1,8 +1,25 @@
 """Structured characters out of descriptions: organ, property and value, with the words that say so."""
 
 from clipbio.traits.captions import caption, captions, prose
+from clipbio.traits.described import Described
 from clipbio.traits.extraction import extract
 from clipbio.traits.groups import group_of
+from clipbio.traits.reader import Reader
+from clipbio.traits.told_language import language_code, language_of
 from clipbio.traits.trait import PROPERTIES, Group, Side, Trait
 
-__all__ = ["PROPERTIES", "Group", "Side", "Trait", "caption", "captions", "extract", "group_of", "prose"]
+__all__ = [
+    "PROPERTIES",
+    "Described",
+    "Group",
+    "Reader",
+    "Side",
+    "Trait",
+    "caption",
+    "captions",
+    "extract",
+    "group_of",
+    "language_code",
+    "language_of",
+    "prose",
+]

@@ -21,14 +21,12 @@ def captions(character: str, state: str) -> tuple[str, ...]:
         character: as `Trait.character` names it: `leaf shape`, `forewing spot colour`, `wingspan`.
         state: a canonical value, with its shade where it has one: `ovate`, `dark green`, `5`, `4-6`, `22-28 mm`.
     """
-    organ, part, property_ = split_character(character)
-    said, named = wording(organ, part, property_, state), subject(organ) if organ else ""
-    return tuple(dict.fromkeys(_worded(organ, named, said)))
+    return _wordings(*split_character(character), state)
 
 
 def caption(trait: Trait) -> str:
-    """Return what a trait says in its most usual wording: `wings blue above in males`, `breast without streaks`."""
-    return _said(trait, lambda ways: ways[0])
+    """Return what a trait says in its most usual wording: `wings blue above in males`, `breast not streaked`."""
+    return f"{subject(trait.organ)} {_behind(trait, _first)}".strip()
 
 
 def prose(traits: Iterable[Trait], choose: Callable[[Sequence[str]], str] | None = None) -> str:
@@ -38,14 +36,17 @@ def prose(traits: Iterable[Trait], choose: Callable[[Sequence[str]], str] | None
         traits: what is to be said; organs stand in the order of their first trait, equal wordings once.
         choose: which of several wordings to take, by default the most usual one.
     """
-    organs: dict[str, dict[str, None]] = {}
+    organs: dict[str, dict[str, Trait]] = {}
     for trait in traits:
-        organs.setdefault(trait.organ, {})[_behind(trait, choose or (lambda ways: ways[0]))] = None
-    return "; ".join(f"{subject(organ)} {', '.join(said)}".strip() for organ, said in organs.items())
+        organs.setdefault(trait.organ, {}).setdefault(caption(trait), trait)
+    return "; ".join(_of_organ(list(said.values()), choose or _first) for said in organs.values())
 
 
-def _said(trait: Trait, choose: Callable[[Sequence[str]], str]) -> str:
-    return f"{subject(trait.organ)} {_behind(trait, choose)}".strip()
+def _of_organ(traits: Sequence[Trait], choose: Callable[[Sequence[str]], str]) -> str:
+    first = traits[0]
+    if len(traits) == 1 and not (first.negated or first.side or first.sex or first.stage):
+        return choose(_wordings(first.organ, first.part, first.property, state_of(first)))
+    return f"{subject(first.organ)} {', '.join(_behind(trait, choose) for trait in traits)}".strip()
 
 
 def _behind(trait: Trait, choose: Callable[[Sequence[str]], str]) -> str:
@@ -53,8 +54,18 @@ def _behind(trait: Trait, choose: Callable[[Sequence[str]], str]) -> str:
     words = choose(wording(trait.organ, trait.part, trait.property, state_of(trait)).behind)
     if trait.negated:
         words = f"without {words.removeprefix('with ')}" if words.startswith("with ") else f"not {words}"
-    sexes = {"male": "in males", "female": "in females"}
-    return " ".join(filter(None, (words, trait.side, sexes.get(trait.sex, ""), _STAGES.get(trait.stage, ""))))
+    return " ".join(filter(None, (words, trait.side, _of_whom(trait))))
+
+
+def _of_whom(trait: Trait) -> str:
+    if not trait.sex:
+        return _STAGES.get(trait.stage, "")
+    return " ".join(filter(None, ("in", trait.stage, f"{trait.sex}s")))
+
+
+def _wordings(organ: str, part: str, property_: str, state: str) -> tuple[str, ...]:
+    said, named = wording(organ, part, property_, state), subject(organ)
+    return tuple(dict.fromkeys(_worded(organ, named, said)))
 
 
 def _worded(organ: str, named: str, said: Wording) -> Iterable[str]:
@@ -68,3 +79,7 @@ def _worded(organ: str, named: str, said: Wording) -> Iterable[str]:
         yield f"the {named} is {words}" if is_single(organ) else f"{named} are {words}"
     yield from said.whole
     yield from (f"{named} {behind}" for behind in said.behind[1:])
+
+
+def _first(ways: Sequence[str]) -> str:
+    return ways[0]

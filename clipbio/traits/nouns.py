@@ -4,19 +4,30 @@ from __future__ import annotations
 
 from clipbio.traits.trait import PROPERTIES
 
-__all__ = ["MARKINGS", "REGIONS", "article", "is_single", "plural", "split_character", "subject", "with_region"]
+__all__ = [
+    "MARKINGS",
+    "REGIONS",
+    "article",
+    "is_single",
+    "plural",
+    "split_character",
+    "subject",
+    "with_marking",
+    "with_region",
+]
 
 MARKINGS = frozenset(
     (
         *("spot", "band", "bar", "stripe", "streak", "patch", "eyespot", "line", "dot", "chevron", "blotch", "ring"),
-        *("mark", "marking", "fleck", "speckle", "fringe", "edging", "scale", "mottling", "speckling", "striation"),
+        *("crescent", "row", "dash", "mark", "fleck", "speckle", "checker", "mottling", "speckling", "striation"),
+        *("wingbar", "eyeline", "eyering", "eyebrow", "moustache", "spectacles", "necklace"),
     )
 )
 """Parts that lie on an organ: `black spots on the forewings`."""
 REGIONS = frozenset(
     (
         *("margin", "tip", "base", "centre", "cell", "vein", "edge", "border", "corner", "apex", "side", "surface"),
-        *("middle", "disc", "top", "bottom", "half", "lobe", "tooth", "shaft", "lining"),
+        *("disc", "half", "lobe", "tooth", "axil", "throat", "fringe", "scale"),
     )
 )
 """Parts of an organ: `leaves with serrate margins`."""
@@ -31,21 +42,25 @@ _IRREGULAR = {
     "antenna": "antennae",
     "larva": "larvae",
     "pupa": "pupae",
-    "thorax": "thoraxes",
-    "taproot": "taproots",
+    "elytron": "elytra",
+    "stigma": "stigmas",
 }
 # Not counted: plumage, mottling. And what is said in the plural anyway: underparts, undertail coverts.
-_UNCOUNTED = frozenset(("plumage", "bark", "mottling", "speckling", "edging", "foliage", "fur", "down", "lining"))
+_UNCOUNTED = frozenset(("plumage", "bark", "mottling", "speckling", "striation", "foliage", "fur", "down"))
 _SINGLE = frozenset(
     (
         *("stem", "root", "corolla", "calyx", "inflorescence", "fruit", "tree", "trunk", "shrub", "herb", "rhizome"),
         *("body", "head", "thorax", "abdomen", "tail", "bill", "beak", "crown", "crest", "face", "throat", "neck"),
         *("nape", "collar", "breast", "chest", "belly", "back", "rump", "cap", "hood", "mask", "forehead", "chin"),
-        *("eyeline", "eyebrow", "eyering", "mantle", "vent", "pistil", "ovary", "style", "stigma", "plant", "tongue"),
+        *("forecrown", "hindneck", "bib", "gorget", "mantle", "vent", "disc", "proboscis", "pistil", "ovary", "style"),
+        *("stigma", "plant", "tongue", "upperwing", "underwing"),
+        # Markings of which a bird has one, or as good as one.
+        *("eyeline", "eyebrow", "eyering", "moustache", "necklace"),
     )
 )
 # Several of these stand round one organ; of the other regions each organ has one.
-_SEVERAL = frozenset(("margin", "edge", "vein", "corner", "border", "side", "lobe", "tooth", "shaft"))
+_SEVERAL = frozenset(("margin", "edge", "vein", "corner", "border", "side", "lobe", "tooth", "axil", "scale"))
+_WORDS_OF_ORGANS = frozenset(("facial disc", "antennal club"))
 
 
 def plural(noun: str) -> str:
@@ -78,12 +93,19 @@ def with_region(adjective: str, region: str) -> str:
     return article(f"{adjective} {region}")
 
 
+def with_marking(adjective: str, marking: str) -> str:
+    """Return a marking, with or without adjective, as it stands behind `with`: `black spots`, `an eyebrow`."""
+    words = f"{adjective} {subject(marking)}".strip()
+    return words if subject(marking) == plural(marking) else article(words)
+
+
 def split_character(character: str) -> tuple[str, str, str]:
     """Return organ, part and property of the name of a character: `forewing spot colour`, `leaf margin`, `wingspan`."""
     *words, last = character.split()
     if last not in PROPERTIES:
         words, last = [*words, last], ""
-    if words and words[-1] in MARKINGS | REGIONS and (len(words) > 1 or words[-1] in MARKINGS):
+    is_part = words and words[-1] in MARKINGS | REGIONS and " ".join(words[-2:]) not in _WORDS_OF_ORGANS
+    if is_part and (len(words) > 1 or words[-1] in MARKINGS):
         return " ".join(words[:-1]), words[-1], last
     return " ".join(words), "", last
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from clipbio.traits.nouns import MARKINGS, article, is_single, plural, subject, with_region
+from clipbio.traits.nouns import MARKINGS, article, is_single, plural, subject, with_marking, with_region
 from clipbio.traits.numerals import is_one, measured, number_words
 
 __all__ = ["Wording", "wording"]
@@ -18,12 +18,11 @@ _ADJECTIVES = {
     "streak": "streaked",
     "line": "lined",
     "blotch": "blotched",
-    "patch": "patched",
     "mottling": "mottled",
     "speckling": "speckled",
     "striation": "striated",
     "margin": "margined",
-    "fringe": "fringed",
+    "ring": "ringed",
     "dot": "dotted",
     "checker": "checkered",
 }
@@ -82,7 +81,7 @@ def _of_pattern(organ: str, part: str, property_: str, state: str) -> Wording:
     words = _adjectives(property_, state)
     if state == "plain":
         return Wording(words, (*words, "of one colour"), (*words, "of one colour"))
-    markings = plural(state)
+    markings = with_marking("", state)
     if state == "margin":
         return Wording(words, (*words, "edged"), (*words, "edged"))
     where = (f"{markings} on the {subject(organ)}",) if organ else (markings,)
@@ -158,7 +157,7 @@ def _of_marking(organ: str, part: str, property_: str, state: str) -> Wording:
     if property_ == "count":
         told = [f"{way} {part if is_one(state) else plural(part)}" for way in number_words(state)]
     else:
-        told = [f"{_as_adjective(property_, state)} {plural(part)}"]
+        told = [with_marking(_as_adjective(property_, state), part)]
     where = f" on the {subject(organ)}" if organ else ""
     return Wording((), tuple(f"with {words}" for words in told), (), tuple(f"{words}{where}" for words in told))
 

@@ -24,6 +24,11 @@ def trait(organ: str, property_: str, value: str, **more: object) -> Trait:
         ("forewing spot colour", "black", ["forewings with black spots", "black spots on the forewings"]),
         ("forewing spot count", "2", ["forewings with two spots", "2 spots on the forewings"]),
         ("forewing pattern", "spot", ["forewings spotted", "spotted forewings", "forewings with spots"]),
+        ("wing pattern", "patch", ["wings with patches", "patches on the wings"]),
+        ("wingbar colour", "white", ["with white wingbars", "white wingbars"]),
+        ("pattern", "eyebrow", ["with an eyebrow"]),
+        ("facial disc colour", "grey", ["facial disc grey", "grey facial disc"]),
+        ("flower throat colour", "red", ["flowers with a red throat"]),
         ("wing pattern", "eyespot", ["wings with eyespots", "eyespots on the wings"]),
         ("forewing band width", "3 mm", ["forewings with bands 3 mm wide"]),
         ("leaf pattern", "plain", ["leaves plain", "leaves of one colour"]),
@@ -67,6 +72,8 @@ def test_every_property_has_a_wording(organ: str, part: str, property_: str) -> 
 def test_a_trait_is_said_with_side_sex_and_stage() -> None:
     assert caption(trait("wing", "colour", "blue", side="above", sex="male")) == "wings blue above in males"
     assert caption(trait("throat", "colour", "white", stage="juvenile")) == "throat white in juveniles"
+    juvenile = trait("wing", "pattern", "patch", sex="male", stage="juvenile")
+    assert caption(juvenile) == "wings with patches in juvenile males"
     assert caption(trait("leaf", "colour", "green", shade="dark")) == "leaves dark green"
 
 
@@ -91,7 +98,7 @@ def test_traits_are_joined_organ_by_organ() -> None:
         trait("leaf", "shape", "ovate"),
     ]
     assert prose(told) == "leaves ovate, with serrate margins; petals five, white; small"
-    assert prose(told[:1], lambda ways: ways[-1]) == "leaves ovate"
+    assert prose(told[:1], lambda ways: ways[-1]) == "leaves are ovate"
 
 
 @pytest.mark.parametrize(
@@ -99,7 +106,7 @@ def test_traits_are_joined_organ_by_organ() -> None:
     [
         *(("leaf", "leaves"), ("foot", "feet"), ("berry", "berries"), ("patch", "patches"), ("calyx", "calyces")),
         *(("antenna", "antennae"), ("underparts", "underparts"), ("undertail coverts", "undertail coverts")),
-        *(("plumage", "plumage"), ("hindwing", "hindwings")),
+        *(("plumage", "plumage"), ("hindwing", "hindwings"), ("elytron", "elytra")),
     ],
 )
 def test_plurals(one: str, several: str) -> None:
