@@ -15,7 +15,7 @@ from clipbio.evaluation.benchmark import EncodeText
 from clipbio.evaluation.embeddings import Candidate, Candidates
 from clipbio.progress import progress_bar
 from clipbio.sentences import split_sentences
-from clipbio.text import TEXT_TYPES, MissingRanks, Unnameable, render, templates
+from clipbio.text import PROSE, TEXT_TYPES, MissingRanks, Unnameable, render, templates
 
 __all__ = [
     "ClassTexts",
@@ -76,7 +76,7 @@ class ClassTexts:
 
 def _variants(candidate: Candidate, style: PromptStyle) -> list[Candidate]:
     """Return one copy of the class per description, so that each is rendered alone."""
-    if style.text_type != "description" or not candidate.descriptions:
+    if style.text_type not in PROSE or not candidate.descriptions:
         return [candidate]
     texts = candidate.descriptions
     if style.sentences:
@@ -95,7 +95,7 @@ def _prompts(candidate: Candidate, style: PromptStyle) -> tuple[list[str], bool]
             name = None
         kept = proper if name is not None and name.type == style.text_type else stand_in
         # Descriptions are prose: no template goes round them.
-        forms = ("{}",) if name is not None and name.type == "description" else templates(style.template)
+        forms = ("{}",) if name is not None and name.type in PROSE else templates(style.template)
         kept |= dict.fromkeys(form.replace("{}", name.text if name is not None else candidate.name) for form in forms)
     return list(proper or stand_in), not proper
 

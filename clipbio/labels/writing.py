@@ -30,7 +30,7 @@ from clipbio.labels.pybioclip import PybioclipFiles
 from clipbio.progress import progress_bar
 from clipbio.taxonomy import RANKS
 from clipbio.tensor_files import VectorFile
-from clipbio.text import TEXT_TYPES, MissingRanks, Named, Unnameable, render, template_id, templates
+from clipbio.text import PROSE, TEXT_TYPES, MissingRanks, Named, Unnameable, render, template_id, templates
 
 __all__ = ["LabelStyle", "write_label_set"]
 
@@ -188,7 +188,7 @@ def _encode(rows: Sequence[Mapping[str, Any]], encode_text: EncodeText, style: L
     owners: list[int] = []
     for place, row in enumerate(rows):
         # Descriptions are prose: no template goes round them.
-        forms = ("{}",) if row["text_type"] == "description" else templates(style.template)
+        forms = ("{}",) if row["text_type"] in PROSE else templates(style.template)
         texts += [form.replace("{}", row["text"]) for form in forms]
         owners += [place] * len(forms)
     prompts = ClassTexts(tuple(texts), torch.tensor(owners), torch.zeros(len(rows), dtype=torch.bool))

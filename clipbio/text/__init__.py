@@ -3,6 +3,7 @@
 from clipbio.text.linting import LintReport, LintRow, lint
 from clipbio.text.regime import TextRegime
 from clipbio.text.rendering import (
+    PROSE,
     TEXT_TYPES,
     MissingRanks,
     Named,
@@ -15,6 +16,7 @@ from clipbio.text.rendering import (
 from clipbio.text.template_sets import TEMPLATES, template_id, templates
 
 __all__ = [
+    "PROSE",
     "TEMPLATES",
     "TEXT_TYPES",
     "LintReport",

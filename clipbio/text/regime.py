@@ -15,8 +15,10 @@ from clipbio.errors import ClipbioError, nearest
 from clipbio.names import clean_phrase
 from clipbio.seeding import derive_seed
 from clipbio.sentences import split_clauses, split_sentences
-from clipbio.text.rendering import MissingRanks, Named, Rendered, Unnameable, check_type, render
+from clipbio.text.rendering import PROSE, MissingRanks, Named, Rendered, Unnameable, check_type, render
 from clipbio.text.template_sets import template_id, templates
+from clipbio.text.trait_text import traits_of
+from clipbio.traits import Trait, prose
 
 __all__ = ["TextRegime"]
 
@@ -41,7 +43,9 @@ class TextRegime:
         unit: what a description is cut into before some of it is drawn: `whole`, `sentence` or `clause`.
         min_units: fewest units drawn, of one description drawn among those of the specimen.
         max_units: most units drawn; they keep their order. A description of at most `min_units` is used whole.
-        name_probability: share of the descriptions that begin with the name, as in `Danaus plexippus: FW long.`
+        min_traits: fewest traits drawn for a caption of type `traits`, of those of all descriptions together.
+        max_traits: most of them; they keep their order, and of the wordings of each one is drawn.
+        name_probability: share of descriptions and traits that begin with the name: `Danaus plexippus: FW long.`
         name_type: the text type of that name.
     """
 
@@ -55,6 +59,8 @@ class TextRegime:
         unit: Unit = "whole",
         min_units: int = 1,
         max_units: int = 3,
+        min_traits: int = 2,
+        max_traits: int = 5,
         name_probability: float = 0.0,
         name_type: str = "scientific",
     ) -> None:
@@ -65,18 +71,17 @@ class TextRegime:
         self.templates = templates(template)
         self.missing_ranks: MissingRanks = _one_of("missing_ranks", missing_ranks, MissingRanks)
         self.unit = _one_of("unit", unit, Unit)
-        if not 1 <= min_units <= max_units:
-            raise ClipbioError(f"text: need 1 <= min_units <= max_units, got {min_units} and {max_units}")
-        self.min_units, self.max_units = min_units, max_units
+        self.min_units, self.max_units = _range("units", min_units, max_units)
+        self.min_traits, self.max_traits = _range("traits", min_traits, max_traits)
         if not 0 <= name_probability <= 1:
             raise ClipbioError(f"text: name_probability must lie in 0..1, got {name_probability}")
-        if check_type(name_type) == "description":
+        if check_type(name_type) in PROSE:
             raise ClipbioError(
-                "text: name_type must be a kind of name, got 'description'; use 'scientific' or 'common'"
+                f"text: name_type must be a kind of name, got '{name_type}'; use 'scientific' or 'common'"
             )
         self.name_probability, self.name_type = name_probability, name_type
         self._bounds = [*accumulate(self.weights.values())][:-1]
-        if name_probability > 0 and "description" not in self.weights:
+        if name_probability > 0 and not PROSE & set(self.types):
             logger.warning("text: name_probability has no effect, 'description' is not among %s", list(self.types))
 
     def draw(self, named: Named, *, sample_seed: int, batch_seed: int) -> Rendered:
@@ -91,8 +96,11 @@ class TextRegime:
 
     def draw_as(self, named: Named, text_type: str, *, sample_seed: int) -> Rendered:
         """Return the caption of `named` as `text_type`, template and part of the description drawn."""
-        if text_type == "description" and (texts := _usable(named.descriptions)):
-            return Rendered(self._describe(named, texts, Random(derive_seed(sample_seed, "text"))), "description")
+        if text_type in PROSE and (texts := _usable(named.descriptions)):
+            random = Random(derive_seed(sample_seed, "text"))
+            if text_type == "traits" and (traits := traits_of(named.taxon, texts)):
+                return Rendered(self._with_name(named, self._told(traits, random), random), "traits")
+            return Rendered(self._describe(named, texts, random), "description")
         template = self.templates[derive_seed(sample_seed, "template") % len(self.templates)]
         return render(named, text_type, template=template, missing_ranks=self.missing_ranks)
 
@@ -100,16 +108,20 @@ class TextRegime:
         """Return one line that tells a reader of a log what the captions are."""
         shares = ", ".join(f"{name} {100 * share:.3g} %" for name, share in self.weights.items())
         line = f"{shares}; drawn per {self.draw_per}; template {self.template_id}; missing ranks: {self.missing_ranks}"
-        if "description" not in self.weights:
-            return line
-        part = "whole" if self.unit == "whole" else f"{self.min_units} to {self.max_units} {self.unit}s"
-        return f"{line}; descriptions: {part}, with the {self.name_type} name in {100 * self.name_probability:.3g} %"
+        if "description" in self.weights:
+            part = "whole" if self.unit == "whole" else f"{self.min_units} to {self.max_units} {self.unit}s"
+            line += f"; descriptions: {part}, with the {self.name_type} name in {100 * self.name_probability:.3g} %"
+        if "traits" in self.weights:
+            line += f"; traits: {self.min_traits} to {self.max_traits}"
+        return line
 
     def __repr__(self) -> str:
         return f"TextRegime({self.describe()})"
 
     def _describe(self, named: Named, texts: tuple[str, ...], random: Random) -> str:
-        body = self._part(texts[0] if len(texts) == 1 else random.choice(texts), random)
+        return self._with_name(named, self._part(texts[0] if len(texts) == 1 else random.choice(texts), random), random)
+
+    def _with_name(self, named: Named, body: str, random: Random) -> str:
         if random.random() >= self.name_probability:
             return body
         try:
@@ -118,6 +130,11 @@ class TextRegime:
             return body
         # Some descriptions open with the name already.
         return body if body.casefold().startswith(name.casefold()) else f"{name}: {body}"
+
+    def _told(self, traits: tuple[Trait, ...], random: Random) -> str:
+        count = min(random.randint(self.min_traits, self.max_traits), len(traits))
+        drawn = [traits[place] for place in sorted(random.sample(range(len(traits)), count))]
+        return prose(drawn, random.choice)
 
     def _part(self, text: str, random: Random) -> str:
         if self.unit == "whole":
@@ -128,6 +145,12 @@ class TextRegime:
             return text
         drawn = " ".join(pieces[i] for i in sorted(random.sample(range(len(pieces)), count)))
         return f"{drawn[:-1]}." if drawn.endswith(";") else drawn
+
+
+def _range(name: str, low: int, high: int) -> tuple[int, int]:
+    if not 1 <= low <= high:
+        raise ClipbioError(f"text: need 1 <= min_{name} <= max_{name}, got {low} and {high}")
+    return low, high
 
 
 def _normalised(weights: Mapping[str, float]) -> dict[str, float]:

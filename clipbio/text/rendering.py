@@ -3,7 +3,8 @@
 A text type that a specimen lacks is replaced along `FALLBACKS`, and `Rendered.type` tells which one was used, so a
 caption is never empty and `a photo of .` cannot arise. Only when nothing names it at all `Unnameable` is raised.
 
-Templates decorate names: every type but `description`, which is prose and used as it stands. `label` is the class
+Templates decorate names: every type but `description`, which is prose and used as it stands, and `traits`, which is
+what descriptions say organ by organ (`leaves ovate, with serrate margins; petals five`). `label` is the class
 string as it is (BioCLIP's `asis`: no cleaning, underscores and authors kept), put into the template like a name.
 `clibd` is what CLIBD (https://arxiv.org/abs/2405.17537) calls a record, for comparison with its results alone: order,
 family, genus and binomial (else the label, which may be a provisional name of a species), and the literal
@@ -19,9 +20,11 @@ from typing import Literal, Protocol
 from clipbio.errors import ClipbioError, nearest
 from clipbio.names import clean_phrase
 from clipbio.taxonomy import RANKS, Taxon
+from clipbio.text.trait_text import traits_text
 
 __all__ = [
     "FALLBACKS",
+    "PROSE",
     "TEXT_TYPES",
     "MissingRanks",
     "Named",
@@ -47,10 +50,13 @@ FALLBACKS: dict[str, tuple[str, ...]] = {
     "scientific_common": ("scientific_common", "scientific", "taxonomic_common", "taxonomic", "common", "label"),
     "taxonomic_common": ("taxonomic_common", "taxonomic", "common", "label"),
     "description": ("description", "common", "scientific", "taxonomic", "label"),
+    "traits": ("traits", "description", "common", "scientific", "taxonomic", "label"),
     "label": ("label", "scientific", "common", "taxonomic"),
     "clibd": ("clibd",),
 }
 TEXT_TYPES = tuple(FALLBACKS)
+PROSE = frozenset({"description", "traits"})
+"""Text types that stand as they are, without a template."""
 
 
 class Named(Protocol):
@@ -90,7 +96,8 @@ def render(
 ) -> Rendered:
     """Return the caption of `named` as `text_type`, the same one every time.
 
-    Of several common names or descriptions the first is used, descriptions as a whole.
+    Of several common names or descriptions the first is used, descriptions as a whole; traits are those of all
+    descriptions.
 
     Args:
         named: what is to be named.
@@ -105,7 +112,7 @@ def render(
     for candidate in FALLBACKS[check_type(text_type)]:
         words = _wording(named, candidate, missing_ranks, is_fallback=candidate != text_type)
         if words:
-            return Rendered(words if candidate == "description" else template.replace("{}", words), candidate)
+            return Rendered(words if candidate in PROSE else template.replace("{}", words), candidate)
     identity = getattr(named, "id", "")
     raise Unnameable(f"{identity or 'a specimen'}: no rank, common name, description or label to call it by; skip it")
 
@@ -137,6 +144,11 @@ def _scientific(named: Named, missing_ranks: MissingRanks) -> str:
 def _description(named: Named, missing_ranks: MissingRanks) -> str:
     del missing_ranks
     return next(filter(None, map(clean_phrase, named.descriptions)), "")
+
+
+def _traits(named: Named, missing_ranks: MissingRanks) -> str:
+    del missing_ranks
+    return traits_text(named.taxon, named.descriptions)
 
 
 def _known_ranks(taxon: Taxon, missing_ranks: MissingRanks) -> list[tuple[str, str]]:
@@ -195,5 +207,6 @@ _WORDINGS: dict[str, Callable[[Named, MissingRanks], str]] = {
     "scientific_common": _with_common_name(_scientific),
     "taxonomic_common": _with_common_name(_taxonomic),
     "description": _description,
+    "traits": _traits,
     "clibd": _clibd,
 }

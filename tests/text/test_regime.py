@@ -3,7 +3,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from things import MAGPIE, MIDGE, MONARCH, MONARCH_TEXT, THINGS, Thing
 
@@ -31,7 +31,7 @@ def test_each_config_builds_a_regime_and_tells_what_it_is(path):
 
 
 def test_each_text_type_has_a_config():
-    assert {*TEXT_TYPES, "mixed", "mixed_bioclip", "mixed_described"} == {path.stem for path in CONFIGS}
+    assert {*TEXT_TYPES, "mixed", "mixed_bioclip", "mixed_described", "mixed_traits"} == {path.stem for path in CONFIGS}
 
 
 def test_shares_follow_the_weights():
@@ -72,6 +72,7 @@ def test_draw_is_a_pure_function_that_survives_pickling(thing, sample_seed, batc
     assert results[0] == results[1] == results[2]
 
 
+@settings(deadline=None)  # the first traits read the vocabularies
 @given(THINGS, SEEDS, st.sampled_from(TEXT_TYPES), st.sampled_from(["whole", "sentence", "clause"]))
 def test_a_drawn_caption_is_never_empty(thing, seed, text_type, unit):
     regime = TextRegime({text_type: 1}, template="photo", unit=unit, name_probability=0.5)
@@ -177,6 +178,8 @@ def test_nothing_nameable_raises():
         ({"template": "fotos"}, "did you mean 'photo'"),
         ({"min_units": 0}, "min_units"),
         ({"min_units": 4, "max_units": 2}, "got 4 and 2"),
+        ({"min_traits": 0}, "min_traits"),
+        ({"name_type": "traits"}, "kind of name"),
         ({"name_probability": 1.5}, "0..1"),
         ({"name_type": "description"}, "kind of name"),
         ({"name_type": "latin"}, "unknown text type"),

@@ -1,11 +1,11 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from things import MAGPIE, MIDGE, MONARCH, MONARCH_TEXT, THINGS, Thing
 
 from clipbio.errors import ClipbioError
 from clipbio.taxonomy import Taxon
-from clipbio.text import TEMPLATES, TEXT_TYPES, Rendered, Unnameable, clibd_text, render
+from clipbio.text import PROSE, TEMPLATES, TEXT_TYPES, Rendered, Unnameable, clibd_text, render
 from clipbio.text.rendering import FALLBACKS
 
 LINEAGE = "Animalia Chordata Aves Passeriformes Corvidae Pica hudsonia"
@@ -132,6 +132,7 @@ def test_every_type_falls_back_to_types():
         assert set(chain) <= set(TEXT_TYPES)
 
 
+@settings(deadline=None)  # the first traits read the vocabularies
 @given(
     THINGS, st.sampled_from(TEXT_TYPES), st.sampled_from(TEMPLATES["herbarium"]), st.sampled_from(["skip", "deepest"])
 )
@@ -141,7 +142,7 @@ def test_a_caption_is_never_empty_nor_the_bare_template(thing, text_type, templa
     except Unnameable:
         assert thing.taxon.is_empty
         return
-    words = rendered.text if rendered.type == "description" else rendered.text.removeprefix(template.split("{}")[0])
+    words = rendered.text if rendered.type in PROSE else rendered.text.removeprefix(template.split("{}")[0])
     assert any(c.isalnum() for c in words.removesuffix(template.split("{}")[1])) or thing.label.strip() in words
     assert rendered.text.strip()
     assert rendered.text != template.replace("{}", "")
