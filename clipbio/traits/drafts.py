@@ -85,7 +85,11 @@ def adjective_drafts(item: Item, target: Target, scope: Scope) -> list[Draft]:
     drafts = []
     if entry.property:
         organ = target.organ or entry.organ
-        part = "" if entry.property == target.part or entry.property == "pattern" else target.part
+        is_of_organ = entry.property in (target.part, "pattern") or (entry.property, target.part) == (
+            "venation",
+            "vein",
+        )
+        part = "" if is_of_organ else target.part
         of_organ = entry.property == "pattern"
         drafts.append(
             Draft(replace(target, organ=organ, part=part), item, entry.property, entry.value, scope, of_organ)

@@ -31,7 +31,7 @@ def extract(text: str, *, group: Group | None = None, language: str = "en") -> t
     group = group or told_group(text, language)
     words = lexicon(group, language)
     numbers = numbers_of(text, language)
-    linker = Linker(side_holds=group == "insects")
+    linker = Linker(side_holds=group == "insects", language=language)
     for start, end in sentence_spans(text):
         linker.read(list(_about(scan(text, start, end, words, numbers))))
     default = words.vocabulary.default

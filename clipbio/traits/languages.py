@@ -51,6 +51,6 @@ LANGUAGES = {
         agreeing=inflection_fr.agreeing,
         names_keys=False,
         head_first=True,
-        loose_endings=("ment", "ant", "ants", "ante", "antes"),
+        loose_endings=("ment",),
     ),
 }

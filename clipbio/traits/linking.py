@@ -11,14 +11,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from clipbio.traits import phrases, phrases_fr
 from clipbio.traits.drafts import NOWHERE, Draft, Scope, Target, adjective_drafts, moved, noun_drafts
-from clipbio.traits.phrases import Phrase, group
+from clipbio.traits.phrases import Phrase
 from clipbio.traits.scanner import Item
 from clipbio.traits.targets import targets_of
 from clipbio.traits.trait import Side
 
 __all__ = ["Linker"]
 
+_GROUPS = {"en": phrases.group, "fr": phrases_fr.group}
 _LISTS = ("comma", "and", "or")
 _BREAKS = (None, "comma", "and", "or", "end", "stop", "but", "colon", "dash", "open")
 # What may be so at one place of an organ only; leaves that are alternate at the base are alternate.
@@ -58,7 +60,8 @@ class _State:
 class Linker:
     """Walk over the sentences of one description; `side_holds`: a side told at the beginning holds until the next."""
 
-    def __init__(self, *, side_holds: bool) -> None:
+    def __init__(self, *, side_holds: bool, language: str = "en") -> None:
+        self._group = _GROUPS[language]
         self.drafts: list[Draft] = []
         self._side_holds = side_holds
         self._standing_side: Side = ""
@@ -69,7 +72,7 @@ class Linker:
         self._state = _State()
         self._stack: list[_State] = []
         self._skipping = ""
-        chunks: list[Item | Phrase | None] = [None, *group(items), None]
+        chunks: list[Item | Phrase | None] = [None, *self._group(items), None]
         for place in range(1, len(chunks) - 1):
             chunk = chunks[place]
             if self._skipping:

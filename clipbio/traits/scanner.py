@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from clipbio.traits.colours import Colour, read_colour
+from clipbio.traits import colours, colours_fr
+from clipbio.traits.colours import Colour
 from clipbio.traits.entries import Entry
 from clipbio.traits.languages import LANGUAGES
 from clipbio.traits.lexicon import Lexicon, Word, words_of
@@ -14,6 +15,7 @@ __all__ = ["Item", "scan"]
 
 _MARKS = {",": "comma", ";": "end", ":": "colon", "(": "open", "[": "open", ")": "close", "]": "close", "/": "or"}
 _MARKS |= {"—": "dash", "–": "dash", "-": "dash", "&": "and", ".": "stop", "!": "stop", "?": "stop"}
+_COLOURS = {"en": colours.read_colour, "fr": colours_fr.read_colour}
 _OTHER, _BLOCKING = Entry("function"), Entry("other")
 
 
@@ -28,6 +30,7 @@ class Item:
         joined: a hyphen ties it to the item before.
         colour: of kind `state` with property `colour`.
         number: of a count or measure.
+        forms: gender and number, where the language has them.
         agent: the adjective tied before it: the cream of `cream-spotted`, the red of `red-eyed`.
     """
 
@@ -37,6 +40,7 @@ class Item:
     joined: bool = False
     colour: Colour | None = None
     number: Number | None = None
+    forms: frozenset[str] = frozenset()
     agent: Item | None = None
 
     @property
@@ -53,7 +57,8 @@ def scan(text: str, start: int, end: int, lexicon: Lexicon, numbers: dict[int, N
     while at < len(words):
         number = numbers.get(words[at].start)
         if number is not None:
-            items.append(Item(number.start, number.end, Entry(number.kind, property=number.kind), number=number))
+            entry, forms = Entry(number.kind, property=number.kind), _forms(words[at : at + 1], lexicon)
+            items.append(Item(number.start, number.end, entry, number=number, forms=forms))
             at = _behind(words, at, number.reach_end)
             continue
         item, length = _item(words, at, lexicon)
@@ -73,13 +78,15 @@ def _behind(words: list[Word], at: int, end: int) -> int:
 def _item(words: list[Word], at: int, lexicon: Lexicon) -> tuple[Item | None, int]:
     word = words[at]
     found = lexicon.phrase(words, at)
-    colour = read_colour(words, at, lexicon)
+    colour = _COLOURS[lexicon.vocabulary.language](words, at, lexicon)
     # At the same length the colour is meant; `creamy patch` is one, `glossy` is none.
     if colour is not None and (found is None or colour.num_words >= found[1]):
         entry = Entry("state", colour.value, property="colour")
-        return Item(word.start, colour.end, entry, word.joined, colour=colour), colour.num_words
+        forms = _forms(words[at : at + colour.num_words], lexicon)
+        return Item(word.start, colour.end, entry, word.joined, colour=colour, forms=forms), colour.num_words
     if found is not None:
-        return Item(word.start, words[at + found[1] - 1].end, found[0], word.joined), found[1]
+        forms = _forms(words[at : at + found[1]], lexicon)
+        return Item(word.start, words[at + found[1] - 1].end, found[0], word.joined, forms=forms), found[1]
     kind = _MARKS.get(word.text)
     if kind is not None:
         return Item(word.start, word.end, Entry(kind)), 1
@@ -87,6 +94,10 @@ def _item(words: list[Word], at: int, lexicon: Lexicon) -> tuple[Item | None, in
         return Item(word.start, word.end, _OTHER), 1
     entry = _OTHER if word.text.endswith(LANGUAGES[lexicon.vocabulary.language].loose_endings) else _BLOCKING
     return Item(word.start, word.end, entry, word.joined), 1
+
+
+def _forms(words: list[Word], lexicon: Lexicon) -> frozenset[str]:
+    return lexicon.vocabulary.forms.get(tuple(word.text for word in words), frozenset())
 
 
 def _append(items: list[Item], item: Item) -> None:

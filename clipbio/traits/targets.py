@@ -15,7 +15,7 @@ def targets_of(names: Sequence[Item], owners: Sequence[Target]) -> list[Target]:
     """Return what compound nouns name; what has no organ of its own belongs to each of `owners`."""
     if not names:
         return [Target()]
-    head, start, end = names[-1], names[0].start, names[-1].end
+    head, start, end = names[-1], min(name.start for name in names), max(name.end for name in names)
     if head.kind in ("kind", "whole"):
         return [Target(head.entry.organ, "", start, end)]
     organ = next((name.entry for name in reversed(names) if name.kind == "organ"), None)

@@ -1,0 +1,100 @@
+"""Traits out of French descriptions: against the gold set, and rule by rule."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from clipbio.errors import ClipbioError
+from clipbio.traits import extract
+from clipbio.traits.agreement import Agreement, Statement, agreement
+
+GOLD = yaml.safe_load((Path(__file__).parent / "gold" / "french.yaml").read_text("utf-8"))
+
+
+def told(text, group="plants"):
+    """What a text says, `character = value`, with a `not` before what it denies."""
+    traits = extract(text, group=group, language="fr")
+    assert all(text[one.start : one.end] == one.phrase for one in traits)
+    assert all(-1 <= one.organ_start <= one.organ_end <= len(text) for one in traits)
+    return {f"{'not ' if one.negated else ''}{one.character} = {one.value}" for one in traits}
+
+
+def statements(traits):
+    return [Statement((character,), value) for character, _, value in (trait.partition(" = ") for trait in traits)]
+
+
+def score(part: str) -> Agreement:
+    found = agreement(
+        (statements(told(sentence["text"], sentence["group"])), statements(sentence["traits"]))
+        for sentence in GOLD[part]
+    )
+    return found[""]
+
+
+def test_the_known_sentences_are_read():
+    assert min(score("known").precision, score("known").recall) >= 0.98
+
+
+def test_sentences_that_were_not_looked_at_are_read():
+    assert score("held_out").precision >= 0.88
+    assert score("held_out").recall >= 0.86
+
+
+@pytest.mark.parametrize(
+    ("text", "traits"),
+    [
+        # What agrees in gender and number belongs together, across a comma.
+        ("Plante à feuilles ovales, dentées.", {"leaf shape = ovate", "leaf margin = dentate"}),
+        ("Feuilles à bord denté, velues.", {"leaf margin = dentate", "leaf surface = hairy"}),
+        ("Tige à poils blancs, dressée.", {"hair colour = white", "stem form = erect"}),
+        ("Feuilles rougeâtres à la base, glabres.", {"leaf base colour = red", "leaf surface = glabrous"}),
+        # Several nouns before one adjective.
+        ("Tiges et feuilles glabres.", {"stem surface = glabrous", "leaf surface = glabrous"}),
+        ("Sépale et pétale blancs.", {"sepal colour = white", "petal colour = white"}),
+        # Unknown words.
+        ("Feuilles persistantes, coriaces.", {"leaf surface = leathery"}),
+        ("Feuilles à alvéoles noires.", set()),
+        # Colours.
+        ("Fleurs jaune verdâtre.", {"flower colour = green-yellow"}),
+        ("Fleurs bleu-violet.", {"flower colour = violet-blue"}),
+        ("Fleurs d'un rouge vif.", {"flower colour = red"}),
+        ("Fruit bleu noirâtre.", {"fruit colour = blue"}),
+        ("Fleurs blanches ou roses.", {"flower colour = white", "flower colour = pink"}),
+        # Sides, negation, comparison.
+        ("Feuilles ni dentées ni lobées.", {"not leaf margin = dentate", "not leaf margin = lobed"}),
+        ("Feuilles non dentées.", {"not leaf margin = dentate"}),
+        ("Pétales plus longs que les sépales.", set()),
+        # Accents may be missing, capitals and typographic apostrophes stand anywhere.
+        ("Etamines 10, a antheres jaunes", {"stamen count = 10", "anther colour = yellow"}),
+        ("ÉTAMINES jaunes; fleurs d’un bleu pâle.", {"stamen colour = yellow", "flower colour = blue"}),
+        ("Petales denteles.", {"petal margin = serrate"}),
+        # About something else.
+        ("Habitat : prairies à fleurs jaunes.", set()),
+    ],
+)
+def test_the_rules_of_french(text, traits):
+    assert told(text) == traits
+
+
+def test_shades_and_sides():
+    green, white, hairy = extract("Feuilles vert foncé en dessus, blanches et velues en dessous.", group="plants", language="fr")  # fmt: skip
+    assert (green.value, green.shade, green.side) == ("green", "dark", "above")
+    assert (white.side, hairy.side) == ("below", "below")
+    (colour,) = extract("Le dessous des ailes postérieures est vert.", group="insects", language="fr")
+    assert (colour.organ, colour.side) == ("hindwing", "below")
+
+
+def test_sexes():
+    text = "Bleu chez le mâle, brun chez la femelle."
+    assert [(one.value, one.sex) for one in extract(text, group="insects", language="fr")] == [("blue", "male"), ("brown", "female")]  # fmt: skip
+
+
+def test_the_group_is_told_by_french_words():
+    assert extract("Pétales blancs.", language="fr")[0].organ == "petal"
+    assert extract("Ailes antérieures brunes.", language="fr")[0].organ == "forewing"
+
+
+def test_a_language_without_a_vocabulary_is_refused():
+    with pytest.raises(ClipbioError, match="no vocabulary of language 'it'"):
+        extract("foglie ovate", language="it")
