@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-__all__ = ["Agreement", "Statement", "agreement"]
+from clipbio.errors import ClipbioError
+from clipbio.traits.trait import Trait
+
+__all__ = ["DETAILS", "Agreement", "Statement", "agreement", "read_statements", "statement_of"]
+
+DETAILS = ("shade", "side", "sex", "stage")
+"""What statements may say besides character and value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,35 @@ class Agreement:
         return 2 * self.num_both / (self.num_found + self.num_true) if self.num_found + self.num_true else 1.0
 
 
+def statement_of(trait: Trait) -> Statement:
+    """Return a trait as a statement."""
+    details = tuple((name, str(getattr(trait, name))) for name in DETAILS)
+    return Statement((trait.character,), trait.value, trait.start, trait.end, details)
+
+
+def read_statements(path: Path) -> dict[tuple[str, int], list[Statement]]:
+    """Read a table of statements made by hand; return those of each text, by species and number of the description.
+
+    Args:
+        path: a CSV with columns of `Trait`, `species`, and `description` where a species has several.
+
+    Raises:
+        ClipbioError: a column is missing.
+    """
+    found: dict[tuple[str, int], list[Statement]] = {}
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = csv.DictReader(file)
+        needed = ("species", "organ", "part", "property", "value", "start", "end")
+        if missing := [name for name in needed if name not in (rows.fieldnames or ())]:
+            raise ClipbioError(f"{path}: a table of statements needs the columns {', '.join(missing)}")
+        for row in rows:
+            character = " ".join(filter(None, (row["organ"], row["part"], row["property"])))
+            details = tuple((name, row[name]) for name in DETAILS if name in row)
+            statement = Statement((character,), row["value"], int(row["start"]), int(row["end"]), details)
+            found.setdefault((row["species"], int(row.get("description") or 0)), []).append(statement)
+    return found
+
+
 def agreement(texts: Iterable[tuple[Sequence[Statement], Sequence[Statement]]]) -> dict[str, Agreement]:
     """Compare (found, true) statements of each text; return counts by property, and over all under `""`.
 
@@ -75,8 +112,8 @@ def agreement(texts: Iterable[tuple[Sequence[Statement], Sequence[Statement]]]) 
             _count(both, one)
             known = dict(match.details)
             for name, value in one.details:
-                for key in ("", _property(one)):
-                    details[key][name] += known.get(name) == value
+                details[""][name] += known.get(name) == value
+                details[_property(one)][name] += known.get(name) == value
         for one in found:
             _count(num_found, one)
     keys = sorted({*num_found, *num_true})

@@ -23,6 +23,11 @@ class Colour:
     end: int
     num_words: int
 
+    @property
+    def has_hue(self) -> bool:
+        """Tell whether more is told than dark, pale or bright."""
+        return self.value not in ("dark", "pale", "bright")
+
 
 @dataclass(slots=True)
 class _Run:
@@ -79,4 +84,4 @@ def _take(run: _Run, colour: tuple[str, int], hue: str) -> None:
 def _is_tied_to_colour(words: Sequence[Word], at: int, lexicon: Lexicon) -> bool:
     """Tell whether the word is the burnt of `burnt-orange`."""
     tied = at + 1 < len(words) and words[at + 1].joined and words[at].text[0].isalpha()
-    return tied and lexicon.colour(words, at + 1) is not None
+    return tied and words[at].text not in ("and", "or") and lexicon.colour(words, at + 1) is not None

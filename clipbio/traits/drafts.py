@@ -16,13 +16,14 @@ _WHOLE_PROPERTIES = ("size", "form", "length", "width", "height", "thickness", "
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a statement is of: an organ, perhaps a part of it, and the words that name it."""
+    """What a statement is of: an organ, perhaps a part or a marking of it, and the words that name it."""
 
     organ: str = ""
     part: str = ""
     start: int = -1
     end: int = -1
     side: Side | None = None
+    is_marking: bool = False
 
 
 NOWHERE = Target()
@@ -82,6 +83,8 @@ def adjective_drafts(item: Item, target: Target, scope: Scope) -> list[Draft]:
     entry = item.entry
     if item.kind != "state":
         return []
+    if entry.part and target.is_marking:
+        return []  # What edges a band does not edge the wing.
     drafts = []
     if entry.property:
         organ = target.organ or entry.organ
@@ -105,7 +108,8 @@ def _bodied(item: Item, scope: Scope) -> list[Draft]:
         return []
     is_marking = item.entry.organ == "marking"
     organ, part = ("", item.entry.value) if is_marking else (item.entry.value, item.entry.part)
-    return adjective_drafts(item.agent, Target(organ, part, item.agent.end + 1, item.end), scope)
+    target = Target(organ, part, item.agent.end + 1, item.end, is_marking=is_marking)
+    return adjective_drafts(item.agent, target, scope)
 
 
 def _counted(item: Item, target: Target, scope: Scope) -> list[Draft]:

@@ -19,8 +19,8 @@ NOUNS = {
     "marking_masses": "mass",
     "side_nouns": "side_noun",
 }
-_UNNAMED = ("side_nouns", "marking_masses")
-OTHERS = {"sexes": "sex", "stages": "stage", "sides": "side"}
+_UNNAMED = ("side_nouns", "marking_masses", "seasons")
+OTHERS = {"sexes": "sex", "stages": "stage", "sides": "side", "seasons": "season"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ def read_entries(name: str, table: Mapping[str, Any], language: Language) -> dic
     for phrase in table.get("plain", ()):
         add(language.adjectives(phrase), Entry("state", "plain", property="pattern"))
     for section, kind in OTHERS.items():
-        for canonical, phrase in pairs(table.get(section, {}), named=named):
+        for canonical, phrase in pairs(table.get(section, {}), named=named and section not in _UNNAMED):
             add(language.adjectives(phrase), Entry(kind, canonical))
     for phrase in table.get("both_sides", ()):
         add([phrase], Entry("both_sides"))

@@ -51,8 +51,18 @@ def _about(items: Sequence[Item]) -> Iterator[Item]:
     yield from _kept(clause)
 
 
-def _kept(clause: list[Item]) -> list[Item]:
-    return clause[-1:] if any(item.kind == "elsewhere" for item in clause) else clause
+def _kept(clause: list[Item]) -> Iterator[Item]:
+    """Leave out what follows such a word, up to `but` or `and has`."""
+    is_elsewhere = False
+    for place, item in enumerate(clause):
+        before = clause[place - 1].kind if place else ""
+        if item.kind == "elsewhere" and not is_elsewhere:
+            is_elsewhere = True
+            yield item
+        elif item.kind in ("but", "end", "stop") or (item.kind == "have" and before == "and"):
+            is_elsewhere = False
+        if not is_elsewhere:
+            yield item
 
 
 def _named(drafts: Sequence[Draft], first_measure: str) -> Iterator[Draft]:

@@ -44,7 +44,7 @@ def words_of(text: str, start: int = 0, end: int | None = None) -> list[Word]:
         joined = tie == at and is_word and found[-1].text == "-"
         if joined:
             found.pop()
-        found.append(Word(piece.lower().replace("’", "'"), at, match.end(), joined))
+        found.append(Word(piece.lower().replace("’", "'").removesuffix("'s"), at, match.end(), joined))
     return found
 
 

@@ -21,10 +21,11 @@ from clipbio.traits.trait import Side
 __all__ = ["Linker"]
 
 _GROUPS = {"en": phrases.group, "fr": phrases_fr.group}
-_LISTS = ("comma", "and", "or")
+_LISTS = ("comma", "and", "or", "to")
 _BREAKS = (None, "comma", "and", "or", "end", "stop", "but", "colon", "dash", "open")
 # What may be so at one place of an organ only; leaves that are alternate at the base are alternate.
 _LOCAL = ("colour", "pattern", "surface", "shape", "margin")
+_BEHIND_NAMES = ("", "with", "have", "be", "comma", "stop", "end", "but", "function", "without", "open")
 _ENDS_OF_SKIPPING = {"than": ("comma", "end", "stop", "but", "close", "with"), "resembling": ("end", "stop", "but")}
 
 
@@ -37,7 +38,9 @@ class _State:
         owner: what nouns without an organ belong to.
         current: the nouns that were just named, a list of them as one.
         last: the statements of the last phrase, and `last_targets` what they are of.
-        governed: the statements that a preposition places, None outside of its phrase.
+        governed: the statements that a preposition places, `originals` as they were before.
+        chain: the statements of adjectives bound by `and`: `black and white above`.
+        side: that of adjectives right before: `yellow above with black borders`.
         marking: the part that `with` fills: the spot of `spotted with cream`.
     """
 
@@ -46,6 +49,7 @@ class _State:
     current: list[Target] = field(default_factory=list)
     last: list[Draft] = field(default_factory=list)
     last_targets: list[Target] = field(default_factory=lambda: [NOWHERE])
+    last_is_named: bool = False
     last_adjectives: list[Item] = field(default_factory=list)
     has_subject: bool = False
     in_object: bool = False
@@ -53,7 +57,10 @@ class _State:
     governed: list[Draft] = field(default_factory=list)
     governed_nouns: bool = False
     place_open: bool = False
+    originals: list[Draft] = field(default_factory=list)
+    chain: list[Draft] = field(default_factory=list)
     marking: str = ""
+    side: Side | None = None
     is_not: bool = False
 
 
@@ -73,8 +80,10 @@ class Linker:
         self._stack: list[_State] = []
         self._skipping = ""
         chunks: list[Item | Phrase | None] = [None, *self._group(items), None]
+        self._chunks = chunks
         for place in range(1, len(chunks) - 1):
             chunk = chunks[place]
+            self._place = place
             if self._skipping:
                 if isinstance(chunk, Phrase) or (chunk and chunk.kind not in _ENDS_OF_SKIPPING[self._skipping]):
                     continue
@@ -89,6 +98,8 @@ class Linker:
     def _on_with(self, item: Item, before: Item | Phrase | None, after: Item | Phrase | None) -> None:
         state = self._state
         owner = state.last_targets if isinstance(before, Phrase) else state.subject
+        if _is(before, "side") and self._side_holds and state.side is not None:
+            owner = [replace(one, side=state.side) for one in state.last_targets]
         marker = before.adjectives[-1] if isinstance(before, Phrase) and before.adjectives else None
         self._open_object(owner)
         is_marked = isinstance(before, Phrase) and not before.nouns and marker is not None
@@ -117,14 +128,28 @@ class Linker:
         state = self._state
         state.in_object, state.owner, state.current = True, owner, []
         state.placing = state.place_open = False
-        state.marking = ""
+        state.marking, state.last_targets = "", owner
         self._scope = replace(self._scope, negated=False)
 
     def _on_comma(self, item: Item, before: Item | Phrase | None, after: Item | Phrase | None) -> None:
         self._state.placing = False
-        self._state.marking = ""
+        if not self._colours_follow():
+            self._state.marking = ""
         if not (isinstance(after, Phrase) and after.is_bare):
             self._scope = replace(self._scope, negated=False)
+
+    def _colours_follow(self) -> bool:
+        """Tell whether colours alone follow up to an `and`: `banded with white, dark brown and gray`."""
+        for place in range(self._place + 1, len(self._chunks) - 1):
+            chunk = self._chunks[place]
+            if isinstance(chunk, Phrase):
+                if chunk.nouns or any(item.colour is None for item in chunk.adjectives):
+                    return False
+                if _is(self._chunks[place - 1], "and"):
+                    return True
+            elif chunk is None or chunk.kind not in _LISTS:
+                break
+        return False
 
     def _on_but(self, item: Item, before: Item | Phrase | None, after: Item | Phrase | None) -> None:
         state = self._state
@@ -167,14 +192,26 @@ class Linker:
 
     def _on_preposition(self, item: Item, before: Item | Phrase | None, after: Item | Phrase | None) -> None:
         state = self._state
+        goes_on = state.place_open and _is_of_place(item, before)
         state.placing, state.place_open = True, False
-        state.governed = state.last if isinstance(before, Phrase) else []
-        state.governed_nouns = isinstance(before, Phrase) and _names(before)
+        if not goes_on:
+            state.governed = state.last if isinstance(before, Phrase) else []
+            state.governed_nouns = isinstance(before, Phrase) and state.last_is_named
 
     def _on_of(self, item: Item, before: Item | Phrase | None, after: Item | Phrase | None) -> None:
         if isinstance(before, Phrase):
+            goes_on = self._state.place_open and _is_of_place(item, before)
             self._on_preposition(item, before, after)
-            self._state.marking = "of"
+            self._state.marking = "" if goes_on else "of"
+
+    def _on_to(self, item: Item, before: Item | Phrase | None, after: Item | Phrase | None) -> None:
+        if isinstance(before, Phrase) and before.nouns and isinstance(after, Phrase) and after.nouns:
+            self._on_preposition(item, before, after)
+
+    def _on_season(self, item: Item, before: Item | Phrase | None, after: Item | Phrase | None) -> None:
+        """Tell when it is so: `black during the breeding season`."""
+        said = self._state.last
+        self._replace(said, [replace(one, scope=replace(one.scope, stage=item.entry.value)) for one in said])
 
     def _on_side(self, item: Item, before: Item | Phrase | None, after: Item | Phrase | None) -> None:
         side: Side = "above" if item.entry.value == "above" else "below"
@@ -194,7 +231,9 @@ class Linker:
     def _set_side(self, side: Side) -> None:
         """Give a side to what was just said, and to the nouns right before."""
         state = self._state
-        self._replace(state.last, [replace(one, target=replace(one.target, side=side)) for one in state.last])
+        said = state.chain or state.last
+        self._replace(said, [replace(one, target=replace(one.target, side=side)) for one in said])
+        state.chain, state.side = [], side
         if state.current:
             state.current = [replace(one, side=side) for one in state.current]
             if not state.in_object:
@@ -207,21 +246,33 @@ class Linker:
         before, after = chunks[place - 1], chunks[place + 1]
         names = [noun for noun in phrase.nouns if noun.kind != "nothing"]
         told = [item for item in phrase.adjectives if item.kind in ("sex", "stage")]
-        if told or (names and names[-1].kind == "whole"):
+        if not phrase.nouns and _is(after, "preposition") and [item.entry.value for item in told] == ["breeding"]:
+            return  # `Individuals breeding along the coast`
+        leads = not (self._state.has_subject or self._state.in_object)
+        if told or (leads and names and names[-1].kind == "whole"):
             self._set_scope(phrase, told, before, chunks[place - 2] if place > 1 else None)
         if names or (told and len(told) == len(phrase.adjectives)):
             self._on_nouns(phrase, names, before, after)
-        elif phrase.dropped and not (before is None or (phrase.article and _is(before, "be"))):
+        elif self._awaits(phrase, before):
             self._state.last, self._state.placing = [], False
         else:
-            self._on_adjectives(phrase, before)
-        self._state.is_not = False
+            self._on_adjectives(phrase, before, after)
+        if not (isinstance(after, Item) and after.kind in _LISTS):
+            self._state.is_not = False
+
+    def _awaits(self, phrase: Phrase, before: Item | Phrase | None) -> bool:
+        """Tell whether the adjectives speak of an unknown noun; at the beginning that is the organism itself."""
+        is_bird = before is None or (phrase.article and _is(before, "be"))
+        is_bird = is_bird and all(item.kind != "count" for item in phrase.adjectives)
+        is_bird = is_bird and (not phrase.dropped or phrase.beyond in _BEHIND_NAMES)
+        has_own = any(item.kind == "bodied" for item in phrase.adjectives)
+        return (phrase.dropped or (phrase.article and not phrase.nouns)) and not (is_bird or has_own)
 
     def _set_scope(self, phrase: Phrase, told: list[Item], before: Item | Phrase | None, earlier: object) -> None:
         values = {item.kind: item.entry.value for item in told}
         sex, stage = values.get("sex", ""), values.get("stage", "")
         if self._state.placing:
-            if told:
+            if told and not any(one.scope.negated for one in self._state.governed):
                 scoped = [replace(one, scope=replace(one.scope, sex=sex, stage=stage)) for one in self._state.governed]
                 self._replace(self._state.governed, scoped)
             return
@@ -232,31 +283,51 @@ class Linker:
                 stage = stage if stage == self._scope.stage else ""
         self._scope = replace(self._scope, sex=sex, stage=stage)
 
-    def _on_adjectives(self, phrase: Phrase, before: Item | Phrase | None) -> None:
+    def _on_adjectives(self, phrase: Phrase, before: Item | Phrase | None, after: Item | Phrase | None) -> None:
         """Say adjectives that no noun follows."""
         state = self._state
+        is_thing = isinstance(before, Item) and before.kind in ("with", "of", "have", "preposition", "agent")
+        if is_thing and not phrase.nouns and not any(_stands_alone(item) for item in phrase.adjectives):
+            state.last, state.placing = [], False
+            return
         if state.placing and state.marking != "of":
             state.last, state.placing = [], False
             return
-        targets = self._spoken_of(before, local=all(item.entry.property in _LOCAL for item in phrase.adjectives))
-        if state.marking and state.marking != "of":
-            targets = [replace(one, part=state.marking) for one in state.owner]
+        is_chained = isinstance(before, Item) and before.kind in ("and", "or", "to")
+        if is_chained and any(item.colour is None for item in phrase.adjectives):
+            state.marking = ""
+        targets = self._spoken_of(before, after, local=all(item.entry.property in _LOCAL for item in phrase.adjectives))
+        if state.marking and state.marking != "of" and not (phrase.article and phrase.nouns):
+            targets = [replace(one, part=state.marking) for one in state.owner if not one.is_marking]
         state.placing = state.place_open = False
+        is_of, head = state.marking == "of", state.last
+        chain = state.chain if is_chained else []
         self._say(phrase.adjectives, targets)
+        state.chain = [*chain, *state.last]
         state.last_targets = targets
         state.last_adjectives = phrase.adjectives
         if not (isinstance(before, Phrase) and before.nouns):
             state.current = []
+        if is_of:
+            state.last, state.marking = [*head, *state.last], ""
+        else:
+            state.last_is_named = False
 
-    def _spoken_of(self, before: Item | Phrase | None, *, local: bool) -> list[Target]:
+    def _spoken_of(self, before: Item | Phrase | None, after: Item | Phrase | None, *, local: bool) -> list[Target]:
         """Return what adjectives speak of: what stands right before them, else the subject."""
         state = self._state
-        if isinstance(before, Phrase) or _is(before, "of") or _is(before, "and") or _is(before, "or"):
-            is_list = isinstance(before, Item) and before.kind in ("and", "or")
+        if (
+            isinstance(before, Phrase)
+            or _is(before, "of")
+            or (isinstance(before, Item) and before.kind in ("and", "or", "to"))
+        ):
+            is_list = isinstance(before, Item) and before.kind in ("and", "or", "to")
             # `margined with cream and pinnate`: margins are not.
             is_odd = is_list and not local and any(one.part for one in state.last_targets)
             if not (is_list and state.current) and not is_odd:
                 return state.last_targets
+        if _is(before, "comma") and state.in_object and state.current and _is(after, "agent"):
+            return state.current
         if _is(before, "with") or _is(before, "agent") or _is(before, "have") or _is(before, "without"):
             return state.owner
         return state.subject
@@ -268,22 +339,27 @@ class Linker:
         speaks = _is(after, "be") or _is(after, "have") or (isinstance(after, Phrase) and not after.nouns)
         is_listed = isinstance(before, Item) and before.kind in _LISTS
         if state.placing:
-            self._place(phrase, names)
+            self._locate(phrase, names)
         elif state.place_open and is_listed and phrase.is_bare and not speaks:
-            self._place_further(names)
+            self._locate_further(names)
         elif is_listed and phrase.is_bare and state.current:
             self._list_further(phrase, names, speaks=speaks)
         else:
-            self._name(phrase, names, before, speaks=speaks)
+            self._name(phrase, names, before, speaks=speaks, told=isinstance(after, Item))
 
-    def _name(self, phrase: Phrase, names: list[Item], before: Item | Phrase | None, *, speaks: bool) -> None:
+    def _name(
+        self, phrase: Phrase, names: list[Item], before: Item | Phrase | None, *, speaks: bool, told: bool
+    ) -> None:
         """Name something: the subject, an object of it, or a part of what stands right before."""
         state = self._state
         is_tied = isinstance(before, Phrase) and bool(before.nouns)
         owner = state.current if is_tied and state.current else state.owner if state.in_object else state.subject
+        if names and names[0].kind == "side_noun" and (before is None or _is(before, "end") or _is(before, "stop")):
+            owner = [NOWHERE]
         targets = targets_of(names, owner or [NOWHERE])
         is_subject = not is_tied and not state.in_object and not state.has_subject
-        is_new = speaks and (phrase.is_bare or not state.in_object) and any(name.kind == "organ" for name in names)
+        is_organ = any(name.kind == "organ" for name in names)
+        is_new = speaks and is_organ and (told or phrase.is_bare or not state.in_object)
         self._say_nouns(phrase, names, targets)
         state.current, state.place_open = targets, False
         if is_subject or is_new:
@@ -308,7 +384,7 @@ class Linker:
             state.subject = state.owner = together
             state.in_object = False
 
-    def _place(self, phrase: Phrase, names: list[Item]) -> None:
+    def _locate(self, phrase: Phrase, names: list[Item]) -> None:
         """Say where the phrase before is: `white spots on the wings`, `black at the tip`."""
         state = self._state
         before, governed = list(state.last_targets), state.governed
@@ -316,7 +392,10 @@ class Linker:
         targets = targets_of(names, [replace(one, part="") for one in owner])
         is_of = state.marking == "of"
         state.placing, state.marking = False, ""
-        self._say_nouns(phrase, names, targets)
+        scope, self._scope = self._scope, replace(self._scope, negated=False)
+        if names and (names[-1].kind != "kind" or names[-1].entry.organ):
+            self._say_nouns(phrase, names, targets)
+        self._scope = scope
         if not governed and not state.has_subject and not state.in_object and names and names[-1].kind != "kind":
             state.subject = state.owner = state.current = targets
             return
@@ -330,6 +409,7 @@ class Linker:
     ) -> None:
         """Move statements to where a preposition puts them."""
         state = self._state
+        state.originals = governed
         kinds = {name.kind for name in names}
         if not names or not governed or "whole" in kinds or "kind" in kinds:
             return
@@ -341,19 +421,19 @@ class Linker:
             if "organ" not in kinds or not all(one.target.part or one.of_organ for one in governed):
                 return
             places = [replace(one, part="") for one in targets]
-            self._replace(governed, [draft for place in places for draft in moved(governed, place)])
+            state.governed = self._replace(governed, [draft for place in places for draft in moved(governed, place)])
             state.current = [replace(one, organ=place.organ) for place in places for one in state.current]
         elif not is_of and not kinds & {"marking", "mass"}:
             local = [one for one in governed if one.property in _LOCAL]
-            self._replace(local, [draft for place in targets for draft in moved(local, place)])
+            state.governed = self._replace(local, [draft for place in targets for draft in moved(local, place)])
 
-    def _place_further(self, names: list[Item]) -> None:
+    def _locate_further(self, names: list[Item]) -> None:
         """Add a place: `spots on head, neck and back`."""
         state = self._state
         targets = targets_of(names, [replace(one, part="") for one in state.subject or [NOWHERE]])
         if any(name.kind not in ("organ", "part") for name in names):
             return
-        local = [one for one in state.governed if one.property in _LOCAL or state.governed_nouns]
+        local = [one for one in state.originals if one.property in _LOCAL or state.governed_nouns]
         self.drafts += [draft for place in targets for draft in moved(local, place)]
 
     def _say_nouns(self, phrase: Phrase, names: list[Item], targets: list[Target]) -> None:
@@ -373,7 +453,7 @@ class Linker:
             state.last = []
         self.drafts += said
         state.last = [*state.last, *said]
-        state.last_targets, state.last_adjectives = targets, phrase.adjectives
+        state.last_targets, state.last_adjectives, state.last_is_named = targets, phrase.adjectives, bool(names)
 
     def _say(self, adjectives: Sequence[Item], targets: list[Target]) -> None:
         """Say adjectives of targets."""
@@ -382,17 +462,24 @@ class Linker:
         self.drafts += said
         self._state.last = said
 
-    def _replace(self, old: Sequence[Draft], new: Sequence[Draft]) -> None:
+    def _replace(self, old: Sequence[Draft], new: list[Draft]) -> list[Draft]:
         """Put other statements in the place of the newest ones."""
         olds = {id(draft) for draft in old}
         self.drafts = [draft for draft in self.drafts if id(draft) not in olds] + list(new)
         if self._state.last and {id(draft) for draft in self._state.last} & olds:
-            self._state.last = list(new)
+            self._state.last = new
+        return new
+
+
+def _is_of_place(item: Item, before: Item | Phrase | None) -> bool:
+    """Tell whether `of` tells more of a place: spots at the edge of the wing, black on the tip of the bill."""
+    return item.kind == "of" and isinstance(before, Phrase) and all(noun.kind != "organ" for noun in before.nouns)
+
+
+def _stands_alone(item: Item) -> bool:
+    """Tell whether an adjective may stand for a thing: `with yellow at the tip`, but not the light of `in light`."""
+    return item.colour is not None and item.colour.has_hue
 
 
 def _is(chunk: Item | Phrase | None, kind: str) -> bool:
     return isinstance(chunk, Item) and chunk.kind == kind
-
-
-def _names(phrase: Phrase) -> bool:
-    return any(noun.kind != "nothing" for noun in phrase.nouns)

@@ -15,8 +15,10 @@ from clipbio.traits.scanner import Item
 __all__ = ["NOUNS", "Phrase", "group"]
 
 NOUNS = frozenset(("organ", "part", "marking", "mass", "kind", "whole", "side_noun", "nothing"))
+_THINGS = frozenset(("organ", "part", "marking", "mass", "whole"))
 _ADJECTIVES = frozenset(("state", "count", "measure", "sex", "stage", "bodied"))
-_LISTS = frozenset(("comma", "and", "or"))
+_BEARERS = frozenset(("sex", "stage"))
+_LISTS = frozenset(("comma", "and", "or", "to"))
 _WAITING = frozenset(
     (
         *("with", "have", "preposition", "without", "agent", "of", "article", "other", "function", "open", "colon"),
@@ -33,13 +35,17 @@ class Phrase:
         adjectives: states, counts, measures, sexes and stages.
         nouns: compounds as they stand: `FW`, `tip`.
         article: one stands before it.
+        idle: an adjective that says nothing stands before it: `a striking head`.
         dropped: an unknown noun stands right behind the adjectives: they speak of it.
+        beyond: what follows that noun.
     """
 
     adjectives: list[Item] = field(default_factory=list)
     nouns: list[Item] = field(default_factory=list)
     article: bool = False
     dropped: bool = False
+    idle: bool = False
+    beyond: str = ""
 
     @property
     def start(self) -> int:
@@ -49,20 +55,25 @@ class Phrase:
     @property
     def is_bare(self) -> bool:
         """Nouns without an article and without adjectives."""
-        return not self.article and not self.adjectives
+        return not self.article and not self.adjectives and not self.idle
 
 
 def group(items: Sequence[Item]) -> list[Item | Phrase]:
     """Return the items with phrases in place of nouns and adjectives; articles and idle words are gone."""
-    items = [item for item in items if item.kind != "skip"]
+    items, idle = _without_idle(items)
     found: list[Item | Phrase] = []
     at, article = 0, False
     while at < len(items):
         kind = items[at].kind
         if kind == "article":
             article, at = True, at + 1
+        elif _is_grouping(items, at):
+            article, at = True, at + 2
         elif kind in NOUNS or kind in _ADJECTIVES:
+            start = items[at].start
             at = _read(items, at, found, article)
+            if start in idle and isinstance(found[-1], Phrase) and found[-1].start == start:
+                found[-1].idle = True
             article = False
         else:
             article = False
@@ -74,17 +85,46 @@ def group(items: Sequence[Item]) -> list[Item | Phrase]:
 def _read(items: Sequence[Item], at: int, found: list[Item | Phrase], article: bool) -> int:
     """Read the phrases that begin at `at` up to their nouns; return where they end."""
     chain, behind = _chain(items, at)
-    nouns = []
+    nouns: list[Item] = []
     while behind < len(items) and items[behind].kind in NOUNS:
         nouns.append(items[behind])
         behind += 1
+    if _is_grouping(items, behind):
+        return behind + 2  # `Two rows of white spots` are white spots, and not two.
     if not nouns:
         return _alone(items, at, chain, found, article)
-    first = _first_of_noun(items, chain, _waits(found, article))
+    first = _first_of_noun(items, chain, _waits(found, article) or nouns[-1].kind == "whole")
     for index in range(first):
         _add(found, items, chain, index, article)
     found.append(Phrase([items[place] for place in chain[first:]], nouns, article=article))
     return behind
+
+
+def _is_grouping(items: Sequence[Item], at: int) -> bool:
+    return at + 1 < len(items) and items[at].kind == "grouping" and items[at + 1].kind == "of"
+
+
+def _without_idle(items: Sequence[Item]) -> tuple[list[Item], set[int]]:
+    """Return the items without those that say nothing, and where the words behind these begin.
+
+    Idle are adverbs, and unknown adjectives of known things: `black zigzag lines`, `a thick, powerful bill`.
+    """
+    kept: list[Item] = []
+    idle: set[int] = set()
+    for item, after in zip(items, [*items[1:], None], strict=True):
+        is_adjective = item.kind == "other" and not item.is_plural and after is not None and _qualifies(kept, after)
+        if (item.kind == "skip" or is_adjective) and after is not None:
+            idle.add(after.start)
+        elif item.kind != "skip":
+            kept.append(item)
+    return kept, idle
+
+
+def _qualifies(before: Sequence[Item], after: Item) -> bool:
+    """Tell whether an unknown word stands among the adjectives of a thing."""
+    if before and before[-1].kind == "comma":
+        return len(before) > 1 and before[-2].kind == "state" and after.kind in ("state", *_THINGS)
+    return bool(before) and before[-1].kind in ("state", "count", "bodied") and after.kind in _THINGS
 
 
 def _chain(items: Sequence[Item], at: int) -> tuple[list[int], int]:
@@ -98,6 +138,8 @@ def _chain(items: Sequence[Item], at: int) -> tuple[list[int], int]:
         while ahead < len(items) and items[ahead].kind in _LISTS and ahead < place + 2:
             ahead += 1
         if ahead > place and ahead < len(items) and items[ahead].kind in _ADJECTIVES:
+            if items[ahead].kind in _BEARERS and items[chain[-1]].kind in _BEARERS:
+                break
             place = ahead
     return chain, (chain[-1] + 1 if chain else at)
 
@@ -105,12 +147,14 @@ def _chain(items: Sequence[Item], at: int) -> tuple[list[int], int]:
 def _alone(items: Sequence[Item], at: int, chain: list[int], found: list[Item | Phrase], article: bool) -> int:
     """Add the adjectives of a chain that no noun ends."""
     behind = chain[-1] + 1
-    is_dropped = behind < len(items) and items[behind].kind == "other"
+    is_dropped = behind < len(items) and items[behind].kind in ("other", "elsewhere")
+    before = len(found)
     for index in range(len(chain)):
         _add(found, items, chain, index, article)
-    last = found[-1]
-    if is_dropped and isinstance(last, Phrase):
-        last.dropped = True
+    beyond = items[behind + 1].kind if is_dropped and behind + 1 < len(items) else ""
+    for phrase in found[before:]:
+        if isinstance(phrase, Phrase):
+            phrase.dropped, phrase.article, phrase.beyond = is_dropped, article, beyond
     return behind
 
 
@@ -133,8 +177,8 @@ def _waits(found: list[Item | Phrase], article: bool) -> bool:
     last = found[-1]
     if isinstance(last, Phrase):
         return False
-    if last.kind in _LISTS and len(found) > 1:
-        before = found[-2]
+    if last.kind in _LISTS:
+        before = next((one for one in reversed(found) if isinstance(one, Phrase) or one.kind not in _LISTS), None)
         return isinstance(before, Phrase) and bool(before.nouns)
     return last.kind in _WAITING
 
@@ -156,8 +200,9 @@ def _first_of_noun(items: Sequence[Item], chain: list[int], waits: bool) -> int:
 
 def _is_joined(items: Sequence[Item], chain: list[int]) -> bool:
     """Tell whether an `and` stands in the chain: `black, brown and blue spots`; `black, white spots` has none."""
-    return any(items[place].kind in ("and", "or") for place in range(chain[0], chain[-1])) if chain else False
+    return any(items[place].kind in ("and", "or", "to") for place in range(chain[0], chain[-1])) if chain else False
 
 
 def _same(one: Item, other: Item) -> bool:
-    return one.entry.property == other.entry.property
+    """Tell whether both are colours: black, white spots are white; a long, pointed bill is both."""
+    return one.colour is not None and other.colour is not None

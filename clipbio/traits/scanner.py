@@ -31,6 +31,7 @@ class Item:
         colour: of kind `state` with property `colour`.
         number: of a count or measure.
         forms: gender and number, where the language has them.
+        is_plural: an unknown word that ends in s: a noun of its own, or a verb.
         agent: the adjective tied before it: the cream of `cream-spotted`, the red of `red-eyed`.
     """
 
@@ -42,6 +43,7 @@ class Item:
     number: Number | None = None
     forms: frozenset[str] = frozenset()
     agent: Item | None = None
+    is_plural: bool = False
 
     @property
     def kind(self) -> str:
@@ -61,7 +63,7 @@ def scan(text: str, start: int, end: int, lexicon: Lexicon, numbers: dict[int, N
             items.append(Item(number.start, number.end, entry, number=number, forms=forms))
             at = _behind(words, at, number.reach_end)
             continue
-        item, length = _item(words, at, lexicon)
+        item, length = _name(text, words, at, lexicon) or _item(words, at, lexicon)
         at += length
         if item is not None:
             _append(items, item)
@@ -73,6 +75,29 @@ def _behind(words: list[Word], at: int, end: int) -> int:
     while at < len(words) and words[at].start < end:
         at += 1
     return at
+
+
+def _name(text: str, words: list[Word], at: int, lexicon: Lexicon) -> tuple[Item, int] | None:
+    """Return a name of two words or more with capitals (`Purple Finches`): its colours say nothing."""
+    behind, num_capitals = at, 0
+    while behind < len(words) and _is_capitalised(text, words[behind]):
+        behind, num_capitals = behind + 1, num_capitals + 1
+        if behind + 1 < len(words) and words[behind].joined and words[behind + 1].joined:
+            behind += 2  # the and-white of "Black-and-white Warbler"
+        elif behind < len(words) and words[behind].joined:
+            behind += 1
+    if num_capitals < 2:
+        return None
+    first, last = lexicon.phrase(words, at), lexicon.phrase(words, behind - 1)
+    is_name = (last is None or last[0].kind == "whole") and lexicon.colour(words, behind - 1) is None
+    if not is_name or (first is not None and first[0].kind not in ("state", "whole")):
+        return None
+    return Item(words[at].start, words[behind - 1].end, Entry("whole")), behind - at
+
+
+def _is_capitalised(text: str, word: Word) -> bool:
+    letters = text[word.start : word.end]
+    return letters[0].isupper() and letters[1:].islower() and not word.joined
 
 
 def _item(words: list[Word], at: int, lexicon: Lexicon) -> tuple[Item | None, int]:
@@ -93,7 +118,7 @@ def _item(words: list[Word], at: int, lexicon: Lexicon) -> tuple[Item | None, in
     if not word.text[0].isalpha():
         return Item(word.start, word.end, _OTHER), 1
     entry = _OTHER if word.text.endswith(LANGUAGES[lexicon.vocabulary.language].loose_endings) else _BLOCKING
-    return Item(word.start, word.end, entry, word.joined), 1
+    return Item(word.start, word.end, entry, word.joined, is_plural=word.text.endswith("s")), 1
 
 
 def _forms(words: list[Word], lexicon: Lexicon) -> frozenset[str]:
@@ -103,8 +128,10 @@ def _forms(words: list[Word], lexicon: Lexicon) -> frozenset[str]:
 def _append(items: list[Item], item: Item) -> None:
     """Add an item; one that a hyphen ties to an adjective takes it along."""
     before = items[-1] if items else None
-    ties = item.joined and before is not None and before.kind in ("state", "count") and before.end == item.start - 1
-    if ties and before is not None:
+    has_adjective = before is not None and before.kind in ("state", "count")
+    ties = item.joined and has_adjective and before is not None and before.end == item.start - 1
+    is_region = item.kind == "state" and not item.entry.property and item.agent is None
+    if before is not None and (ties or (has_adjective and (item.kind == "bodied" or is_region))):
         if item.kind == "bodied" or (item.kind == "state" and item.entry.part and item.agent is None):
             items[-1] = replace(item, agent=before, start=item.start)
             return

@@ -20,10 +20,20 @@ def targets_of(names: Sequence[Item], owners: Sequence[Target]) -> list[Target]:
         return [Target(head.entry.organ, "", start, end)]
     organ = next((name.entry for name in reversed(names) if name.kind == "organ"), None)
     part = next((name.entry.value for name in reversed(names) if name.kind in ("part", "marking", "mass")), "")
-    side = _side(names)
+    side, is_marking = _side(names), head.kind in ("marking", "mass")
     if organ is not None:
-        return [Target(organ.value, part or organ.part, start, end, side)]
-    owned = [Target(one.organ, part or one.part, start, end, one.side if side is None else side) for one in owners]
+        return [Target(organ.value, part or organ.part, start, end, side, is_marking)]
+    owned = [
+        Target(
+            one.organ,
+            part or one.part,
+            start,
+            end,
+            one.side if side is None else side,
+            is_marking if part else one.is_marking,
+        )
+        for one in owners
+    ]
     return list(dict.fromkeys(owned))
 
 

@@ -3,11 +3,12 @@
 A file `GROUP.LANGUAGE.yaml` holds sections; in each, canonical words stand before lists of synonyms:
 
 - `organs`, `parts` (regions), `markings`, `marking_masses` (`barring`: a pattern, no single mark), `organ_parts`
-  (`flower/centre`), `kinds` (nouns that are states, by character: `fruit type: {berry: [...]}`), `wholes`
+  (`flower/centre`), `wholes`
+- `kinds`: nouns that are states, by character (`fruit type: {berry: [...]}`)
 - `states`: adjectives by property, or by `organ property` where only one organ can be meant
 - `marking_adjectives` (`spotted: spot`), `region_adjectives` (`tipped`), `plain`
 - `colours`, `hues`, `hue_words`, `shades`, `tints`, `colour_nouns`: see `clipbio/traits/colours.py`
-- `sexes`, `stages`, `sides`, `side_nouns`, `both_sides`
+- `sexes`, `stages`, `seasons` (`in winter`), `sides`, `side_nouns`, `both_sides`
 - `words`: the small words that bind these, by what they do; `elsewhere`: words of clauses about something else
 - `feminine`: French nouns of that gender
 - `default`: the organ that is meant where none is named, and what a size without words is
