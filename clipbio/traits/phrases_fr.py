@@ -7,7 +7,7 @@ Sizes that may be the subject's are. A few adjectives and all numbers stand befo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 
 from clipbio.traits.entries import Entry
@@ -36,23 +36,38 @@ def group(items: Sequence[Item]) -> list[Item | Phrase]:
 def _bound(items: Sequence[Item]) -> list[Item]:
     """Say what `à la`, `au` and `de` do: they say where, what something has, whose it is, or nothing."""
     found: list[Item] = []
+    is_idle = False
     for place, item in enumerate(items):
-        ahead = next((one for one in items[place + 1 :] if one.kind != "article" and one.kind not in _ADJECTIVES), None)
-        after = items[place + 1] if place + 1 < len(items) else None
+        if is_idle and item.kind == "article":  # d'un rouge vif
+            continue
+        is_idle = False
+        before = found[-1] if found else None
         if item.kind == "at":
-            is_place = ahead is None or ahead.kind in _PLACES or ahead.kind not in NOUNS
-            found.append(replace(item, entry=Entry("preposition" if is_place else "with")))
-        elif item.kind == "state" and after is not None and after.kind == "than":
-            continue  # plus longs que les sépales
+            noun = _ahead(items, place, _ADJECTIVES | {"article"})
+            has = noun is not None and noun.kind in NOUNS - _PLACES
+            found.append(replace(item, entry=Entry("with" if has else "preposition")))
         elif item.kind == "of":
-            before = found[-1] if found else None
+            after = _ahead(items, place, {"article"})
             if before is not None and before.kind == "state" and before.entry.part:
                 found.append(replace(item, entry=Entry("agent")))
             elif before is not None and before.kind in _NAMING and after is not None and after.kind not in _VALUES:
                 found.append(item)
+            else:
+                is_idle = True
+        elif item.kind == "than" and before is not None and before.kind == "state":
+            found[-1] = item  # plus longs que les sépales
         else:
             found.append(item)
     return found
+
+
+def _ahead(items: Sequence[Item], place: int, passing: Set[str]) -> Item | None:
+    """Return the next item of another kind than those of `passing`."""
+    while place + 1 < len(items):
+        place += 1
+        if items[place].kind not in passing:
+            return items[place]
+    return None
 
 
 class _Reader:
@@ -150,10 +165,12 @@ class _Reader:
         if self._kind(at) in ("and", "or"):
             return further if agrees or not item.forms or not noun.forms else None
         is_coloured = item.colour is not None and not item.forms  # vert foncé has one form
-        is_same = (agrees or is_coloured) and noun.kind in ("organ", "kind", "marking", "mass")
-        if item.kind == "measure" and self._subject is not None and self._subject is not noun:
-            is_same = is_same and not item.forms & self._subject.forms
-        return further if is_same else None
+        if not (agrees or is_coloured):
+            return None
+        # A region of an organ and a size are the subject's where they may be.
+        may_be_subject = self._subject is not None and bool(item.forms & self._subject.forms or is_coloured)
+        yields = (noun.kind in _PLACES or item.kind == "measure") and self._subject is not noun and may_be_subject
+        return None if yields else further
 
     def _speaks_of_several(self, adjective: Item, noun: Item) -> bool:
         """Tell whether an adjective in the plural stands behind the last of several nouns: `tête et dos noirs`."""

@@ -1,9 +1,13 @@
-"""In which language a description is written: as its source tells it, else by its small words."""
+"""In which language a description is written: as its source tells it, else by its small words and nouns."""
 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
+from typing import get_args
+
+from clipbio.traits.trait import Group
+from clipbio.traits.vocabulary import vocabulary
 
 __all__ = ["language_code", "language_of"]
 
@@ -26,8 +30,20 @@ def language_code(told: str) -> str:
 
 @lru_cache(maxsize=4096)
 def language_of(text: str) -> str:
-    """Guess whether a text is English or French: English unless small words and accents speak for French."""
+    """Guess whether a text is English or French: English unless small words, organs and accents speak for French."""
     words = _WORD.findall(text.casefold())
-    counts = {code: sum(word in small for word in words) for code, small in _SMALL_WORDS.items()}
+    counts = {code: sum(word in known for word in words) for code, known in _known_words().items()}
     accented = sum(bool(_FRENCH_LETTERS.search(word)) for word in words)
     return "fr" if counts["fr"] + accented > counts["en"] else "en"
+
+
+@cache
+def _known_words() -> dict[str, frozenset[str]]:
+    """Return by language its small words, and the nouns of its vocabularies that the other language lacks."""
+    nouns = {code: _nouns(code) for code in _SMALL_WORDS}
+    shared = frozenset.intersection(*nouns.values())
+    return {code: small | (nouns[code] - shared) for code, small in _SMALL_WORDS.items()}
+
+
+def _nouns(code: str) -> frozenset[str]:
+    return frozenset().union(*(vocabulary(group, code).own_words for group in get_args(Group)))

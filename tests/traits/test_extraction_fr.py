@@ -4,12 +4,59 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from clipbio.errors import ClipbioError
 from clipbio.traits import extract
 from clipbio.traits.agreement import Agreement, Statement, agreement
 
 GOLD = yaml.safe_load((Path(__file__).parent / "gold" / "french.yaml").read_text("utf-8"))
+WORDS = [
+    "feuilles",
+    "bord",
+    "taches",
+    "blanches",
+    "dentée",
+    "à",
+    "à",
+    "la",
+    "au",
+    "de",
+    "des",
+    "d'un",
+    "et",
+    ",",
+    ";",
+    ".",
+    "(",
+    ")",
+    "ou",
+    "sans",
+    "avec",
+    "est",
+    "non",
+    "5",
+    "3-5",
+    "cm",
+    "vert",
+    "foncé",
+    "en",
+    "dessus",
+    "face",
+    "inférieure",
+    "mâle",
+    "jeune",
+    "plus",
+    "que",
+    "rayé",
+    "l'apex",
+    "ailes",
+    "tige",
+    "inconnu",
+    "jusqu'à",
+    "haut",
+]
 
 
 def told(text, group="plants"):
@@ -47,6 +94,10 @@ def test_sentences_that_were_not_looked_at_are_read():
         # What agrees in gender and number belongs together, across a comma.
         ("Plante à feuilles ovales, dentées.", {"leaf shape = ovate", "leaf margin = dentate"}),
         ("Feuilles à bord denté, velues.", {"leaf margin = dentate", "leaf surface = hairy"}),
+        (
+            "Calice à 5 lobes ovales, aigus.",
+            {"calyx lobe count = 5", "calyx lobe shape = ovate", "calyx lobe shape = pointed"},
+        ),
         ("Tige à poils blancs, dressée.", {"hair colour = white", "stem form = erect"}),
         ("Feuilles rougeâtres à la base, glabres.", {"leaf base colour = red", "leaf surface = glabrous"}),
         # Several nouns before one adjective.
@@ -55,6 +106,7 @@ def test_sentences_that_were_not_looked_at_are_read():
         # Unknown words.
         ("Feuilles persistantes, coriaces.", {"leaf surface = leathery"}),
         ("Feuilles à alvéoles noires.", set()),
+        ("Akènes surmontés d'une aigrette blanche.", {"fruit type = achene"}),
         # Colours.
         ("Fleurs jaune verdâtre.", {"flower colour = green-yellow"}),
         ("Fleurs bleu-violet.", {"flower colour = violet-blue"}),
@@ -98,3 +150,8 @@ def test_the_group_is_told_by_french_words():
 def test_a_language_without_a_vocabulary_is_refused():
     with pytest.raises(ClipbioError, match="no vocabulary of language 'it'"):
         extract("foglie ovate", language="it")
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=14).map(" ".join), st.sampled_from(("plants", "insects", "birds")))
+def test_any_order_of_words_is_read(text, group):
+    told(text, group)
