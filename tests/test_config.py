@@ -249,6 +249,21 @@ def test_the_layers_of_the_design_hold() -> None:
             "features",
             "sentences",
         },
+        "characters": {
+            *(
+                "data",
+                "errors",
+                "evaluation",
+                "files",
+                "progress",
+                "seeding",
+                "taxonomy",
+                "tensor_files",
+                "text",
+                "traits",
+            ),
+            "virtual",
+        },
         "exporting": {"config", "data", "errors", "evaluation", "files", "models"},
         "checking": {"data", "dna", "errors", "evaluation", "files", "progress", "taxonomy", "templates"},
         "training": {

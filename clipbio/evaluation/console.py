@@ -19,6 +19,8 @@ _CONSOLE_COLUMNS = 6
 _FEWEST = 3
 CONSOLE_WIDTH = 80
 _CHOSEN = {
+    "describe": ("accuracy", "over_majority", "probe_accuracy"),
+    "verify": ("auroc", "prior_auroc"),
     "open_set": ("auroc", "fpr95", "balanced"),
     "taxon_consistent": ("top1", "consistent", "right"),
     "hierarchy": ("top1", "text_top1", "distance", "depth"),

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from clipbio.evaluation.characters_detail import DescribeDetail, VerifyDetail
+from clipbio.evaluation.characters_panel import describe_panels, verify_panels
 from clipbio.evaluation.hierarchy_detail import HierarchyDetail
 from clipbio.evaluation.hierarchy_panel import hierarchy_panels
 from clipbio.evaluation.key_query import KeyQueryDetail
@@ -34,6 +36,8 @@ def panels(details: Sequence[object], album: Album) -> list[Panel]:
         *hierarchy_panels([one for one in details if isinstance(one, HierarchyDetail)], album),
         *newt_panels([one for one in details if isinstance(one, NewtDetail)], album),
         *traits_panels([one for one in details if isinstance(one, TraitsDetail)], album),
+        *describe_panels([one for one in details if isinstance(one, DescribeDetail)], album),
+        *verify_panels([one for one in details if isinstance(one, VerifyDetail)], album),
     ]
 
 

@@ -40,6 +40,8 @@ _LABELS = {
     "oscr": "OSCR",
     "ece": "ECE",
     "ece_equal_mass": "ECE, equal mass",
+    "ece_before": "ECE before",
+    "prior_auroc": "AUROC of frequency",
     "brier": "Brier",
     "nll": "NLL",
     "mantel_p": "p (Mantel)",

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
+from clipbio.characters.benchmark import CharacterBenchmark
 from clipbio.config import instantiate
 from clipbio.data.datamodule import SpecimenData
 from clipbio.data.roots import shown
@@ -48,7 +49,7 @@ log = logging.getLogger(__name__)
 
 Config = Mapping[str, Any]
 
-_OF_TEXTS = ZeroShot | Retrieval | SentenceSearch
+_OF_TEXTS = ZeroShot | Retrieval | SentenceSearch | CharacterBenchmark
 
 
 def build_data(config: Config, world: World) -> SpecimenData:

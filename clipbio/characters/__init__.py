@@ -1,0 +1,1 @@
+"""Characters and their states: read off images, and evidence of images for what is written."""

@@ -1,0 +1,43 @@
+"""All that is told of a picture: predictions, the sentence they make, and the real descriptions that are nearest.
+
+Shape suffixes: N images, D dimensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from clipbio.characters.describer import Array, Describer, Nearest, Prediction
+from clipbio.characters.sentence import sentence
+
+__all__ = ["Described", "PictureText"]
+
+
+@dataclass(frozen=True)
+class PictureText:
+    """What is told of a picture; the surest predictions stand first, those that are too unsure last."""
+
+    picture: str
+    predictions: tuple[Prediction, ...]
+    nearest: tuple[Nearest, ...]
+
+    @property
+    def sentence(self) -> str:
+        """Return what is sure enough as a sentence, empty where nothing is."""
+        return sentence(self.predictions)
+
+
+@dataclass(frozen=True)
+class Described:
+    """A describer, and how many real descriptions it shows beside."""
+
+    describer: Describer
+    nearest: int
+
+    def of(self, names: Sequence[str], image_ND: Array) -> list[PictureText]:
+        """Return what is told of pictures with these names and unit vectors."""
+        predicted = self.describer.predict(image_ND)
+        near = self.describer.nearest(image_ND, self.nearest)
+        rows = zip(names, predicted, near, strict=True)
+        return [PictureText(name, tuple(one), tuple(texts)) for name, one, texts in rows]
