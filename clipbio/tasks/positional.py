@@ -13,7 +13,7 @@ from clipbio.tasks.traits_arguments import traits_overrides
 __all__ = ["with_keys"]
 
 # Verb: the key that takes what has none, as a list, or as the one thing that it is.
-_KEYS = {"compare": "runs", "embed": "images", "predict": "images"}
+_KEYS = {"compare": "runs", "embed": "images", "predict": "images", "describe": "image"}
 _SINGLE_KEYS = {"index": "out", "serve": "index"}
 
 

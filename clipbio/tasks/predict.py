@@ -35,7 +35,7 @@ from clipbio.tasks.loading import LoadedModel, load_model
 from clipbio.tasks.predict_sources import VectorSource, given_vectors, picture_vectors
 from clipbio.training.run import provenance
 
-__all__ = ["predict"]
+__all__ = ["predict", "tell_skipped"]
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ def predict(config: Config) -> None:
         _write_facts(out, config, loaded, labels, asked, facts, skipped)
         answered = source.count - len(skipped)
         log.info("%s written: answers for %s of %s pictures", out, f"{answered:,}", f"{source.count:,}")
-    _tell(skipped, source.count)
+    tell_skipped(skipped, source.count)
 
 
 def _model(config: Config) -> LoadedModel | None:
@@ -208,7 +208,7 @@ def _facts_of(loaded: LoadedModel | None, projection: str) -> dict[str, Any] | N
     }
 
 
-def _tell(skipped: list[Skipped], count: int) -> None:
+def tell_skipped(skipped: list[Skipped], count: int) -> None:
     """Name pictures that could not be read.
 
     Raises:
