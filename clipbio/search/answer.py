@@ -45,14 +45,15 @@ class Answer:
     def species(self, rows: Array, first: int, passes_N: Array) -> Iterator[SpeciesHit]:
         """Yield the species of rows, each with its best sheets and the number of its specimens that pass."""
         species_N = self._layout.species_N
-        counts = np.bincount(species_N[passes_N], minlength=1)
+        counts = np.bincount(species_N[self._folder.once(passes_N)], minlength=1)
         for rank, species in enumerate(species_N[rows].tolist(), first):
             sheets = best_sheets(self._ranking, self._layout, species, SHEETS)
             yield self._hits.species(rank, int(counts[species]), tuple(self.specimens(sheets, 1)))
 
     def descriptions(self, descriptions: Array, first: int, passes_N: Array) -> Iterator[DescriptionHit]:
         """Yield descriptions as hits, each with the number of specimens that bear it and pass."""
-        count_G = np.bincount(self._layout.group_N[passes_N], minlength=self._layout.groups)
+        counted_N = self._folder.once(passes_N)
+        count_G = np.bincount(self._layout.group_N[counted_N], minlength=self._layout.groups)
         count_T = self._layout.over_descriptions(count_G)
         for rank, one in enumerate(descriptions.tolist(), first):
             yield self._hits.description(

@@ -61,7 +61,7 @@ class AskedVector:
 class Asked:
     """A query that can be answered.
 
-    `itself` are the rows that it consists of, which are no hits; `exact` is False if good guesses will do.
+    `itself` are the rows that it consists of, with other views of their sheets, which are no hits; `exact` is False if good guesses will do.
     """
 
     words: tuple[AskedWords, ...]
@@ -98,7 +98,10 @@ def ask(folder: IndexFolder, encoder: QueryEncoder | None, query: Query, engine:
     chosen = _key(folder, query, found, key)
     vectors = tuple(_vector(folder, encoder, part, chosen) for part in query.parts if part.kind != "text")
     words = _words(folder, encoder, [part for part in query.parts if part.kind == "text"], used)
-    asked = Asked(words, vectors, used, chosen, tuple(found), tuple(notes))
+    itself = [
+        view for row in found for view in ([row] if folder.sheets is None else folder.sheets.rows_of(row).tolist())
+    ]
+    asked = Asked(words, vectors, used, chosen, tuple(itself), tuple(notes))
     return replace(asked, notes=(*notes, *_notes(folder, asked)))
 
 

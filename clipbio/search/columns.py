@@ -64,6 +64,11 @@ class TextColumn:
             key_counts_K = np.bincount(self._key_N[mask_N], minlength=len(self._code_K))
         return np.bincount(self._code_K + 1, key_counts_K, len(self.values) + 1).astype(np.int64)[1:]
 
+    @property
+    def code_N(self) -> Array:
+        """Return for each row the place of its value, -1 where none is known."""
+        return self._code_K if self._key_N is None else self._code_K[self._key_N]
+
     @cached_property
     def _codes(self) -> dict[str, list[int]]:
         codes = defaultdict(list, {"": [-1]})

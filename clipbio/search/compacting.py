@@ -42,7 +42,8 @@ def compacted(old: IndexFolder, part: Path, texts: Path) -> dict[str, Any]:
             rows_n = start + np.flatnonzero(old.alive_N[start : start + _AT_ONCE])
             writer.add_table(_rows(old, rows_n, new_G, writer))
         _copy_vectors(old, writer)
-    facts = book.write(texts, None, old.manifest.language, old.texts, old.manifest.dim)
+    manifest = old.manifest
+    facts = book.write(texts, None, manifest.language, old.texts, manifest.dim, traits=manifest.traits)
     return {"vectors": writer.vectors, "texts": facts}
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from clipbio.search.results import DescriptionHit, Hit, Results, SpeciesHit, SpecimenHit
 from clipbio.taxonomy import RANKS, Taxon
+from clipbio.traits import Trait
 
 __all__ = ["csv_text", "plain", "records"]
 
@@ -30,6 +31,8 @@ def plain(value: Any, more: Callable[[SpecimenHit], Mapping[str, Any]] = lambda 
         return dict(zip(RANKS, value.ranks, strict=True))
     if is_dataclass(value) and not isinstance(value, type):
         found = {field.name: plain(getattr(value, field.name), more) for field in fields(value)}
+        if isinstance(value, Trait):
+            return {"character": value.character, **found}
         return {**found, **more(value)} if isinstance(value, SpecimenHit) else found
     if isinstance(value, np.generic):
         return plain(value.item(), more)
@@ -72,7 +75,7 @@ def _record(hit: Hit) -> dict[str, Any]:
     why = {"lists": " ".join(f"{name}:{place}" for name, place in hit.lists.items())}
     if isinstance(hit, DescriptionHit):
         names = ("text", "source", "licence", "language", "count")
-        best = {"sentence": hit.best.text if hit.best else ""}
+        best = {"sentence": hit.best.text if hit.best else "", "traits": "; ".join(map(_stated, hit.traits))}
         return {**common, **ranks, **{name: getattr(hit, name) for name in names}, **best, **why}
     sentence = {"sentence": hit.passage.text if hit.passage else ""}
     if isinstance(hit, SpeciesHit):
@@ -82,6 +85,10 @@ def _record(hit: Hit) -> dict[str, Any]:
     found = {**common, "id": hit.id, "common_name": hit.common_name, **ranks, **owner, **sentence, **why}
     values = {str(name): plain(value) for name, value in hit.values.items()}
     return found | {(f"meta.{name}" if name in found else name): value for name, value in values.items()}
+
+
+def _stated(trait: Trait) -> str:
+    return f"{'not ' if trait.negated else ''}{trait.character}={trait.value}"
 
 
 def _cell(value: Any) -> Any:

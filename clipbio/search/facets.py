@@ -12,15 +12,18 @@ import numpy as np
 import numpy.typing as npt
 
 from clipbio.search.columns import NumberColumn, TextColumn, Where
-from clipbio.search.filters import Columns, masks
+from clipbio.search.filters import Columns, masks, several
+from clipbio.search.traits import TRAIT, TraitFacet
 from clipbio.taxonomy import RANKS
 
-__all__ = ["MOST_VALUES", "Facet", "facets"]
+__all__ = ["MOST_CHARACTERS", "MOST_VALUES", "Facet", "facets", "trait_facets"]
 
 Array = npt.NDArray[Any]
 
 MOST_VALUES = 100
 """Columns that are no ranks and have more distinct values are no facets."""
+MOST_CHARACTERS = 60
+"""How many characters are facets, beside those that are filtered by."""
 _NO_FACETS = ("id", "name")
 
 
@@ -53,6 +56,24 @@ def facets(columns: Columns, where: Where | None = None) -> list[Facet]:
     return [facet for facet in found if facet.values or facet.range]
 
 
+def trait_facets(columns: Columns, where: Where | None = None, most: int = MOST_CHARACTERS) -> list[TraitFacet]:
+    """Return the characters of which descriptions of the specimens that pass tell, the most widespread first.
+
+    The counts of a character leave its own condition aside.
+
+    Raises:
+        ClipbioError: The index was made without traits, or as `clipbio.search.filters.masks` does.
+    """
+    traits = columns.traits
+    mask_N = _all_but(columns, masks(columns, where), TRAIT)
+    chosen = traits.by_character(several(TRAIT, where[TRAIT])) if where and TRAIT in where else {}
+    if columns.sheets is None:
+        count_G = np.bincount(columns.group_N[mask_N], minlength=traits.groups)
+    else:
+        count_G = columns.sheets.counts("group of texts", columns.group_N, traits.groups, mask_N)
+    return traits.facets(count_G, chosen, most)
+
+
 def _all_but(columns: Columns, conditions: dict[str, Array], column: str) -> Array:
     mask_N = columns.alive_N.copy()
     for name, condition_N in conditions.items():
@@ -67,7 +88,9 @@ def _facet(columns: Columns, name: str, mask_N: Array, lineages_K: Array | None)
         return Facet(name, range=column.range(mask_N))
     if name not in RANKS and len(column.values) > MOST_VALUES:
         return Facet(name)
-    return Facet(name, _counted(column, column.counts_C(mask_N, lineages_K)))
+    if columns.sheets is None:
+        return Facet(name, _counted(column, column.counts_C(mask_N, lineages_K)))
+    return Facet(name, _counted(column, columns.sheets.counts(name, column.code_N, len(column.values), mask_N)))
 
 
 def _counted(column: TextColumn, counts_C: Array) -> tuple[tuple[str, int], ...]:

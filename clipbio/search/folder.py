@@ -17,6 +17,7 @@ from clipbio.search.images import PictureFile, read_original
 from clipbio.search.manifest import MANIFEST, Manifest, Piece
 from clipbio.search.query import Array
 from clipbio.search.rows import Rows
+from clipbio.search.sheets import Sheets
 from clipbio.search.texts import DAMAGED, Texts
 from clipbio.search.vectors import Block, Vectors
 from clipbio.taxonomy import Taxon
@@ -112,6 +113,15 @@ class IndexFolder:
     def taxa(self) -> tuple[Taxon, ...]:
         """Return the distinct taxa; one of them may be empty."""
         return self.texts.groups.taxa
+
+    @cached_property
+    def sheets(self) -> Sheets | None:
+        """Return which rows are views of one sheet, None where every row is one of its own."""
+        return Sheets.of(self.rows, self.alive_N)
+
+    def once(self, mask_N: Array) -> Array:
+        """Leave of the rows of each sheet that a mask (N,) lets through one: what is counted are specimens."""
+        return mask_N if self.sheets is None else self.sheets.once(mask_N)
 
     def row_of(self, id: str) -> int | None:
         """Return the row of an id, None if there is none that was not deleted."""

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from clipbio.search.folder import IndexFolder
 from clipbio.search.highlight import highlight
 from clipbio.search.new_rows import META
-from clipbio.search.results import DescriptionHit, Passage, SpeciesHit, SpecimenHit
+from clipbio.search.results import DescriptionHit, Passage, SpeciesHit, SpecimenHit, View
+from clipbio.search.sheets import PART, VIEW_OF
 from clipbio.search.words import Words
 from clipbio.taxonomy import RANKS, Taxon
+from clipbio.traits import Trait
 
 __all__ = ["Hits"]
 
 # What a hit tells in fields of its own.
 _FIELDS = ("id", *RANKS, "name", "common_name", "licence", "rights_holder")
+# A sheet with hundreds of crops is told by some of them.
+_MOST_VIEWS = 24
 
 
 class Hits:
@@ -54,6 +59,9 @@ class Hits:
             values=_plain(others),
             lists=lists or {},
             passage=passage,
+            view_of=str(record.get(META + VIEW_OF, "")),
+            part=str(record.get(META + PART, "")),
+            views=self._views(row),
         )
 
     def species(self, rank: int, count: int, sheets: Sequence[SpecimenHit]) -> SpeciesHit:
@@ -90,6 +98,7 @@ class Hits:
             language=record["language"],
             count=count,
             lists=lists,
+            traits=self._folder.texts.traits_of(description),
         )
 
     def passage(self, sentence: int | None) -> Passage | None:
@@ -101,7 +110,17 @@ class Hits:
         description, start, end = (
             int(column[sentence]) for column in (sentences.description_S, sentences.start_S, sentences.end_S)
         )
-        return Passage(text, description, start, end, self._spans(text))
+        traits = self._folder.texts.traits_of(description)
+        within = tuple(_moved(trait, start) for trait in traits if start <= trait.start and trait.end <= end)
+        return Passage(text, description, start, end, self._spans(text), within)
+
+    def _views(self, row: int) -> tuple[View, ...]:
+        sheets = self._folder.sheets
+        if sheets is None:
+            return ()
+        others = [other for other in sheets.rows_of(row).tolist() if other != row][:_MOST_VIEWS]
+        records = [(other, self._folder.rows.record(other)) for other in others]
+        return tuple(View(other, record["id"], str(record.get(META + PART, ""))) for other, record in records)
 
     def _spans(self, text: str) -> tuple[tuple[int, int], ...]:
         if text not in self._known:
@@ -115,6 +134,12 @@ class Hits:
 
     def _value(self, column: str, row: int) -> Any:
         return self._folder.rows.column(column)[row].as_py()
+
+
+def _moved(trait: Trait, start: int) -> Trait:
+    """Return a trait with its places in the sentence that begins there."""
+    organ = (-1, -1) if trait.organ_start < start else (trait.organ_start - start, trait.organ_end - start)
+    return replace(trait, start=trait.start - start, end=trait.end - start, organ_start=organ[0], organ_end=organ[1])
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from clipbio.search.answer import Answer
 from clipbio.search.approximate import Approximate
 from clipbio.search.asking import Asked, ask
 from clipbio.search.columns import Where
-from clipbio.search.facets import Facet, facets
+from clipbio.search.facets import MOST_CHARACTERS, Facet, facets, trait_facets
 from clipbio.search.filters import Columns, mask_N
 from clipbio.search.folder import IndexFolder
 from clipbio.search.hits import Hits
@@ -28,11 +28,15 @@ from clipbio.search.query import Engine, Query, QueryEncoder, Show
 from clipbio.search.ranking import Ranker, Ranking
 from clipbio.search.results import Hit, Results, SpecimenHit
 from clipbio.search.species import first_rows
+from clipbio.search.traits import TraitFacet
 from clipbio.search.word_lists import WordLists
 
 __all__ = ["Index"]
 
 Array = npt.NDArray[Any]
+
+# So many rows are asked of an approximate search for each hit, where several may be views of one sheet.
+_VIEWS = 5
 
 
 class Index:
@@ -86,7 +90,8 @@ class Index:
             query: A string is words.
             k: How many; fewer only if fewer pass the filters or, with engine `lexical`, have a word of the query.
             offset: How many of the best are passed over.
-            where: What must hold, by column: a value, several of which any will do, or a range of numbers.
+            where: What must hold, by column: a value, several of which any will do, or a range of numbers. `trait` asks
+                for what descriptions tell, such as `leaf shape=ovate`; of several characters all must hold.
             engine: `fused`, `lexical` (words alone) or `vector` (the model alone).
             show: `specimens`, `species` or `descriptions`.
             key: Which vectors of the specimens are searched, `image` or `dna`; by default `dna` for barcodes or where
@@ -111,6 +116,10 @@ class Index:
         """Return what the specimens that pass can be narrowed by, with counts; see `clipbio.search.facets`."""
         return facets(self.columns, where)
 
+    def trait_facets(self, where: Where | None = None, most: int = MOST_CHARACTERS) -> list[TraitFacet]:
+        """Return the characters that descriptions of the specimens that pass tell; `clipbio.search.facets` says how."""
+        return trait_facets(self.columns, where, most)
+
     def specimen(self, id: str) -> SpecimenHit:
         """Return one specimen; `ClipbioError` if there is none of this id."""
         row = self.folder.row_of(id)
@@ -119,22 +128,35 @@ class Index:
         return Hits(self.folder).specimen(row)
 
     def descriptions_of(self, row: int) -> list[dict[str, Any]]:
-        """Return the descriptions of a specimen: `text`, `language`, `type`, `source`, `licence` and its taxon."""
+        """Return the descriptions of a specimen: `text`, `language`, `type`, `source`, `licence`, taxon and `traits`."""
         texts = self.folder.texts
-        return [texts.descriptions.record(int(one)) for one in texts.groups.of(int(self.folder.group_N[row]))]
+        numbers = texts.groups.of(int(self.folder.group_N[row])).tolist()
+        return [{**texts.descriptions.record(one), "traits": texts.traits_of(one)} for one in numbers]
 
     def picture(self, row: int) -> bytes | None:
         """Return the small picture of a row, None without one."""
         return self.folder.picture(row)
 
     def _specimens(self, asked: Asked, passes_N: Array, offset: int, k: int) -> tuple[tuple[Hit, ...], int]:
-        ranking = self._approximate.specimens(asked, passes_N, offset + k) or self._ranker.specimens(asked, passes_N)
+        ranking = self._by_sheet(asked, passes_N, offset + k)
         rows = ranking.best(offset + k)[offset:]
         return tuple(self._answer(asked, ranking).specimens(rows, offset + 1)), ranking.total
 
+    def _by_sheet(self, asked: Asked, passes_N: Array, count: int) -> Ranking:
+        """Return a ranking of rows in which of the views of a sheet the best stands; `count` of them are looked for."""
+        sheets = self.folder.sheets
+        if sheets is None:
+            return self._approximate.specimens(asked, passes_N, count) or self._ranker.specimens(asked, passes_N)
+        ranking = self._approximate.specimens(asked, passes_N, _VIEWS * count)
+        known_k = None if ranking is None or ranking.known_k is None else sheets.first_of(ranking.known_k)
+        if ranking is not None and known_k is not None and len(known_k) >= count:
+            return replace(ranking, takes_E=sheets.once(ranking.takes_E), known_k=known_k)
+        ranking = self._ranker.specimens(asked, passes_N)
+        return replace(ranking, takes_E=first_rows(ranking, *sheets.by_sheet))
+
     def _species(self, asked: Asked, passes_N: Array, offset: int, k: int) -> tuple[tuple[Hit, ...], int]:
         ranking = self._ranker.specimens(asked, passes_N)
-        firsts = Ranking(ranking.score_E, ranking.own_E, first_rows(ranking, self._layout))
+        firsts = Ranking(ranking.score_E, ranking.own_E, first_rows(ranking, *self._layout.rows_of_species))
         rows = firsts.best(offset + k)[offset:]
         return tuple(self._answer(asked, ranking).species(rows, offset + 1, passes_N)), firsts.total
 

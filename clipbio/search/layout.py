@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from clipbio.search.folder import IndexFolder
 from clipbio.search.fusion import segment_best
+from clipbio.search.sheets import Sheets
 
 __all__ = ["Layout"]
 
@@ -33,6 +34,11 @@ class Layout:
     def group_N(self) -> Array:
         """Return the group of each row."""
         return self._folder.group_N
+
+    @property
+    def sheets(self) -> Sheets | None:
+        """Return which rows are one specimen, None where each is."""
+        return self._folder.sheets
 
     @cached_property
     def unit_G(self) -> Array:

@@ -28,6 +28,7 @@ class About:
         language: That of the descriptions, for word stems; `none` leaves words as they are.
         picture_size: Longest side of the small pictures in pixels, 0 without them.
         versions: Of the programs that made it.
+        traits: Whether traits are extracted from descriptions.
 
     Raises:
         ClipbioError: The language is unknown.
@@ -38,6 +39,7 @@ class About:
     language: str = "english"
     picture_size: int = 0
     versions: Mapping[str, str] = field(default_factory=dict)
+    traits: bool = True
 
     def __post_init__(self) -> None:
         language(self.language)
@@ -66,8 +68,8 @@ class Manifest:
 
     `rows` counts all, `alive` those that were not deleted; `number` counts the commits; `parts` hold specimens (facts
     `rows`, and `vectors`: their number by modality), `texts` groups and descriptions (facts `groups`, `descriptions`,
-    `sentences`), `deleted` the numbers of deleted rows, `ann` an approximate search. `data` tells what was indexed, one
-    mapping for each different one.
+    `sentences`, `traits`), `deleted` the numbers of deleted rows, `ann` an approximate search. `data` tells what was indexed, one
+    mapping for each different one. An index that was made without `traits` gets none later.
     """
 
     name: str
@@ -89,6 +91,7 @@ class Manifest:
     texts: Piece | None = None
     deleted: Piece | None = None
     ann: Piece | None = None
+    traits: bool = False
 
     @property
     def pieces(self) -> tuple[Piece, ...]:

@@ -8,15 +8,17 @@ from typing import Any
 
 from clipbio.search.query import Engine, Show
 from clipbio.taxonomy import Taxon
+from clipbio.traits import Trait
 
-__all__ = ["DescriptionHit", "Hit", "Passage", "Results", "SpeciesHit", "SpecimenHit"]
+__all__ = ["DescriptionHit", "Hit", "Passage", "Results", "SpeciesHit", "SpecimenHit", "View"]
 
 
 @dataclass(frozen=True)
 class Passage:
     """A sentence of a description that fits the query, and where in it the words stand.
 
-    `spans` are (start, end) in `text`; `start` and `end` are the place of the sentence in the description.
+    `spans` are (start, end) in `text`, and so are the places of `traits`; `start` and `end` are the place of the sentence
+    in the description.
     """
 
     text: str
@@ -24,6 +26,16 @@ class Passage:
     start: int
     end: int
     spans: tuple[tuple[int, int], ...] = ()
+    traits: tuple[Trait, ...] = ()
+
+
+@dataclass(frozen=True)
+class View:
+    """Another row of a sheet: the sheet itself, or a view of a part of it."""
+
+    row: int
+    id: str
+    part: str = ""
 
 
 @dataclass(frozen=True)
@@ -32,7 +44,8 @@ class SpecimenHit:
 
     `score` is higher for what fits better; it orders the hits of one query and says nothing across queries. `lists`
     gives the place in each ranked list that took part (`description`, `sentence`, `meaning`, `image` ...), 1 is best:
-    the reason of the score. `values` are the other columns of its record.
+    the reason of the score. `values` are the other columns of its record. Where it is a view of a sheet, `view_of` is the
+    id of that, and `part` what it shows; `views` are the other rows of the sheet, itself first.
     """
 
     rank: int
@@ -48,6 +61,9 @@ class SpecimenHit:
     values: Mapping[str, Any] = field(default_factory=dict)
     lists: Mapping[str, int] = field(default_factory=dict)
     passage: Passage | None = None
+    view_of: str = ""
+    part: str = ""
+    views: tuple[View, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,7 +83,10 @@ class SpeciesHit:
 
 @dataclass(frozen=True)
 class DescriptionHit:
-    """One description; `spans` (start, end) are what fits, `best` its best sentence; `count` specimens bear it."""
+    """One description; `spans` (start, end) are what fits, `best` its best sentence; `count` specimens bear it.
+
+    `traits` are the characters that it tells, with their places in `text`.
+    """
 
     rank: int
     score: float
@@ -82,6 +101,7 @@ class DescriptionHit:
     language: str = ""
     count: int = 0
     lists: Mapping[str, int] = field(default_factory=dict)
+    traits: tuple[Trait, ...] = ()
 
 
 Hit = SpecimenHit | SpeciesHit | DescriptionHit

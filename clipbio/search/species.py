@@ -1,4 +1,4 @@
-"""From an order of specimens to one of species: a species stands where its best specimen does.
+"""From an order of rows to one of species, or of sheets: each stands where its best row does.
 
 Shape suffixes: N specimen rows, U species.
 """
@@ -19,9 +19,14 @@ __all__ = ["best_sheets", "first_rows"]
 Array = npt.NDArray[Any]
 
 
-def first_rows(ranking: Ranking, layout: Layout) -> Array:
-    """Tell which rows (N,) are the best of their species."""
-    rows_N, begins = layout.rows_of_species
+def first_rows(ranking: Ranking, rows_N: Array, begins: Array) -> Array:
+    """Tell which rows (N,) are the best of their species.
+
+    Args:
+        ranking: The order of the rows.
+        rows_N: Their numbers species by species, each in ascending order.
+        begins: Where those of each species begin, and where all end.
+    """
     species_N = np.repeat(np.arange(len(begins) - 1), np.diff(begins))
     stays_N = ranking.takes_E[rows_N]
     for values in (ranking.score_E, ranking.own_E):
@@ -37,8 +42,10 @@ def first_rows(ranking: Ranking, layout: Layout) -> Array:
 
 
 def best_sheets(ranking: Ranking, layout: Layout, species: int, count: int) -> Array:
-    """Return the best rows of a species in order."""
+    """Return the best rows of a species in order, of each sheet one."""
     rows_N, begins = layout.rows_of_species
     rows = rows_N[begins[species] : begins[species + 1]]
     own = None if ranking.own_E is None else ranking.own_E[rows]
-    return np.asarray(rows[best_rows(ranking.score_E[rows], own, ranking.takes_E[rows], count)])
+    sheets = layout.sheets
+    best = rows[best_rows(ranking.score_E[rows], own, ranking.takes_E[rows], count if sheets is None else None)]
+    return np.asarray(best if sheets is None else sheets.first_of(best)[:count])

@@ -19,6 +19,8 @@ from clipbio.search.metadata import text_of
 from clipbio.search.new_rows import EncodeText
 from clipbio.search.sentence_vectors import flat, write_sentence_vectors
 from clipbio.search.texts import DESCRIPTIONS, GROUPS, LEXICAL, SCHEMAS, SENTENCE_VECTORS, SENTENCES, Texts
+from clipbio.search.trait_table import TRAITS
+from clipbio.search.trait_writing import write_traits
 from clipbio.sentences import sentence_spans
 from clipbio.taxonomy import RANKS, Taxon, class_name
 
@@ -65,12 +67,12 @@ class TextBook:
         return taken
 
     def write(
-        self, folder: Path, encode_text: EncodeText | None, language: str, known: Texts, dim: int
+        self, folder: Path, encode_text: EncodeText | None, language: str, known: Texts, dim: int, *, traits: bool
     ) -> dict[str, int]:
         """Write a folder of texts, and return how many there are and, as `dim`, the length of vectors of the index.
 
         Vectors of sentences are taken from `known` where it has them; see `write_sentence_vectors`. If it has none and
-        `encode_text` is None, there are none.
+        `encode_text` is None, there are none. With `traits` those of `known` are taken over, others extracted.
         """
         tables = [self._groups, self._descriptions, spans := self._sentences()]
         for name, rows, schema in zip((GROUPS, DESCRIPTIONS, SENTENCES), tables, SCHEMAS, strict=True):
@@ -80,12 +82,15 @@ class TextBook:
         if has_vectors:
             dim = write_sentence_vectors(folder / SENTENCE_VECTORS, texts, encode_text, known, dim)
         Lexicon.build(folder / LEXICAL, map(self._document, self._groups), texts, language)
-        return {
-            "groups": len(self._groups),
-            "descriptions": len(self._descriptions),
-            "sentences": len(texts),
-            "dim": dim,
-        }
+        facts = {"groups": len(self._groups), "descriptions": len(self._descriptions), "sentences": len(texts)}
+        if traits:
+            facts["traits"] = self._write_traits(folder / TRAITS, language, known)
+        return {**facts, "dim": dim}
+
+    def _write_traits(self, path: Path, language: str, known: Texts) -> int:
+        places = {_identity(one): place for place, one in enumerate(known.descriptions.table.to_pylist())}
+        at = [places.get(_identity(record)) for record in self._descriptions]
+        return write_traits(path, self._descriptions, language, known.traits, at)
 
     def _group(self, ranks: tuple[str, ...], descriptions: tuple[int, ...], names: Iterable[str]) -> int:
         key = (ranks, descriptions)

@@ -19,8 +19,10 @@ import pyarrow.compute as pc
 
 from clipbio.search.arrow import numpy_of, read_table
 from clipbio.search.query import Array
+from clipbio.search.trait_table import TRAITS, TraitTable
 from clipbio.taxonomy import RANKS, Taxon
 from clipbio.tensor_files import map_tensors
+from clipbio.traits import Trait
 
 __all__ = ["DAMAGED", "Descriptions", "Groups", "Sentences", "Texts", "ragged"]
 
@@ -95,13 +97,18 @@ class Sentences:
 
 @dataclass(frozen=True)
 class Texts:
-    """All texts of an index. `sentence_SD` are the vectors of sentences, None where no text tower made them."""
+    """All texts of an index.
+
+    `sentence_SD` are the vectors of sentences, None where no text tower made them; `traits` those of descriptions, None
+    where none were extracted.
+    """
 
     groups: Groups
     descriptions: Descriptions
     sentences: Sentences
     sentence_SD: Array | None
     lexical_path: Path | None
+    traits: TraitTable | None = None
 
     @classmethod
     def read(cls, folder: Path) -> Texts:
@@ -117,6 +124,7 @@ class Texts:
             Sentences(description_S, start_S, end_S, offsets_T1),
             map_tensors(vectors, DAMAGED)["vectors"] if vectors.is_file() else None,
             folder / LEXICAL if (folder / LEXICAL).is_dir() else None,
+            TraitTable.read(folder / TRAITS, descriptions.num_rows) if (folder / TRAITS).is_file() else None,
         )
 
     @classmethod
@@ -126,6 +134,10 @@ class Texts:
         none = np.zeros(0, np.int32)
         no_sentences = Sentences(none, none, none, np.zeros(1, np.int64))
         return cls(Groups(groups, np.zeros(1, np.int64), none), Descriptions(descriptions), no_sentences, None, None)
+
+    def traits_of(self, description: int) -> tuple[Trait, ...]:
+        """Return the traits of a description, none where none were extracted."""
+        return () if self.traits is None else self.traits.traits(description)
 
     def all_sentences(self) -> Iterator[str]:
         """Yield the texts of all sentences in their order."""

@@ -214,7 +214,7 @@ class IndexWriter:
         if not book.changed:
             return manifest
         folder = self._new("texts")
-        facts = book.write(folder, encode_text, manifest.language, old.texts, manifest.dim)
+        facts = book.write(folder, encode_text, manifest.language, old.texts, manifest.dim, traits=manifest.traits)
         return replace(manifest, texts=self._piece(folder, facts), dim=facts["dim"])
 
     def _without(self, manifest: Manifest, old: IndexFolder, rows: Iterable[int]) -> Manifest:

@@ -29,7 +29,7 @@ def listed(index: Index, question: Question) -> Results:
         ClipbioError: A filter names no column or value.
     """
     begin = time.perf_counter()
-    rows_n = np.flatnonzero(mask_N(index.columns, question.conditions))
+    rows_n = np.flatnonzero(index.folder.once(mask_N(index.columns, question.conditions)))
     codes_N, _ = index.folder.rows.codes("name")
     offset = (question.page - 1) * question.size
     wanted = _by_name(rows_n, codes_N)[offset : offset + question.size]
@@ -41,7 +41,7 @@ def listed(index: Index, question: Question) -> Results:
 def pictured(index: Index, count: int = 12) -> list[SpecimenHit]:
     """Return specimens with a picture, of as many families as there are, and of different taxa."""
     hits, folder = Hits(index.folder), index.folder
-    rows_n = np.flatnonzero(folder.alive_N & _has_picture_N(index))
+    rows_n = np.flatnonzero(folder.once(folder.alive_N & _has_picture_N(index)))
     rows_n = rows_n[:: max(1, len(rows_n) // _SAMPLE)]
     families: Counter[str] = Counter()
     taxa: Counter[int] = Counter()

@@ -38,6 +38,7 @@ def build(config: Config, out: Path) -> None:
         language=str(config["language"]),
         picture_size=side,
         versions=new.versions,
+        traits=flag(config["traits"], "traits"),
     )
     with IndexWriter.create(out, about, overwrite=flag(config["overwrite"], "overwrite")) as writer:
         tell("built", out, add(writer, new, config, side=side), writer.manifest)

@@ -40,6 +40,8 @@ def _facts(path: Path, manifest: Manifest) -> Iterator[tuple[str, str]]:
     if manifest.texts is not None:
         facts = manifest.texts.facts
         yield "texts", f"{facts['descriptions']:,} descriptions, {facts['sentences']:,} sentences ({manifest.language})"
+        traits = facts.get("traits")
+        yield "traits", "none: made without, index again" if traits is None else f"{traits:,} in descriptions"
     yield "pictures", f"up to {manifest.picture_size} pixels" if manifest.picture_size else "none are kept"
     yield "model", str(manifest.model.get("name", "none"))
     for name, value in manifest.model.get("weights", {}).items():

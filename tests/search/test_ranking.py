@@ -1,7 +1,5 @@
 """The order of specimens against a reference that knows neither arrays nor fusion code."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -146,8 +144,8 @@ def test_descriptions_rank_by_their_sentences(index):
 
 
 def test_the_first_of_a_species_is_its_best_by_score_then_own_score_then_number():
-    layout = SimpleNamespace(rows_of_species=(np.array([0, 2, 3, 5, 1, 4]), np.array([0, 4, 6])))
+    rows_of_species = np.array([0, 2, 3, 5, 1, 4]), np.array([0, 4, 6])
     score_N, own_N = np.array([1.0, 9, 1, 1, 0, 7]), np.array([0.1, 0, 0.5, 0.5, 0.9, 1])
     takes_N = np.array([1, 0, 1, 1, 1, 0], bool)
-    firsts = [first_rows(Ranking(score_N, own, takes_N), layout) for own in (own_N, None)]
+    firsts = [first_rows(Ranking(score_N, own, takes_N), *rows_of_species) for own in (own_N, None)]
     assert [np.flatnonzero(one).tolist() for one in firsts] == [[2, 4], [0, 4]]
