@@ -21,7 +21,7 @@ from clipbio.search.new_rows import NewRows
 from clipbio.search.query import Array
 from clipbio.search.writing import IndexWriter
 
-__all__ = ["ColourEncoder", "open_herbarium", "write_herbarium"]
+__all__ = ["ColourEncoder", "LookingEncoder", "open_herbarium", "write_herbarium"]
 
 SIDE = 8
 DIM = SIDE * SIDE * 3
@@ -50,7 +50,23 @@ class ColourEncoder:
         return _hashed([bases[start : start + 6] for start in range(max(1, len(bases) - 5))])
 
 
-def write_herbarium(folder: Path, *, image_size: int = 96, name: str = "Virtual herbarium", **settings: int) -> Path:
+class LookingEncoder(ColourEncoder):
+    """Also tells where words are: what is darker than paper, the upper half of it for flowers, the lower one for others."""
+
+    grounds = True
+    is_ready = True
+    has_failed = False
+
+    def heat(self, data: bytes, texts: Sequence[str]) -> Array:
+        with Image.open(io.BytesIO(data)) as image:
+            dark_YX = 255 - np.asarray(image.convert("L").resize((32, 48)), np.float32)
+        upper_YX = np.arange(48)[:, None] < 24
+        return np.stack([dark_YX * (upper_YX == ("flower" in text)) for text in texts])
+
+
+def write_herbarium(
+    folder: Path, *, image_size: int = 96, name: str = "Virtual herbarium", traits: bool = True, **settings: int
+) -> Path:
     """Write an index of a virtual herbarium; `settings` are those of `VirtualSource`."""
     small: dict[str, int] = {"num_species": 30, "num_unseen": 6, "specimens_per_species": 4}
     source = VirtualSource(image_size=image_size, **(small | settings))
@@ -68,7 +84,10 @@ def write_herbarium(folder: Path, *, image_size: int = 96, name: str = "Virtual 
         ),
     }
     about = About(
-        name, {"name": "colours", "weights": {"image": "a1" * 32, "text": "b2" * 32}}, picture_size=image_size
+        name,
+        {"name": "colours", "weights": {"image": "a1" * 32, "text": "b2" * 32}},
+        picture_size=image_size,
+        traits=traits,
     )
     with IndexWriter.create(folder, about) as writer:
         writer.append([NewRows(specimens, vectors, pictures)], encoder.text, texts=list(source.species_texts()))
@@ -77,7 +96,7 @@ def write_herbarium(folder: Path, *, image_size: int = 96, name: str = "Virtual 
 
 def open_herbarium(folder: Path) -> Index:
     """Open what `write_herbarium` wrote."""
-    return Index(IndexFolder.open(folder), ColourEncoder())
+    return Index(IndexFolder.open(folder), LookingEncoder())
 
 
 def _drawn(specimen: Specimen) -> bytes:

@@ -61,7 +61,8 @@ class AskedVector:
 class Asked:
     """A query that can be answered.
 
-    `itself` are the rows that it consists of, with other views of their sheets, which are no hits; `exact` is False if good guesses will do.
+    `itself` are the rows that it consists of, with other views of their sheets, which are no hits; `exact` is False if
+    good guesses will do.
     """
 
     words: tuple[AskedWords, ...]

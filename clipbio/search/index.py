@@ -128,7 +128,7 @@ class Index:
         return Hits(self.folder).specimen(row)
 
     def descriptions_of(self, row: int) -> list[dict[str, Any]]:
-        """Return the descriptions of a specimen: `text`, `language`, `type`, `source`, `licence`, taxon and `traits`."""
+        """Return the descriptions of a specimen: `text`, `language`, `type`, `source`, `licence`, taxon, `traits`."""
         texts = self.folder.texts
         numbers = texts.groups.of(int(self.folder.group_N[row])).tolist()
         return [{**texts.descriptions.record(one), "traits": texts.traits_of(one)} for one in numbers]

@@ -68,8 +68,8 @@ class Manifest:
 
     `rows` counts all, `alive` those that were not deleted; `number` counts the commits; `parts` hold specimens (facts
     `rows`, and `vectors`: their number by modality), `texts` groups and descriptions (facts `groups`, `descriptions`,
-    `sentences`, `traits`), `deleted` the numbers of deleted rows, `ann` an approximate search. `data` tells what was indexed, one
-    mapping for each different one. An index that was made without `traits` gets none later.
+    `sentences`, `traits`), `deleted` the numbers of deleted rows, `ann` an approximate search. `data` tells what was
+    indexed, one mapping for each different one. An index that was made without `traits` gets none later.
     """
 
     name: str

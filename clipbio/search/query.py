@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from clipbio.errors import ClipbioError
 
-__all__ = ["Array", "Engine", "Part", "PartKind", "Query", "QueryEncoder", "Show"]
+__all__ = ["Array", "Engine", "Grounds", "Part", "PartKind", "Query", "QueryEncoder", "Show"]
 
 Array = npt.NDArray[Any]
 PartKind = Literal["text", "image", "dna", "specimen", "vector"]
@@ -44,6 +44,21 @@ class QueryEncoder(Protocol):
 
     def dna(self, barcode: str) -> Array:
         """Return the unit vector (D,) of a barcode; `ClipbioError` if it is none."""
+
+
+class Grounds(QueryEncoder, Protocol):
+    """A query encoder that also tells where in a picture words are."""
+
+    @property
+    def grounds(self) -> bool:
+        """Tell whether it can; a model that is still loaded is taken to."""
+
+    def heat(self, data: bytes, texts: Sequence[str]) -> Array:
+        """Return maps (T, Y, X) of an encoded upright picture: higher where it fits a text better.
+
+        Raises:
+            ClipbioError: The model cannot tell, or the picture cannot be read.
+        """
 
 
 @dataclass(frozen=True)

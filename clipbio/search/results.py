@@ -17,8 +17,8 @@ __all__ = ["DescriptionHit", "Hit", "Passage", "Results", "SpeciesHit", "Specime
 class Passage:
     """A sentence of a description that fits the query, and where in it the words stand.
 
-    `spans` are (start, end) in `text`, and so are the places of `traits`; `start` and `end` are the place of the sentence
-    in the description.
+    `spans` are (start, end) in `text`, and so are the places of `traits`; `start` and `end` are the place of the
+    sentence in the description.
     """
 
     text: str
@@ -44,8 +44,8 @@ class SpecimenHit:
 
     `score` is higher for what fits better; it orders the hits of one query and says nothing across queries. `lists`
     gives the place in each ranked list that took part (`description`, `sentence`, `meaning`, `image` ...), 1 is best:
-    the reason of the score. `values` are the other columns of its record. Where it is a view of a sheet, `view_of` is the
-    id of that, and `part` what it shows; `views` are the other rows of the sheet, itself first.
+    the reason of the score. `values` are the other columns of its record. Where it is a view of a sheet, `view_of` is
+    the id of that, and `part` what it shows; `views` are the other rows of the sheet, itself first.
     """
 
     rank: int

@@ -27,7 +27,7 @@ TRAIT = "trait"
 """The name of the filter."""
 _MEASURED = frozenset({"length", "width", "height", "thickness", "diameter", "wingspan"})
 _MOST_NAMED = 12
-_RANGE = re.compile(r"(\d+(?:\.\d+)?)?\s*(\.\.)?\s*(\d+(?:\.\d+)?)?\s*(?:mm)?")
+_RANGE = re.compile(r"(\d+(?:\.\d+)?)?\s*(\.\.|[-–])?\s*(\d+(?:\.\d+)?)?\s*(?:mm)?")
 
 
 @dataclass(frozen=True)
@@ -160,15 +160,14 @@ class StatedTraits:
 
     def _wanted_V(self, character: int, value: str) -> Array:
         is_own_V = self._character_V == character
-        own = np.flatnonzero(is_own_V).tolist()
+        own, known, ends = np.flatnonzero(is_own_V).tolist(), self.characters[character], _ends(value)
         same = [state for state in own if self._values[state].casefold() == value.casefold()]
         found_V = np.zeros(len(self._values), bool)
         found_V[same] = True
+        if ends and (known.is_measure or (known.property == "count" and not same)):
+            return np.asarray(is_own_V & (self._low_V <= ends[1]) & (self._high_V >= ends[0]))
         if same:
             return found_V
-        known = self.characters[character]
-        if (known.is_measure or known.property == "count") and (ends := _ends(value)):
-            return np.asarray(is_own_V & (self._low_V <= ends[1]) & (self._high_V >= ends[0]))
         values = [self._values[state] for state in own]
         listed = f"; it is one of: {', '.join(sorted(values))}" if len(values) <= _MOST_NAMED else ""
         numbers = "; give a number or a range such as 20..30, in mm" if known.is_measure else ""
@@ -209,7 +208,7 @@ def _bounds(table: pa.Table, state_R: Array, states: int) -> tuple[Array, Array]
 
 
 def _ends(value: str) -> tuple[float, float] | None:
-    """Return the ends of `20..30`, `..30`, `20..` or `25`, None if it is no such range."""
+    """Return the ends of `20..30`, `20-30 mm`, `..30`, `20..` or `25`, None if it is no such range."""
     match = _RANGE.fullmatch(value)
     low, dots, high = match.groups() if match else (None, None, None)
     if low and not dots and not high:

@@ -24,6 +24,7 @@ def about(service: Service) -> dict[str, Any]:
         "asked_by": sorted(encoder.modalities) if encoder else [],
         "descriptions": int(texts.get("descriptions", 0)),
         "sentences": int(texts.get("sentences", 0)),
+        "traits": texts.get("traits"),
         "model": str(manifest.model.get("name", "")),
         "weights": {name: str(value) for name, value in manifest.model.get("weights", {}).items()},
         "ann": plain(manifest.ann.facts) if manifest.ann else None,

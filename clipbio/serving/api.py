@@ -14,7 +14,7 @@ from clipbio.serving.answers import plain, search_answer, specimen_answer
 from clipbio.serving.errors import RefusalError
 from clipbio.serving.parameters import FILTERS, SEARCH, body
 from clipbio.serving.question import Question, read
-from clipbio.serving.schemas import About, Error, Facets, Found, Health, Specimen, Vector
+from clipbio.serving.schemas import About, Error, Facets, Found, Health, Specimen, TraitFacets, Vector
 from clipbio.serving.service import Service, service_of
 from clipbio.serving.uploads import posted, posted_question
 
@@ -110,6 +110,21 @@ async def facets(question: Asked, service: Served) -> JSONResponse:
     The counts of a column leave its own filter out: they say what choosing another value would bring.
     """
     return JSONResponse({"facets": plain(await service.facets(question))})
+
+
+@router.get(
+    "/api/traits",
+    tags=["records"],
+    response_model=TraitFacets,
+    responses=_ERRORS,
+    openapi_extra={"parameters": FILTERS},
+)
+async def traits(question: Asked, service: Served) -> JSONResponse:
+    """Return the characters that descriptions tell, with counts of their states under the filters given.
+
+    Filter by them with `f.trait=leaf shape=ovate`; a character leaves its own filter out of its counts.
+    """
+    return JSONResponse({"traits": plain(await service.trait_facets(question))})
 
 
 @router.get(

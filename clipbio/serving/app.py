@@ -8,14 +8,14 @@ from fastapi import FastAPI
 
 from clipbio import __version__
 from clipbio.search.index import Index
-from clipbio.serving import api, docs, exporting, pictures
+from clipbio.serving import api, docs, exporting, heat, pictures
 from clipbio.serving.bodies import BodyLimit
 from clipbio.serving.errors import add_error_answers
 from clipbio.serving.headers import SafeHeaders
 from clipbio.serving.heads import Heads
 from clipbio.serving.hosts import LOOPBACK_NAMES, AllowedNames
 from clipbio.serving.limits import Limits
-from clipbio.serving.page import add_page
+from clipbio.serving.page_routes import add_page
 from clipbio.serving.service import Service
 
 __all__ = ["create_app"]
@@ -54,7 +54,7 @@ def create_app(
     if names is not None:
         app.add_middleware(AllowedNames, names=names)
     app.add_middleware(SafeHeaders)
-    for part in (api, exporting, pictures, docs):
+    for part in (api, exporting, pictures, heat, docs):
         app.include_router(part.router)
     add_page(app)
     return app

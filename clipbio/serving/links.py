@@ -7,9 +7,13 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from clipbio.search.traits import TRAIT
 from clipbio.serving.question import FILTER, Question
 
-__all__ = ["Links", "canonical", "narrowed", "toggled"]
+__all__ = ["HEAT", "Links", "canonical", "narrowed", "toggled"]
+
+HEAT = "heat"
+"""The parameter of a specimen's page: the words whose places are shown."""
 
 # What the form of the page asks itself; all else of a question travels in hidden fields.
 _TYPED = ("q", "dna", "engine", "page")
@@ -31,14 +35,17 @@ def narrowed(question: Question, column: str, value: str) -> Question:
 def canonical(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """Return what a form sent as the parameters of a question.
 
-    Empty fields and the name of a picture go; `from.COLUMN` and `to.COLUMN` become one range.
+    Empty fields and the name of a picture go; `from.COLUMN` and `to.COLUMN` become one range, where COLUMN is
+    `trait=CHARACTER` one of that character.
     """
     given = [(name, value.strip()) for name, value in pairs if value.strip() and name != "picture"]
     bounds = [pair for pair in given if pair[0].startswith(("from.", "to."))]
     found = [pair for pair in given if pair not in bounds]
     for column in dict.fromkeys(name.partition(".")[2] for name, _ in bounds):
         ends = dict(bounds)
-        found.append((f"{FILTER}{column}", f"{ends.get(f'from.{column}', '')}..{ends.get(f'to.{column}', '')}"))
+        name, sign, character = column.partition("=") if column.startswith(f"{TRAIT}=") else (column, "", "")
+        span = f"{ends.get(f'from.{column}', '')}..{ends.get(f'to.{column}', '')}"
+        found.append((f"{FILTER}{name}", f"{character}{sign}{span}"))
     return found
 
 
@@ -59,6 +66,11 @@ class Links:
         path = f"/specimens/{quote(id, safe='')}"
         return self.root + (question.link(path) if question else path)
 
+    def heat_link(self, id: str, question: Question, words: str) -> str:
+        """Return the link of one specimen that shows where words are in its picture."""
+        link = self.specimen_link(id, question)
+        return f"{link}{'&' if '?' in link else '?'}{urlencode({HEAT: words})}"
+
     def similar_link(self, id: str) -> str:
         """Return the link of what is similar to a specimen."""
         return self.link(Question(specimen=id))
@@ -71,6 +83,13 @@ class Links:
         """Return the link of all hits as a file."""
         pairs = [pair for pair in question.pairs() if pair[0] not in ("page", "size")]
         return f"{self.root}/api/export?{urlencode([*pairs, ('format', format)])}"
+
+    @staticmethod
+    def kept_states(question: Question, character: str) -> list[tuple[str, str]]:
+        """Return what a form hands on that sets the range of a character anew."""
+        own = f"{character.casefold()}="
+        pairs = Links.kept(question, words=True)
+        return [one for one in pairs if one[0] != f"{FILTER}{TRAIT}" or not one[1].casefold().startswith(own)]
 
     @staticmethod
     def kept(question: Question, without: str = "", words: bool = False) -> list[tuple[str, str]]:

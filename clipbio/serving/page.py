@@ -9,44 +9,35 @@ from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from starlette.datastructures import UploadFile
-from starlette.staticfiles import StaticFiles
+from fastapi import Request
+from fastapi.responses import HTMLResponse, Response
 
 from clipbio.errors import ClipbioError
 from clipbio.search.facets import Facet
-from clipbio.search.results import Hit, SpecimenHit
+from clipbio.search.results import SpecimenHit
+from clipbio.search.traits import TraitFacet
 from clipbio.serving.browse import pictured
+from clipbio.serving.descriptions import pieces, stated
 from clipbio.serving.errors import status_of
 from clipbio.serving.limits import Limits
 from clipbio.serving.links import Links, canonical, narrowed, toggled
 from clipbio.serving.question import Question, read
 from clipbio.serving.service import Service
-from clipbio.serving.site import Site, texts_of
-from clipbio.serving.views import FILTERS, LISTS, facet_views, facts_of, noun, page_numbers, weighed
-from clipbio.taxonomy import RANKS
+from clipbio.serving.site import Site
+from clipbio.serving.specimen_page import sought, specimen_values
+from clipbio.serving.trait_views import organ_views
+from clipbio.serving.views import FILTERS, LISTS, facet_views, noun, page_numbers, weighed
 from clipbio.templates import template_environment
 
-__all__ = ["add_page"]
+__all__ = ["FOLDER", "Page"]
 
-_FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parent
+"""Where templates and files of the page lie."""
 _ENGINES = {"fused": "words and meaning", "lexical": "words only", "vector": "meaning only"}
 _SHOWS = {"specimens": "Specimens", "species": "Species", "descriptions": "Descriptions"}
-_SIMILAR = 6
 # Sets of filters whose counts are kept.
 _KEPT = 8
-
-router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
-
-
-def add_page(app: FastAPI) -> None:
-    """Add the page to an app that serves an index: its routes, its files, and what errors look like to people."""
-    page = Page(app.state.service)
-    app.state.page = page
-    app.state.error_page = page.error
-    app.mount(f"/static/{page.version}", StaticFiles(directory=_FOLDER / "static"), name="static")
-    app.include_router(router)
+_Facets = tuple[Sequence[Facet], Sequence[TraitFacet]]
 
 
 class Page:
@@ -62,8 +53,8 @@ class Page:
         # An index of a million specimens is counted in some tenths of a second, and most searches have no filter.
         self._counted = lru_cache(_KEPT)(self._count)
         # Part of the address: browsers may keep a file for ever, and never mix those of two versions.
-        self.version = _version(_FOLDER / "static")
-        self._templates = template_environment(_FOLDER / "templates")
+        self.version = _version(FOLDER / "static")
+        self._templates = template_environment(FOLDER / "templates")
         self._templates.filters |= dict(FILTERS)
         self._templates.globals |= {
             "limits": service.limits,
@@ -75,6 +66,9 @@ class Page:
             "weighed": weighed,
             "toggled": toggled,
             "narrowed": narrowed,
+            "pieces": pieces,
+            "stated": stated,
+            "grounds": lambda: service.heat_maps.model is not None,
         }
 
     @cached_property
@@ -95,8 +89,10 @@ class Page:
     def render(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """Return a page; `question` and `error` may be left out."""
         links = Links(request.scope.get("root_path", "").rstrip("/"))
-        names = ("link", "specimen_link", "similar_link", "browse_link", "export_link", "kept")
-        context: dict[str, Any] = {"root": links.root, "site": self.site, "question": Question(), "error": ""}
+        names = ["link", "specimen_link", "heat_link", "similar_link", "browse_link", "export_link"]
+        names += ["kept", "kept_states"]
+        context: dict[str, Any] = {"root": links.root, "site": self.site, "question": Question()}
+        context |= {"error": "", "sought": ""}
         context |= {name: getattr(links, name) for name in names}
         context["static"] = lambda name: f"{links.root}/static/{self.version}/{name}"
         return HTMLResponse(self._templates.get_template(template).render(context | values), status)
@@ -108,7 +104,7 @@ class Page:
 
     async def home(self, request: Request, error: str = "", status: int = 400) -> Response:
         """Return the first page: examples, a few sheets, families; `status` is that of an error."""
-        facets = facet_views(await self._facets(Question()), Question())
+        facets = facet_views((await self._facets(Question()))[0], Question())
         browse = [facet for facet in facets if facet.column in ("family", "order") and facet.values][:1]
         wall = await self.service.run(lambda: self._wall)
         return self.render(request, "home.html.j2", status if error else 200, browse=browse, wall=wall, error=error)
@@ -136,87 +132,22 @@ class Page:
             facets = await self._facets(Question())
         total = results.total if results else 0
         pages = page_numbers(question.page, total, question.size, self.service.limits.hits)
-        views = facet_views(facets, question)
-        return self.render(
-            request,
-            "results.html.j2",
-            status,
-            question=question,
-            results=results,
-            facets=views,
-            pages=pages,
-            error=error,
-        )
+        told = {"facets": facet_views(facets[0], question), "organs": organ_views(facets[1], question)}
+        told |= {"results": results, "pages": pages, "error": error, "sought": sought(self._index, question)}
+        return self.render(request, "results.html.j2", status, question=question, **told)
 
-    async def _facets(self, question: Question) -> Sequence[Facet]:
+    async def _facets(self, question: Question) -> _Facets:
         return await self.service.run(partial(self._counted, tuple(sorted(question.where.items()))))
 
-    def _count(self, where: tuple[tuple[str, tuple[str, ...]], ...]) -> Sequence[Facet]:
-        return self._index.facets(Question(where=dict(where)).conditions)
+    def _count(self, where: tuple[tuple[str, tuple[str, ...]], ...]) -> _Facets:
+        conditions = Question(where=dict(where)).conditions
+        has_traits = self._index.folder.texts.traits is not None
+        return self._index.facets(conditions), self._index.trait_facets(conditions) if has_traits else ()
 
-    async def specimen(self, request: Request, id: str, question: Question) -> Response:
-        """Return the page of one specimen."""
-        hit = await self.service.specimen(id)
-        texts = await self.service.run(partial(texts_of, self._index, hit.row, question.q))
-        lineage = [(rank, name) for rank, name in zip(RANKS[:-1], hit.taxon.ranks) if name]
-        if hit.taxon.scientific_name:
-            lineage.append(("species", hit.taxon.scientific_name))
-        values: dict[str, Any] = {"hit": hit, "texts": texts, "lineage": lineage, "facts": facts_of(hit.values)}
-        similar = await self._similar(id)
-        return self.render(request, "specimen.html.j2", question=question, similar=similar, **values)
-
-    async def _similar(self, id: str) -> Sequence[Hit]:
-        try:
-            return (await self.service.search(Question(specimen=id, size=_SIMILAR))).hits
-        except ClipbioError:
-            # A specimen without any vector is like no other.
-            return ()
-
-
-@router.get("/")
-async def ask(request: Request) -> Response:
-    """Answer what the form, or a link, asks."""
-    page = await _page(request)
-    sent = request.query_params.multi_items()
-    try:
-        question = read(canonical(sent), page.service.limits)
-    except ClipbioError as error:
-        return await page.refused(request, sent, error)
-    if question.is_empty and not question.where:
-        return await page.home(request, "Nothing was asked: type some words, or choose an example." if sent else "")
-    if sorted(question.pairs()) != sorted(sent):
-        return RedirectResponse(_links(request).link(question, page=question.page), 303)
-    return await page.found(request, question)
-
-
-@router.post("/")
-async def ask_by_picture(request: Request) -> Response:
-    """Encode an uploaded picture and go to the link of its search."""
-    page = await _page(request)
-    async with request.form(max_files=1, max_fields=1000) as form:
-        sent = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
-        upload = form.get("picture")
-        try:
-            if not (isinstance(upload, UploadFile) and upload.size):
-                raise ClipbioError("No picture was chosen: take a file first.")
-            vector = await page.service.picture_vector(upload.file)
-            question = read([*canonical(sent), ("vector", vector)], page.service.limits)
-        except ClipbioError as error:
-            return await page.refused(request, sent, error)
-    return RedirectResponse(_links(request).link(question, page=1), 303)
-
-
-@router.get("/specimens/{id:path}")
-async def specimen(request: Request, id: str) -> Response:
-    """Show one specimen; the parameters are the question that led to it."""
-    page = await _page(request)
-    question = read(canonical(request.query_params.multi_items()), page.service.limits)
-    return await page.specimen(request, id, question)
-
-
-async def _page(request: Request) -> Page:
-    page: Page = request.app.state.page
-    return await page.ready()
+    async def specimen(self, request: Request, id: str, question: Question, looked: str) -> Response:
+        """Return the page of one specimen; `looked` are the words that are looked for in its picture."""
+        values = await specimen_values(self.service, id, question, looked)
+        return self.render(request, "specimen.html.j2", question=question, **values)
 
 
 def _kept(sent: Sequence[tuple[str, str]], limits: Limits) -> Question:
@@ -228,10 +159,6 @@ def _kept(sent: Sequence[tuple[str, str]], limits: Limits) -> Question:
         with suppress(ClipbioError):
             return read(some, limits)
     return Question()
-
-
-def _links(request: Request) -> Links:
-    return Links(request.scope.get("root_path", "").rstrip("/"))
 
 
 def _version(folder: Path) -> str:

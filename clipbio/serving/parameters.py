@@ -57,7 +57,9 @@ FILTERS = [
             {"type": "object", "additionalProperties": {"type": "string"}},
             "`f.COLUMN=VALUE`: only rows whose column has the value, in any letter case. Columns are the seven ranks "
             "(`species` is the binomial), `name`, `id`, `label`, `licence`, `source`, `split` and metadata. "
-            "Repeated for one column: any of the values. Numbers may be a range: `1900..1950`, `..1950`, `1900..`.",
+            "Repeated for one column: any of the values. Numbers may be a range: `1900..1950`, `..1950`, `1900..`. "
+            "`f.trait=leaf shape=ovate` asks for what descriptions tell (`/api/traits`), measures as "
+            "`f.trait=leaf length=20..30` in mm; of several characters all must hold.",
             example={"f.family": "Rosaceae"},
             nothing={},
         ),

@@ -16,7 +16,7 @@ from clipbio.serving.errors import RefusalError
 from clipbio.serving.schemas import Error
 from clipbio.serving.service import Service, service_of
 
-__all__ = ["router", "shown"]
+__all__ = ["router", "row_number", "shown", "version_of"]
 
 log = logging.getLogger(__name__)
 router = APIRouter(prefix="/pictures", tags=["pictures"])
@@ -72,19 +72,23 @@ def shown(data: bytes, side: int, max_pixels: int) -> tuple[bytes, str]:
     return encode(pixels, "JPEG", quality=85, exif=exif), _MEDIA["JPEG"]
 
 
+def row_number(row: str) -> int:
+    """Return the number of a row as a path tells it; one that no index has for anything else."""
+    return int(row) if row.isascii() and row.isdigit() and len(row) <= len(str(_BAD_ROW)) else _BAD_ROW
+
+
 async def _picture(request: Request, service: Service, row: str, *, small: bool) -> Response:
-    headers = {"cache-control": "private, no-cache", "etag": _version(service.index)}
+    headers = {"cache-control": "private, no-cache", "etag": version_of(service.index)}
     if request.headers.get("if-none-match") == headers["etag"]:
         return Response(status_code=304, headers=headers)
-    number = int(row) if row.isascii() and row.isdigit() and len(row) <= len(str(_BAD_ROW)) else _BAD_ROW
-    found = await service.run_on_pictures(partial(_shown, service.index, number, small, service.limits.pixels))
+    found = await service.run_on_pictures(partial(_shown, service.index, row_number(row), small, service.limits.pixels))
     if found is None:
         raise RefusalError(404, f"row {row[:20]} has no picture")
     data, media = found
     return Response(data, media_type=media, headers=headers)
 
 
-def _version(index: Index) -> str:
+def version_of(index: Index) -> str:
     """Return what tells a browser whether a picture that it keeps is still that of the row: rows get new numbers."""
     manifest = index.folder.manifest
     return f'"{manifest.created}/{manifest.number}"'

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-__all__ = ["About", "Error", "Facets", "Found", "Health", "Specimen", "Vector"]
+__all__ = ["About", "Error", "Facets", "Found", "Health", "Specimen", "TraitFacets", "Vector"]
 
 _RANKS = {
     "kingdom": "Plantae",
@@ -31,6 +31,39 @@ class Health(BaseModel):
     status: str = Field(examples=["ok"])
 
 
+class Trait(BaseModel):
+    """What a text tells: a character has a state."""
+
+    character: str = Field(description="Organ, part and property.", examples=["leaf shape"])
+    organ: str
+    part: str
+    property: str
+    value: str = Field(examples=["ovate"])
+    low: float | None = Field(description="Of a count, or of a measure in mm.")
+    high: float | None
+    minimum: float | None = Field(description="The extreme in brackets before a range.")
+    maximum: float | None
+    unit: str
+    shade: str
+    sex: str
+    stage: str
+    side: str
+    negated: bool = Field(description="The text says that it is not so.")
+    phrase: str
+    start: int = Field(description="Where the phrase begins in the text.")
+    end: int
+    organ_start: int = Field(description="Where the organ is named, -1 where it is left out.")
+    organ_end: int
+
+
+class View(BaseModel):
+    """Another row of a sheet."""
+
+    row: int
+    id: str
+    part: str = Field(description="What of the sheet it shows, empty for the whole.")
+
+
 class Passage(BaseModel):
     """A sentence of a description that fits."""
 
@@ -39,6 +72,7 @@ class Passage(BaseModel):
     start: int = Field(description="Where the sentence begins in the description.")
     end: int
     spans: list[tuple[int, int]] = Field(description="Start and end of matched words in `text`.")
+    traits: list[Trait] = Field(description="What it tells, with places in `text`.")
 
 
 class Specimen(BaseModel):
@@ -56,6 +90,9 @@ class Specimen(BaseModel):
     full_picture: str
     self: str = Field(description="Path of the whole record.")
     values: dict[str, Any] = Field(description="The other columns of its record.")
+    view_of: str = Field(description="Id of the sheet, where it is a view of a part of one.")
+    part: str
+    views: list[View] = Field(description="The other rows of its sheet.")
     descriptions: list[dict[str, Any]] | None = Field(None, description="With /api/specimens alone.")
 
 
@@ -98,6 +135,7 @@ class DescriptionFound(BaseModel):
     language: str
     count: int = Field(description="Specimens that bear it.")
     lists: dict[str, int]
+    traits: list[Trait] = Field(description="What it tells, with places in `text`.")
 
 
 class Found(BaseModel):
@@ -137,6 +175,24 @@ class Facets(BaseModel):
     facets: list[Facet]
 
 
+class TraitFacet(BaseModel):
+    """A character that descriptions tell."""
+
+    character: str = Field(examples=["leaf shape"])
+    organ: str
+    part: str
+    property: str
+    specimens: int = Field(description="How many have any state of it.")
+    values: list[tuple[str, int]] = Field(description="States and how many specimens have them, most first.")
+    range: tuple[float, float] | None = Field(description="Of a measure, in mm.")
+
+
+class TraitFacets(BaseModel):
+    """The characters that filters may ask for."""
+
+    traits: list[TraitFacet]
+
+
 class About(BaseModel):
     """Which index and model answer."""
 
@@ -152,6 +208,7 @@ class About(BaseModel):
     language: str
     descriptions: int
     sentences: int
+    traits: int | None = Field(description="Characters told by descriptions; null where the index was made without.")
     model: str
     weights: dict[str, str] = Field(description="A hash of the weights of each tower.")
     ann: dict[str, Any] | None = Field(description="The approximate search of the index, with its measured recall.")

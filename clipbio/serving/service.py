@@ -15,8 +15,10 @@ from clipbio.search.facets import Facet
 from clipbio.search.index import Index
 from clipbio.search.query import Array, QueryEncoder
 from clipbio.search.results import Results, SpecimenHit
+from clipbio.search.traits import TraitFacet
 from clipbio.serving.browse import listed
 from clipbio.serving.errors import RefusalError
+from clipbio.serving.heat_maps import HeatMaps
 from clipbio.serving.limits import Limits
 from clipbio.serving.question import Question
 from clipbio.serving.turns import Turns
@@ -40,6 +42,7 @@ class Service:
 
     def __init__(self, index: Index, limits: Limits, *, exact: bool = True) -> None:
         self.index, self.limits, self.exact = index, limits, exact
+        self.heat_maps = HeatMaps(index, limits.pixels)
         self._turns = Turns(limits)
         # Pictures have turns of their own: a gallery must not wait for searches, nor they for it.
         self._picture_turns = Turns(limits)
@@ -78,6 +81,27 @@ class Service:
     async def facets(self, question: Question) -> list[Facet]:
         """Return the values that filters may have, with counts under the filters of a question."""
         return await self.run(partial(self.index.facets, question.conditions))
+
+    async def trait_facets(self, question: Question) -> list[TraitFacet]:
+        """Return the characters that descriptions tell, with counts of their states under the filters of a question.
+
+        Raises:
+            ClipbioError: The index was made without traits.
+        """
+        return await self.run(partial(self.index.trait_facets, question.conditions))
+
+    async def heat(self, row: int, words: str) -> bytes:
+        """Return the overlay of words on the picture of a row, a PNG.
+
+        Raises:
+            ClipbioError: The model tells no places, is still loaded, or there is no picture.
+        """
+        kept = self.heat_maps.kept(row, words)
+        if kept is not None:
+            return kept
+        if self.heat_maps.model is not None:
+            await self._model_is_there()
+        return await self.run(partial(self.heat_maps.make, row, words))
 
     async def specimen(self, id: str) -> SpecimenHit:
         """Return one specimen; `RefusalError` with status 404 if there is none."""

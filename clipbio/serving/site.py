@@ -11,6 +11,7 @@ from clipbio import __version__
 from clipbio.search.highlight import highlight
 from clipbio.search.index import Index
 from clipbio.search.words import parse
+from clipbio.serving.descriptions import Piece, StatedTrait, pieces, stated
 from clipbio.serving.examples import example_queries
 
 __all__ = ["Site", "Text", "texts_of"]
@@ -22,10 +23,11 @@ _TOWERS = {"image": "picture", "dna": "DNA barcode"}
 
 @dataclass(frozen=True)
 class Text:
-    """A description of a specimen; `spans` (start, end) are where the words of the question stand."""
+    """A description of a specimen in pieces; `fits` counts the places where words of the question stand."""
 
-    text: str
-    spans: tuple[tuple[int, int], ...]
+    parts: Sequence[Piece]
+    traits: Sequence[StatedTrait]
+    fits: int
     origin: str
 
 
@@ -76,5 +78,6 @@ def texts_of(index: Index, row: int, question: str) -> list[Text]:
     for record in index.descriptions_of(row):
         spans = highlight(record["text"], words, index.folder.manifest.language) if words else ()
         origin = ", ".join(filter(None, (record["type"], record["source"], record["licence"], record["language"])))
-        found.append(Text(record["text"], spans, origin))
-    return sorted(found, key=lambda text: -len(text.spans))
+        traits = record["traits"]
+        found.append(Text(pieces(record["text"], spans, traits), stated(traits), len(spans), origin))
+    return sorted(found, key=lambda text: -text.fits)

@@ -15,6 +15,7 @@ from clipbio.search.facets import Facet
 from clipbio.search.manifest import Manifest, Piece
 from clipbio.search.query import Array, Query
 from clipbio.search.results import DescriptionHit, Passage, Results, SpeciesHit, SpecimenHit
+from clipbio.search.traits import TraitFacet
 from clipbio.taxonomy import RANKS, Taxon
 
 __all__ = ["FakeEncoder", "FakeFolder", "FakeIndex", "picture_bytes"]
@@ -132,6 +133,11 @@ class FakeIndex:
         hits = self._passing({key: value for key, value in (where or {}).items() if key != "family"})
         counts = {name: sum(hit.taxon.family == name for hit in hits) for name in FAMILIES}
         return [Facet("family", tuple((name, count) for name, count in counts.items() if count))]
+
+    def trait_facets(self, where: Any = None) -> Sequence[TraitFacet]:
+        hits = self._passing(where)
+        count = sum(hit.row % 3 == 2 for hit in hits)
+        return [TraitFacet("leaf shape", "leaf", "", "shape", count, (("linear", count),))]
 
     def specimen(self, id: str) -> SpecimenHit:
         for hit in self.specimens:

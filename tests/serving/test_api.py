@@ -105,6 +105,12 @@ def test_facets_have_counts(client: TestClient) -> None:
     ]
 
 
+def test_characters_have_counts(client: TestClient) -> None:
+    answer = client.get("/api/traits", params={"f.family": "Poaceae"}).json()
+    assert schemas.TraitFacets.model_validate(answer)
+    assert answer["traits"][0]["values"] == [["linear", 15]]
+
+
 def test_a_specimen_has_its_descriptions(client: TestClient) -> None:
     answer = client.get("/api/specimens/herb%3A1%2Fa").json()
     assert schemas.Specimen.model_validate(answer)
