@@ -32,7 +32,7 @@ def extract_traits(config: Config) -> None:
     asked = config["out"] not in (None, "")
     out = new_folder(config["out"], overwrite=overwrite, mark=TRAITS) if asked else None
     language = None if config["language"] is None else str(config["language"])
-    reader = Reader(group=config["group"], language=language)
+    reader = Reader(group=config["group"], language=language, own=config["vocabulary"])
     given = _given(config)
     described = [given] if given else _of_data(config, out)
     if not described:

@@ -33,13 +33,19 @@ def prose(traits: Iterable[Trait], choose: Callable[[Sequence[str]], str] | None
     """Join traits as floras do, organ by organ: `leaves ovate, with serrate margins; petals five, white`.
 
     Args:
-        traits: what is to be said; organs stand in the order of their first trait, equal wordings once.
+        traits: what is to be said; organs stand in the order of their first trait, equal wordings once. Markings whose
+            colour, size or number is told are not told once more by themselves.
         choose: which of several wordings to take, by default the most usual one.
     """
     organs: dict[str, dict[str, Trait]] = {}
-    for trait in traits:
+    for trait in _telling(list(traits)):
         organs.setdefault(trait.organ, {}).setdefault(caption(trait), trait)
     return "; ".join(_of_organ(list(said.values()), choose or _first) for said in organs.values())
+
+
+def _telling(traits: Sequence[Trait]) -> list[Trait]:
+    told = {(trait.organ, trait.part) for trait in traits if not trait.negated}
+    return [one for one in traits if one.property != "pattern" or (one.organ, one.value) not in told or one.negated]
 
 
 def _of_organ(traits: Sequence[Trait], choose: Callable[[Sequence[str]], str]) -> str:

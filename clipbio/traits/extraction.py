@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from clipbio.sentences import sentence_spans
 from clipbio.traits.drafts import Draft, to_trait
@@ -17,19 +18,22 @@ from clipbio.traits.trait import Group, Trait
 __all__ = ["extract"]
 
 
-def extract(text: str, *, group: Group | None = None, language: str = "en") -> tuple[Trait, ...]:
+def extract(
+    text: str, *, group: Group | None = None, language: str = "en", own: Path | None = None
+) -> tuple[Trait, ...]:
     """Return the traits that `text` tells, in the order of their words.
 
     Args:
         text: a description: telegraphic as in floras and field guides, or in sentences.
         group: whose vocabulary to read it with; None lets its own words tell.
         language: of the text.
+        own: a file of further words, see `clipbio.traits.vocabulary`.
 
     Raises:
-        ClipbioError: there is no vocabulary of this group or language.
+        ClipbioError: there is no vocabulary of this group or language, or `own` is not as it should be.
     """
     group = group or told_group(text, language)
-    words = lexicon(group, language)
+    words = lexicon(group, language, own)
     numbers = numbers_of(text, language)
     linker = Linker(side_holds=group == "insects", language=language)
     for start, end in sentence_spans(text):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TypeVar
 
 from clipbio.traits.entries import Entry
@@ -71,9 +72,9 @@ class Lexicon:
 
 
 @cache
-def lexicon(group: Group | None, language: str = "en") -> Lexicon:
-    """Return the lexicon of a group."""
-    return Lexicon(vocabulary(group, language))
+def lexicon(group: Group | None, language: str = "en", own: Path | None = None) -> Lexicon:
+    """Return the lexicon of a group, with the words of a file where one is given."""
+    return Lexicon(vocabulary(group, language, own))
 
 
 def _by_first(entries: Mapping[tuple[str, ...], T]) -> dict[str, list[tuple[tuple[str, ...], T]]]:

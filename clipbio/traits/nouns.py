@@ -20,7 +20,6 @@ MARKINGS = frozenset(
     (
         *("spot", "band", "bar", "stripe", "streak", "patch", "eyespot", "line", "dot", "chevron", "blotch", "ring"),
         *("crescent", "row", "dash", "mark", "fleck", "speckle", "checker", "mottling", "speckling", "striation"),
-        *("wingbar", "eyeline", "eyering", "eyebrow", "moustache", "spectacles", "necklace"),
     )
 )
 """Parts that lie on an organ: `black spots on the forewings`."""

@@ -19,6 +19,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any, get_args
 
 import yaml
@@ -57,15 +59,22 @@ class Vocabulary:
 
 
 @cache
-def vocabulary(group: Group | None, language: str = "en") -> Vocabulary:
+def vocabulary(group: Group | None, language: str = "en", own: Path | None = None) -> Vocabulary:
     """Return the words of a group, with those that all groups share.
+
+    Args:
+        group: plants, insects or birds; None is what all share.
+        language: of the words.
+        own: a file of further words with the same sections; where it says otherwise, it counts.
 
     Raises:
         ClipbioError: there is no such group or language, or a data file is not as it should be.
     """
     if group is not None and group not in get_args(Group):
         raise ClipbioError(f"traits: unknown group '{group}'{nearest(group, get_args(Group))}")
-    tables = {name: _read(name, language) for name in ("common", *([group] if group else []))}
+    tables = {name: _shipped(name, language) for name in ("common", *([group] if group else []))}
+    if own is not None:
+        tables[str(own)] = _table(own, str(own))
     return read_vocabulary(tables, language)
 
 
@@ -98,15 +107,24 @@ def read_vocabulary(tables: dict[str, dict[str, Any]], language: str = "en") -> 
     return found
 
 
-def _read(name: str, language: str) -> dict[str, Any]:
+def _shipped(name: str, language: str) -> dict[str, Any]:
     folder = files(__package__).joinpath("vocabularies")
     path = folder.joinpath(f"{name}.{language}.yaml")
     if not path.is_file():
         there = sorted({one.name.split(".")[1] for one in folder.iterdir() if one.name.startswith("common.")})
         raise ClipbioError(f"traits: no vocabulary of language '{language}'{nearest(language, there)}")
-    table = yaml.safe_load(path.read_text("utf-8"))
+    return _table(path, path.name)
+
+
+def _table(path: Traversable, name: str) -> dict[str, Any]:
+    try:
+        table = yaml.safe_load(path.read_text("utf-8"))
+    except OSError as error:
+        raise ClipbioError(f"vocabulary {name} cannot be read: {error.strerror or error}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ClipbioError(f"vocabulary {name} is no YAML: {' '.join(str(error).split())}") from error
     if not isinstance(table, dict):
-        raise ClipbioError(f"vocabulary {path.name}: it must hold sections, one of {', '.join(_SECTIONS)}")
+        raise ClipbioError(f"vocabulary {name}: it must hold sections, one of {', '.join(_SECTIONS)}")
     return table
 
 

@@ -145,7 +145,7 @@ def _of_region(organ: str, part: str, property_: str, state: str) -> Wording:
     if property_ in _AXES:
         return _of_part_measure(organ, part, property_, state)
     adjective = _as_adjective(property_, state)
-    told = with_region(adjective, part) if organ else f"{adjective} {part}"
+    told = with_region(adjective, part)
     regions = told.removeprefix(f"{article(adjective)} ").removeprefix(f"{adjective} ")
     named = f"{organ} {regions}".strip()
     return Wording((), (f"with {told}",), (), (f"{named} {adjective}", f"{adjective} {named}"))

@@ -15,6 +15,7 @@ from clipbio.data.sources.table import TableSource
 from clipbio.errors import ClipbioError
 from clipbio.tasks.descriptions import descriptions_of
 from clipbio.tasks.positional import with_keys
+from clipbio.taxonomy import Taxon
 from clipbio.traits import Described, Reader, language_of
 
 MAPLE = {"kingdom": "Plantae", "family": "Sapindaceae", "genus": "Acer", "species": "rubrum"}
@@ -124,6 +125,45 @@ def test_errors_say_what_to_do(arguments: list[str], message: str, tmp_path: Pat
         status, _, errors = here(capsys, "traits", *arguments)
     except ClipbioError as error:
         status, errors = 2, str(error)
+    assert status == 2
+    assert message in errors
+
+
+OWN = """
+organs: {phyllary: [involucral bract]}
+states: {shape: {panduriform: [fiddle-shaped], ovate: [egg-like]}}
+colours: {purple: [puce]}
+"""
+
+
+def test_words_of_ones_own_join_the_vocabulary(tmp_path: Path, capsys) -> None:
+    (tmp_path / "own.yaml").write_text(OWN)
+    text = "Leaves fiddle-shaped. Bracts egg-like. Phyllaries puce. Petals ovate."
+    given = [text, "group=plants", f"vocabulary={tmp_path / 'own.yaml'}", f"out={tmp_path / 'out'}"]
+    status, _, errors = here(capsys, "traits", *given)
+    assert status == 0, errors
+    found = {(trait["character"], trait["value"]) for trait in lines(tmp_path / "out" / "traits.jsonl")}
+    bracts = {("leaf shape", "panduriform"), ("bract shape", "ovate"), ("petal shape", "ovate")}
+    assert found == bracts | {("phyllary colour", "purple")}
+    # Without the file the words mean nothing.
+    assert not Reader(group="plants").of(Described(text="Leaves fiddle-shaped.", taxon=Taxon(), name=""))[1]
+
+
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        (None, "own.yaml cannot be read"),
+        ("[a", "own.yaml is no YAML"),
+        ("words", "must hold sections"),
+        ("organ: {leaf: []}", "did you mean 'organs'"),
+        ("states: {shapes: {round: []}}", "did you mean 'shape'"),
+        ("organs: [leaf]", "must hold canonical words"),
+    ],
+)
+def test_mistakes_in_ones_own_words_are_told(own: str | None, message: str, tmp_path: Path, capsys) -> None:
+    if own is not None:
+        (tmp_path / "own.yaml").write_text(own)
+    status, _, errors = here(capsys, "traits", "Leaves ovate.", f"vocabulary={tmp_path / 'own.yaml'}")
     assert status == 2
     assert message in errors
 

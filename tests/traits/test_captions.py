@@ -1,9 +1,12 @@
 """Captions: each property reads as a flora would have it, and what cannot be parted stays together."""
 
+from typing import get_args
+
 import pytest
 
-from clipbio.traits import PROPERTIES, Trait, caption, captions, prose
-from clipbio.traits.nouns import plural, split_character
+from clipbio.traits import PROPERTIES, Group, Trait, caption, captions, prose
+from clipbio.traits.nouns import MARKINGS, REGIONS, plural, split_character
+from clipbio.traits.vocabulary import vocabulary
 
 
 def trait(organ: str, property_: str, value: str, **more: object) -> Trait:
@@ -25,7 +28,8 @@ def trait(organ: str, property_: str, value: str, **more: object) -> Trait:
         ("forewing spot count", "2", ["forewings with two spots", "2 spots on the forewings"]),
         ("forewing pattern", "spot", ["forewings spotted", "spotted forewings", "forewings with spots"]),
         ("wing pattern", "patch", ["wings with patches", "patches on the wings"]),
-        ("wingbar colour", "white", ["with white wingbars", "white wingbars"]),
+        ("wingbar colour", "white", ["wingbars white", "white wingbars"]),
+        ("eyebrow colour", "white", ["eyebrow white", "the eyebrow is white"]),
         ("pattern", "eyebrow", ["with an eyebrow"]),
         ("facial disc colour", "grey", ["facial disc grey", "grey facial disc"]),
         ("flower throat colour", "red", ["flowers with a red throat"]),
@@ -99,6 +103,22 @@ def test_traits_are_joined_organ_by_organ() -> None:
     ]
     assert prose(told) == "leaves ovate, with serrate margins; petals five, white; small"
     assert prose(told[:1], lambda ways: ways[-1]) == "leaves are ovate"
+
+
+def test_markings_are_not_told_twice() -> None:
+    spots = trait("wing", "pattern", "spot")
+    assert prose([spots, trait("wing", "colour", "black", part="spot")]) == "wings with black spots"
+    assert prose([spots, trait("leaf", "colour", "black", part="spot")]) == "wings spotted; leaves with black spots"
+
+
+def test_the_parts_of_the_vocabularies_are_known() -> None:
+    for group in get_args(Group):
+        entries = vocabulary(group).entries.values()
+        for entry in entries:
+            if entry.kind in ("marking", "mass", "part"):
+                assert entry.value in MARKINGS | REGIONS, entry
+            if entry.kind == "organ" and entry.value and not entry.part:
+                assert split_character(f"{entry.value} colour") == (entry.value, "", "colour"), entry
 
 
 @pytest.mark.parametrize(
