@@ -67,11 +67,25 @@ def _reads_on(words: Sequence[Word], run: _Run, lexicon: Lexicon) -> bool:
         if word.joined and word.text in lexicon.vocabulary.colour_nouns:
             run.end = at + 1
         return False
-    elif word.text in lexicon.vocabulary.tints or _is_tied_to_colour(words, at, lexicon):
+    elif compared := lexicon.vocabulary.comparatives.get((word.text,)):
+        run.shade, run.at = run.shade or compared, at + 1
+    elif (
+        (word.text == "," and run.shade and _goes_on(words, at + 1, lexicon))
+        or word.text in lexicon.vocabulary.tints
+        or _is_tied_to_colour(words, at, lexicon)
+    ):
         run.at = at + 1
     else:
         return False
     return True
+
+
+def _goes_on(words: Sequence[Word], at: int, lexicon: Lexicon) -> bool:
+    """Tell whether the shade before a comma is that of a hue: `bright, burnt-orange`, `paler, duskier orange`."""
+    if at >= len(words):
+        return False
+    is_next = (words[at].text,) in lexicon.vocabulary.comparatives or lexicon.shade(words, at) is None
+    return (is_next and (words[at].text,) in lexicon.vocabulary.comparatives) or _is_tied_to_colour(words, at, lexicon)
 
 
 def _take(run: _Run, colour: tuple[str, int], hue: str) -> None:

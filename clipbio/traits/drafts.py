@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from clipbio.traits.numbers import span
 from clipbio.traits.scanner import Item
 from clipbio.traits.trait import Side, Trait
+from clipbio.traits.vocabulary import Vocabulary
 
-__all__ = ["NOWHERE", "Draft", "Scope", "Target", "adjective_drafts", "moved", "noun_drafts", "to_trait"]
+__all__ = ["NOWHERE", "Draft", "Scope", "Target", "adjective_drafts", "moved", "noun_drafts", "to_traits"]
 
+_NAMED_BY = {"margin": ("margin", "edge", "border"), "venation": ("vein",)}
 _WHOLE_PROPERTIES = ("size", "form", "length", "width", "height", "thickness", "diameter", "wingspan")
 
 
@@ -31,12 +33,13 @@ NOWHERE = Target()
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What holds for all statements of a while."""
+    """What holds for all statements of a while; `others` are further pairs of sex and stage: `females/immatures`."""
 
     sex: str = ""
     stage: str = ""
     side: Side = ""
     negated: bool = False
+    others: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,22 +87,27 @@ def adjective_drafts(item: Item, target: Target, scope: Scope) -> list[Draft]:
     if item.kind != "state":
         return []
     if entry.part and target.is_marking:
-        return []  # What edges a band does not edge the wing.
+        # What edges a band does not edge the wing.
+        return _of_part(item, replace(target, part=f"{target.part} {entry.part}"), scope)
     drafts = []
     if entry.property:
-        organ = target.organ or entry.organ
-        is_of_organ = entry.property in (target.part, "pattern") or (entry.property, target.part) == (
-            "venation",
-            "vein",
-        )
-        part = "" if is_of_organ else target.part
-        of_organ = entry.property == "pattern"
-        drafts.append(
-            Draft(replace(target, organ=organ, part=part), item, entry.property, entry.value, scope, of_organ)
-        )
-    if entry.part and item.agent is not None:
-        drafts += adjective_drafts(item.agent, replace(target, part=entry.part), scope)
-    return drafts
+        own = replace(target, organ=target.organ or entry.organ, part=_part_of(entry.property, target.part))
+        property_ = entry.property
+        if property_ == "build":
+            property_ = "shape" if own.part or own.organ not in ("", "body") else "form"
+        drafts.append(Draft(own, item, property_, entry.value, scope, property_ == "pattern"))
+    return drafts + _of_part(item, replace(target, part=entry.part), scope)
+
+
+def _of_part(item: Item, target: Target, scope: Scope) -> list[Draft]:
+    """Say what stands before a part in a compound: the black of `black-tipped`."""
+    return adjective_drafts(item.agent, target, scope) if item.entry.part and item.agent is not None else []
+
+
+def _part_of(property_: str, part: str) -> str:
+    """Return the part that a statement is of; serrate margins are a serrate margin of the leaf."""
+    is_of_organ = property_ == "pattern" or part in _NAMED_BY.get(property_, ())
+    return "" if is_of_organ else part
 
 
 def _bodied(item: Item, scope: Scope) -> list[Draft]:
@@ -141,15 +149,26 @@ def _measured(item: Item, target: Target, scope: Scope) -> list[Draft]:
     ]
 
 
-def to_trait(draft: Draft, text: str, default_organ: str) -> Trait:
-    """Return the trait that a statement makes; where no organ is named that is `default_organ`."""
+def to_traits(draft: Draft, text: str, vocabulary: Vocabulary) -> list[Trait]:
+    """Return the traits that a statement makes, one for each sex or stage that it is told of."""
+    scope = draft.scope
+    scopes = [scope, *(replace(scope, sex=sex, stage=stage) for sex, stage in scope.others)]
+    return [_trait(replace(draft, scope=one), text, vocabulary) for one in scopes]
+
+
+def _trait(draft: Draft, text: str, vocabulary: Vocabulary) -> Trait:
     item, target, scope = draft.item, draft.target, draft.scope
     start, end = item.start, item.end
     if item.number is not None:
         start, end = item.number.start, item.number.end
     organ = target.organ
     if not organ and draft.property not in _WHOLE_PROPERTIES:
-        organ = default_organ
+        organ = vocabulary.default.get("organ", "")
+    if draft.property == "colour" and not target.part:
+        organ = vocabulary.coverings.get(organ, organ)
+    side: Side = scope.side if target.side is None else target.side
+    if vocabulary.sided is not None and organ not in vocabulary.sided:
+        side = ""
     return Trait(
         organ=organ,
         part=target.part,
@@ -166,7 +185,7 @@ def to_trait(draft: Draft, text: str, default_organ: str) -> Trait:
         shade=item.colour.shade if item.colour is not None else "",
         sex=scope.sex,
         stage=scope.stage,
-        side=scope.side if target.side is None else target.side,
+        side=side,
         negated=scope.negated,
         organ_start=target.start,
         organ_end=target.end,

@@ -32,7 +32,7 @@ class Entry:
             `bodied` (`eyed`, which needs an adjective before it), or what a small word does (`with`, `preposition`).
         value: canonical.
         organ: of a kind or state that only one organ has.
-        property: of a state or kind.
+        property: of a state or kind; `build` is form of a body, shape of a part.
         part: of `organ_parts` and adjectives such as `tipped`.
     """
 
@@ -96,6 +96,8 @@ def read_entries(name: str, table: Mapping[str, Any], language: Language) -> dic
             add(language.adjectives(phrase), Entry("state", "", part=canonical))
     for phrase in table.get("plain", ()):
         add(language.adjectives(phrase), Entry("state", "plain", property="pattern"))
+    for phrase in table.get("builds", ()):
+        add_free(language.adjectives(phrase), Entry("state", phrase, property="build"))
     for section, kind in OTHERS.items():
         for canonical, phrase in pairs(table.get(section, {}), named=named and section not in _UNNAMED):
             add(language.adjectives(phrase), Entry(kind, canonical))

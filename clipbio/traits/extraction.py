@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from clipbio.sentences import sentence_spans
-from clipbio.traits.drafts import Draft, to_trait
+from clipbio.traits.drafts import Draft, to_traits
 from clipbio.traits.groups import told_group
 from clipbio.traits.lexicon import lexicon
 from clipbio.traits.linking import Linker
@@ -40,7 +40,7 @@ def extract(
         linker.read(list(_about(scan(text, start, end, words, numbers))))
     default = words.vocabulary.default
     drafts = _named(linker.drafts, default.get("measure", ""))
-    traits = {to_trait(draft, text, default.get("organ", "")) for draft in drafts}
+    traits = {trait for draft in drafts for trait in to_traits(draft, text, words.vocabulary)}
     return tuple(sorted(traits, key=lambda one: (one.start, one.organ, one.part, one.property, one.value, one.sex)))
 
 

@@ -22,7 +22,9 @@ class Language:
         agreeing: which forms agree with the phrases of a table of the vocabulary.
         names_keys: the canonical words are words of this language.
         head_first: adjectives follow their nouns, and shades their colours.
-        loose_endings: of adverbs and verbs: unknown words so ending are not the noun that adjectives wait for.
+        loose_endings: of verbs: unknown words so ending are not the noun that adjectives wait for.
+        adverb_endings: unknown words so ending stand between others without a meaning of their own.
+        shape_suffixes: what makes any noun a shape: `spoon-shaped`.
     """
 
     nouns: Callable[[str], list[str]]
@@ -32,6 +34,8 @@ class Language:
     names_keys: bool
     head_first: bool
     loose_endings: tuple[str, ...]
+    adverb_endings: tuple[str, ...]
+    shape_suffixes: tuple[str, ...]
 
 
 LANGUAGES = {
@@ -42,7 +46,9 @@ LANGUAGES = {
         agreeing=lambda table: {},
         names_keys=True,
         head_first=False,
-        loose_endings=("ly", "ing", "ed", "er", "est"),
+        loose_endings=("ing", "ed", "er", "est"),
+        adverb_endings=("ly",),
+        shape_suffixes=("shaped",),
     ),
     "fr": Language(
         nouns=lambda noun: inflection_fr.spellings(inflection_fr.noun_forms(noun)),
@@ -52,5 +58,7 @@ LANGUAGES = {
         names_keys=False,
         head_first=True,
         loose_endings=("ment",),
+        adverb_endings=(),
+        shape_suffixes=(),
     ),
 }

@@ -39,6 +39,8 @@ class _State:
         current: the nouns that were just named, a list of them as one.
         last: the statements of the last phrase, and `last_targets` what they are of.
         governed: the statements that a preposition places, `originals` as they were before.
+        is_further: a preposition carries on a list of places: `on the head and on the back`.
+        leads: the place stands before what is said of it: `on HW a yellow band`.
         chain: the statements of adjectives bound by `and`: `black and white above`.
         side: that of adjectives right before: `yellow above with black borders`.
         marking: the part that `with` fills: the spot of `spotted with cream`.
@@ -57,6 +59,8 @@ class _State:
     governed: list[Draft] = field(default_factory=list)
     governed_nouns: bool = False
     place_open: bool = False
+    is_further: bool = False
+    leads: bool = False
     originals: list[Draft] = field(default_factory=list)
     chain: list[Draft] = field(default_factory=list)
     marking: str = ""
@@ -115,7 +119,8 @@ class Linker:
         self._open_object(self._state.subject)
         self._state.in_object = True
 
-    _on_colon = _on_be
+    def _on_colon(self, item: Item, before: Item | Phrase | None, after: Item | Phrase | None) -> None:
+        self._open_object(self._state.last_targets if isinstance(before, Phrase) else self._state.subject)
 
     def _on_without(self, item: Item, before: Item | Phrase | None, after: Item | Phrase | None) -> None:
         self._open_object(self._state.last_targets if isinstance(before, Phrase) else self._state.subject)
@@ -192,11 +197,19 @@ class Linker:
 
     def _on_preposition(self, item: Item, before: Item | Phrase | None, after: Item | Phrase | None) -> None:
         state = self._state
-        goes_on = state.place_open and _is_of_place(item, before)
-        state.placing, state.place_open = True, False
+        is_told = state.place_open and item.kind == "of"
+        goes_on = is_told and _is_of_place(item, before)
+        is_listed = isinstance(before, Item) and before.kind in _LISTS
+        if is_listed and state.place_open:
+            state.placing, state.is_further = True, True
+            return
+        state.leads = not isinstance(before, Phrase)
+        state.placing, state.place_open, state.is_further = True, False, False
         if not goes_on:
-            state.governed = state.last if isinstance(before, Phrase) else []
-            state.governed_nouns = isinstance(before, Phrase) and state.last_is_named
+            # The wing of `a patch in the secondaries of the wing` says nothing more of the patch.
+            is_said = not is_told and (isinstance(before, Phrase) or _is(before, "be"))
+            state.governed = [] if not is_said else state.last if state.last_is_named else state.chain or state.last
+            state.governed_nouns = is_said and state.last_is_named
 
     def _on_of(self, item: Item, before: Item | Phrase | None, after: Item | Phrase | None) -> None:
         if isinstance(before, Phrase):
@@ -206,6 +219,15 @@ class Linker:
 
     def _on_to(self, item: Item, before: Item | Phrase | None, after: Item | Phrase | None) -> None:
         if isinstance(before, Phrase) and before.nouns and isinstance(after, Phrase) and after.nouns:
+            self._on_preposition(item, before, after)
+
+    def _on_relative(self, item: Item, before: Item | Phrase | None, after: Item | Phrase | None) -> None:
+        """Speak of what was just named: `a mask that is bordered by yellow`."""
+        if isinstance(before, Phrase):
+            self._state.subject = self._state.owner = self._state.last_targets
+
+    def _on_from(self, item: Item, before: Item | Phrase | None, after: Item | Phrase | None) -> None:
+        if isinstance(after, Phrase) and after.nouns:
             self._on_preposition(item, before, after)
 
     def _on_season(self, item: Item, before: Item | Phrase | None, after: Item | Phrase | None) -> None:
@@ -218,6 +240,7 @@ class Linker:
         if not isinstance(before, Phrase):
             if isinstance(before, Item) and before.kind in ("and", "or"):
                 self._set_side("")
+                self._standing_side = ""
                 return
             self._scope = replace(self._scope, side=side)
             self._state.owner = self._state.subject = [replace(one, side=None) for one in self._state.subject]
@@ -227,6 +250,9 @@ class Linker:
             self._on_preposition(item, before, after)
         else:
             self._set_side(side)
+            if self._side_holds and self._state.subject == [NOWHERE]:
+                self._standing_side = side
+                self._scope = replace(self._scope, side=side)
 
     def _set_side(self, side: Side) -> None:
         """Give a side to what was just said, and to the nouns right before."""
@@ -246,6 +272,9 @@ class Linker:
         before, after = chunks[place - 1], chunks[place + 1]
         names = [noun for noun in phrase.nouns if noun.kind != "nothing"]
         told = [item for item in phrase.adjectives if item.kind in ("sex", "stage")]
+        if not phrase.nouns and not told and _is(after, "be") and not isinstance(before, Phrase):
+            self._state.subject, self._state.has_subject = [], True  # `but red is pinkish`
+            return
         if not phrase.nouns and _is(after, "preposition") and [item.entry.value for item in told] == ["breeding"]:
             return  # `Individuals breeding along the coast`
         leads = not (self._state.has_subject or self._state.in_object)
@@ -274,14 +303,14 @@ class Linker:
         if self._state.placing:
             if told and not any(one.scope.negated for one in self._state.governed):
                 scoped = [replace(one, scope=replace(one.scope, sex=sex, stage=stage)) for one in self._state.governed]
-                self._replace(self._state.governed, scoped)
+                self._state.governed = self._replace(self._state.governed, scoped)
             return
         if isinstance(before, Item) and before.kind in ("and", "or") and isinstance(earlier, Phrase):
             is_pair = any(item.kind in ("sex", "stage") for item in earlier.adjectives) and not earlier.nouns
-            if is_pair:
-                sex = sex if sex == self._scope.sex else ""
-                stage = stage if stage == self._scope.stage else ""
-        self._scope = replace(self._scope, sex=sex, stage=stage)
+            if is_pair and told:
+                self._scope = replace(self._scope, others=(*self._scope.others, (sex, stage)))
+                return
+        self._scope = replace(self._scope, sex=sex, stage=stage, others=())
 
     def _on_adjectives(self, phrase: Phrase, before: Item | Phrase | None, after: Item | Phrase | None) -> None:
         """Say adjectives that no noun follows."""
@@ -298,7 +327,7 @@ class Linker:
             state.marking = ""
         targets = self._spoken_of(before, after, local=all(item.entry.property in _LOCAL for item in phrase.adjectives))
         if state.marking and state.marking != "of" and not (phrase.article and phrase.nouns):
-            targets = [replace(one, part=state.marking) for one in state.owner if not one.is_marking]
+            targets = [_filled(one, state.marking) for one in state.owner]
         state.placing = state.place_open = False
         is_of, head = state.marking == "of", state.last
         chain = state.chain if is_chained else []
@@ -338,7 +367,10 @@ class Linker:
         state = self._state
         speaks = _is(after, "be") or _is(after, "have") or (isinstance(after, Phrase) and not after.nouns)
         is_listed = isinstance(before, Item) and before.kind in _LISTS
-        if state.placing:
+        if state.placing and state.is_further:
+            state.placing = False
+            self._locate_further(names)
+        elif state.placing:
             self._locate(phrase, names)
         elif state.place_open and is_listed and phrase.is_bare and not speaks:
             self._locate_further(names)
@@ -362,6 +394,9 @@ class Linker:
         is_new = speaks and is_organ and (told or phrase.is_bare or not state.in_object)
         self._say_nouns(phrase, names, targets)
         state.current, state.place_open = targets, False
+        if self._side_holds and is_subject and targets[0].organ == "" and targets[0].side:
+            self._standing_side = targets[0].side
+            self._scope = replace(self._scope, side=targets[0].side)
         if is_subject or is_new:
             state.subject = state.owner = targets
             state.has_subject, state.in_object = True, False
@@ -369,7 +404,7 @@ class Linker:
     def _list_further(self, phrase: Phrase, names: list[Item], *, speaks: bool) -> None:
         """Add nouns to those before: `gray head and back`, `head, neck and breast black`."""
         state = self._state
-        targets = targets_of(names, state.current)
+        targets = targets_of(names, [replace(one, part="", is_marking=False) for one in state.current])
         previous, adjectives = state.current, state.last_adjectives
         is_subject = state.subject is previous
         self._say_nouns(phrase, names, targets)
@@ -396,13 +431,17 @@ class Linker:
         if names and (names[-1].kind != "kind" or names[-1].entry.organ):
             self._say_nouns(phrase, names, targets)
         self._scope = scope
-        if not governed and not state.has_subject and not state.in_object and names and names[-1].kind != "kind":
-            state.subject = state.owner = state.current = targets
+        if not governed and state.leads and names and names[-1].kind not in ("kind", "whole"):
+            state.owner = state.current = state.last_targets = targets
+            if not (state.has_subject or state.in_object):
+                state.subject = targets
             return
         self._move(governed, targets, names, nouns=state.governed_nouns, is_of=is_of)
         if state.governed_nouns or not governed:
             state.last_targets = state.current or before
         state.place_open = bool(governed)
+        if governed:
+            state.last, state.last_is_named = state.governed, state.governed_nouns
 
     def _move(
         self, governed: list[Draft], targets: list[Target], names: list[Item], *, nouns: bool, is_of: bool
@@ -411,11 +450,12 @@ class Linker:
         state = self._state
         state.originals = governed
         kinds = {name.kind for name in names}
-        if not names or not governed or "whole" in kinds or "kind" in kinds:
+        if not names or not governed or kinds & {"whole", "kind", "ground"}:
             return
         if kinds == {"side_noun"}:
             side = targets[0].side or ""
-            self._replace(governed, [replace(one, target=replace(one.target, side=side)) for one in governed])
+            sided = [replace(one, target=replace(one.target, side=side)) for one in governed]
+            state.governed = self._replace(governed, sided)
             return
         if nouns:
             if "organ" not in kinds or not all(one.target.part or one.of_organ for one in governed):
@@ -424,7 +464,9 @@ class Linker:
             state.governed = self._replace(governed, [draft for place in places for draft in moved(governed, place)])
             state.current = [replace(one, organ=place.organ) for place in places for one in state.current]
         elif not is_of and not kinds & {"marking", "mass"}:
-            local = [one for one in governed if one.property in _LOCAL]
+            # A line that tapers at the tip is no tip that tapers.
+            of_marking = "organ" not in kinds and any(one.target.is_marking for one in governed)
+            local = [one for one in governed if one.property in _LOCAL and not of_marking]
             state.governed = self._replace(local, [draft for place in targets for draft in moved(local, place)])
 
     def _locate_further(self, names: list[Item]) -> None:
@@ -434,6 +476,8 @@ class Linker:
         if any(name.kind not in ("organ", "part") for name in names):
             return
         local = [one for one in state.originals if one.property in _LOCAL or state.governed_nouns]
+        if state.governed_nouns:
+            targets = [replace(one, part="") for one in targets if any(name.kind == "organ" for name in names)]
         self.drafts += [draft for place in targets for draft in moved(local, place)]
 
     def _say_nouns(self, phrase: Phrase, names: list[Item], targets: list[Target]) -> None:
@@ -454,6 +498,7 @@ class Linker:
         self.drafts += said
         state.last = [*state.last, *said]
         state.last_targets, state.last_adjectives, state.last_is_named = targets, phrase.adjectives, bool(names)
+        state.chain = []
 
     def _say(self, adjectives: Sequence[Item], targets: list[Target]) -> None:
         """Say adjectives of targets."""
@@ -469,6 +514,11 @@ class Linker:
         if self._state.last and {id(draft) for draft in self._state.last} & olds:
             self._state.last = new
         return new
+
+
+def _filled(target: Target, marking: str) -> Target:
+    """Return what `with` fills: the spots of `spotted with cream`, the rim of `a spot ringed with red`."""
+    return replace(target, part=f"{target.part} {marking}" if target.is_marking else marking, is_marking=True)
 
 
 def _is_of_place(item: Item, before: Item | Phrase | None) -> bool:

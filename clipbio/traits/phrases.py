@@ -14,7 +14,7 @@ from clipbio.traits.scanner import Item
 
 __all__ = ["NOUNS", "Phrase", "group"]
 
-NOUNS = frozenset(("organ", "part", "marking", "mass", "kind", "whole", "side_noun", "nothing"))
+NOUNS = frozenset(("organ", "part", "marking", "mass", "kind", "whole", "side_noun", "nothing", "ground"))
 _THINGS = frozenset(("organ", "part", "marking", "mass", "whole"))
 _ADJECTIVES = frozenset(("state", "count", "measure", "sex", "stage", "bodied"))
 _BEARERS = frozenset(("sex", "stage"))
@@ -68,7 +68,7 @@ def group(items: Sequence[Item]) -> list[Item | Phrase]:
         if kind == "article":
             article, at = True, at + 1
         elif _is_grouping(items, at):
-            article, at = True, at + 2
+            article, at = False, at + 1
         elif kind in NOUNS or kind in _ADJECTIVES:
             start = items[at].start
             at = _read(items, at, found, article)
@@ -90,7 +90,7 @@ def _read(items: Sequence[Item], at: int, found: list[Item | Phrase], article: b
         nouns.append(items[behind])
         behind += 1
     if _is_grouping(items, behind):
-        return behind + 2  # `Two rows of white spots` are white spots, and not two.
+        return behind + 1  # `Two rows of white spots` are white spots, and not two.
     if not nouns:
         return _alone(items, at, chain, found, article)
     first = _first_of_noun(items, chain, _waits(found, article) or nouns[-1].kind == "whole")
@@ -112,19 +112,27 @@ def _without_idle(items: Sequence[Item]) -> tuple[list[Item], set[int]]:
     kept: list[Item] = []
     idle: set[int] = set()
     for item, after in zip(items, [*items[1:], None], strict=True):
-        is_adjective = item.kind == "other" and not item.is_plural and after is not None and _qualifies(kept, after)
+        is_unknown = item.kind == "other" or (item.kind == "grouping" and after is not None and after.kind != "of")
+        is_adjective = is_unknown and not item.is_plural and after is not None and _qualifies(kept, after)
+        if is_adjective and kept[-1].kind == "comma":
+            kept.pop()
+        if kept and kept[-1].kind == "comparing":
+            kept.pop()
+            if item.kind == "state":
+                continue  # `more olive` is a comparison
         if (item.kind == "skip" or is_adjective) and after is not None:
             idle.add(after.start)
-        elif item.kind != "skip":
+        elif item.kind not in ("skip", "position"):
             kept.append(item)
     return kept, idle
 
 
 def _qualifies(before: Sequence[Item], after: Item) -> bool:
     """Tell whether an unknown word stands among the adjectives of a thing."""
-    if before and before[-1].kind == "comma":
-        return len(before) > 1 and before[-2].kind == "state" and after.kind in ("state", *_THINGS)
-    return bool(before) and before[-1].kind in ("state", "count", "bodied") and after.kind in _THINGS
+    adjective = before[-2] if len(before) > 1 and before[-1].kind == "comma" else before[-1] if before else None
+    return (
+        adjective is not None and adjective.kind in ("state", "count", "bodied") and after.kind in ("state", *_THINGS)
+    )
 
 
 def _chain(items: Sequence[Item], at: int) -> tuple[list[int], int]:

@@ -16,7 +16,8 @@ __all__ = ["Item", "scan"]
 _MARKS = {",": "comma", ";": "end", ":": "colon", "(": "open", "[": "open", ")": "close", "]": "close", "/": "or"}
 _MARKS |= {"—": "dash", "–": "dash", "-": "dash", "&": "and", ".": "stop", "!": "stop", "?": "stop"}
 _COLOURS = {"en": colours.read_colour, "fr": colours_fr.read_colour}
-_OTHER, _BLOCKING = Entry("function"), Entry("other")
+_OTHER, _BLOCKING, _SKIP = Entry("function"), Entry("other"), Entry("skip")
+_QUOTES = frozenset("\"“”„«»'‘’*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,18 @@ def scan(text: str, start: int, end: int, lexicon: Lexicon, numbers: dict[int, N
         at += length
         if item is not None:
             _append(items, item)
+    return _shaded(items)
+
+
+def _shaded(items: list[Item]) -> list[Item]:
+    """Give the hue of `pale to bright yellow` to both shades."""
+    for place, (one, link, other) in enumerate(zip(items, items[1:], items[2:], strict=False)):
+        is_pair = one.colour is not None and other.colour is not None and link.kind in ("to", "or")
+        if not is_pair or one.colour is None or other.colour is None or one.colour.has_hue or not other.colour.shade:
+            continue
+        colour = replace(other.colour, shade=one.colour.value)
+        entry = replace(one.entry, value=colour.value)
+        items[place] = replace(one, entry=entry, colour=colour, end=other.end)
     return items
 
 
@@ -116,8 +129,13 @@ def _item(words: list[Word], at: int, lexicon: Lexicon) -> tuple[Item | None, in
     if kind is not None:
         return Item(word.start, word.end, Entry(kind)), 1
     if not word.text[0].isalpha():
-        return Item(word.start, word.end, _OTHER), 1
-    entry = _OTHER if word.text.endswith(LANGUAGES[lexicon.vocabulary.language].loose_endings) else _BLOCKING
+        return (None if word.text in _QUOTES else Item(word.start, word.end, _OTHER)), 1
+    language = LANGUAGES[lexicon.vocabulary.language]
+    if at + 1 < len(words) and words[at + 1].joined and words[at + 1].text in language.shape_suffixes:
+        value = f"{word.text}-{words[at + 1].text}"
+        return Item(word.start, words[at + 1].end, Entry("state", value, property="shape"), word.joined), 2
+    entry = _OTHER if word.text.endswith(language.loose_endings) else _BLOCKING
+    entry = _SKIP if word.text.endswith(language.adverb_endings) else entry
     return Item(word.start, word.end, entry, word.joined, is_plural=word.text.endswith("s")), 1
 
 
@@ -135,6 +153,11 @@ def _append(items: list[Item], item: Item) -> None:
         if item.kind == "bodied" or (item.kind == "state" and item.entry.part and item.agent is None):
             items[-1] = replace(item, agent=before, start=item.start)
             return
+        if item.kind == "tied":
+            return
         if item.kind in ("other", "function"):
             items.pop()
+    if item.kind == "bodied" and item.joined and before is not None and before.kind == "without":
+        items.pop()  # `no-necked`
+        return
     items.append(item)

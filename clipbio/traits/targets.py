@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from clipbio.traits.drafts import Target
 from clipbio.traits.scanner import Item
@@ -23,18 +24,19 @@ def targets_of(names: Sequence[Item], owners: Sequence[Target]) -> list[Target]:
     side, is_marking = _side(names), head.kind in ("marking", "mass")
     if organ is not None:
         return [Target(organ.value, part or organ.part, start, end, side, is_marking)]
-    owned = [
-        Target(
-            one.organ,
-            part or one.part,
-            start,
-            end,
-            one.side if side is None else side,
-            is_marking if part else one.is_marking,
-        )
-        for one in owners
-    ]
+    if head.kind == "ground":
+        return [replace(one, part="", start=start, end=end, is_marking=False) for one in owners]
+    owned = [_owned(one, head, part, side) for one in owners]
+    owned = [replace(one, start=start, end=end) for one in owned]
     return list(dict.fromkeys(owned))
+
+
+def _owned(owner: Target, head: Item, part: str, side: Side | None) -> Target:
+    """Return a part of what owns it: of a spot its rim."""
+    is_marking = head.kind in ("marking", "mass") if part else owner.is_marking
+    if owner.is_marking and head.kind == "part" and part not in ("", "marking"):
+        part, is_marking = f"{owner.part} {part}", True
+    return Target(owner.organ, part or owner.part, side=owner.side if side is None else side, is_marking=is_marking)
 
 
 def _side(names: Sequence[Item]) -> Side | None:

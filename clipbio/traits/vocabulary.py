@@ -11,6 +11,8 @@ A file `GROUP.LANGUAGE.yaml` holds sections; in each, canonical words stand befo
 - `sexes`, `stages`, `seasons` (`in winter`), `sides`, `side_nouns`, `both_sides`
 - `words`: the small words that bind these, by what they do; `elsewhere`: words of clauses about something else
 - `feminine`: French nouns of that gender
+- `comparatives`: `paler`, which shades a hue behind it; `builds`: adjectives of form, of a part those of shape
+- `coverings`: the colour of the one is that of the other; `sided`: which organs have an upper and a lower side
 - `default`: the organ that is meant where none is named, and what a size without words is
 """
 
@@ -33,10 +35,14 @@ from clipbio.traits.trait import PROPERTIES, Group
 
 __all__ = ["Vocabulary", "read_vocabulary", "vocabulary"]
 
-_LISTS = ("plain", "wholes", "elsewhere", "tints", "hues", "hue_words", "colour_nouns", "both_sides", "feminine")
-_TABLES = (*NOUNS, *OTHERS, "organ_parts", "marking_adjectives", "region_adjectives", "colours", "shades", "words")
+_LISTS = (
+    *("plain", "builds", "wholes", "elsewhere", "tints", "hues", "hue_words", "colour_nouns", "both_sides", "sided"),
+    "feminine",
+)
+_ADJECTIVES = ("marking_adjectives", "region_adjectives", "colours", "shades", "comparatives")
+_TABLES = (*NOUNS, *OTHERS, *_ADJECTIVES, "organ_parts", "words")
 _NESTED = ("states", "kinds")
-_SECTIONS = (*_LISTS, *_TABLES, *_NESTED, "default")
+_SECTIONS = (*_LISTS, *_TABLES, *_NESTED, "default", "coverings")
 
 
 @dataclass(slots=True)
@@ -50,10 +56,13 @@ class Vocabulary:
     entries: dict[tuple[str, ...], Entry] = field(default_factory=dict)
     colours: dict[tuple[str, ...], str] = field(default_factory=dict)
     shades: dict[tuple[str, ...], str] = field(default_factory=dict)
+    comparatives: dict[tuple[str, ...], str] = field(default_factory=dict)
     hue_words: dict[str, str] = field(default_factory=dict)
     tints: frozenset[str] = frozenset()
     colour_nouns: frozenset[str] = frozenset()
     default: dict[str, str] = field(default_factory=dict)
+    coverings: dict[str, str] = field(default_factory=dict)
+    sided: frozenset[str] | None = None
     own_words: frozenset[str] = frozenset()
     forms: dict[tuple[str, ...], frozenset[str]] = field(default_factory=dict)
 
@@ -92,13 +101,15 @@ def read_vocabulary(tables: dict[str, dict[str, Any]], language: str = "en") -> 
         found.own_words = frozenset(
             " ".join(phrase) for phrase, entry in entries.items() if entry.kind in ("organ", "kind", "whole", "marking")
         )
-        for section in ("colours", "shades"):
-            for value, phrase in pairs(table.get(section) or {}, named=rules.names_keys):
+        for section in ("colours", "shades", "comparatives"):
+            for value, phrase in pairs(table.get(section) or {}, named=rules.names_keys and section != "comparatives"):
                 getattr(found, section).update({folded(form): value for form in rules.adjectives(phrase)})
         found.forms |= rules.agreeing(table)
         found.tints |= {" ".join(folded(one)) for one in table.get("tints", ())}
         found.colour_nouns |= set(table.get("colour_nouns", ()))
         found.default |= table.get("default", {})
+        found.coverings |= table.get("coverings", {})
+        found.sided = frozenset(table["sided"]) if "sided" in table else found.sided
         hues = set(table.get("hues", ()))
         for word in table.get("hue_words", ()):
             if found.colours.get((word,)) not in hues:
@@ -137,7 +148,7 @@ def _check(name: str, table: dict[str, Any]) -> None:
             where = f"vocabulary {name}: {section}{f': {key}' if key else ''}"
             if section in _NESTED and (property_ := key.split()[-1]) not in PROPERTIES:
                 raise ClipbioError(f"{where}: unknown property '{property_}'{nearest(property_, PROPERTIES)}")
-            _check_words(where, entries, is_list=section in _LISTS, is_text=section == "default")
+            _check_words(where, entries, is_list=section in _LISTS, is_text=section in ("default", "coverings"))
 
 
 def _check_words(where: str, entries: Any, *, is_list: bool, is_text: bool) -> None:
