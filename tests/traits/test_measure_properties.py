@@ -73,15 +73,15 @@ def test_any_text_is_read_and_the_offsets_fit(text: str, language: str) -> None:
 
 
 def seconds(text: str) -> float:
-    start = time.perf_counter()
+    start = time.process_time()
     find_measures(text)
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 @settings(max_examples=12, deadline=None)
 @given(st.text(alphabet="0123456789.,-–()[]×x/'\"½ into", min_size=1, max_size=12))
 def test_time_grows_with_the_length_of_the_text(piece: str) -> None:
     short = min(seconds(piece * (2000 // len(piece)) + " " * turn) for turn in range(3))
-    long = min(seconds(piece * (16000 // len(piece)) + " " * turn) for turn in range(2))
+    long = min(seconds(piece * (16000 // len(piece)) + " " * turn) for turn in range(3))
     # Eight times the text; a quadratic pattern would need 64 times as long.
-    assert long < 24 * short + 0.02
+    assert long < 32 * max(short, 0.004)

@@ -80,6 +80,13 @@ ENGLISH = {
     "±3.5 mm": one(3.5, 3.5, "mm"),
     "c. 3 mm": one(3, 3, "mm"),
     "2(?) cm d.b.h.": one(20, 20, "cm", "diameter"),
+    "blade 3-6 (9) mm": one(3, 6, "mm", maximum=9),
+    "blade (2) 3-6 mm": one(3, 6, "mm", minimum=2),
+    "blade 3-6(or 9) mm": one(3, 6, "mm", maximum=9),
+    "blade 5–12+ mm": one(5, 12, "mm"),
+    "blade 3 ± 0.5 mm": one(2.5, 3.5, "mm"),
+    "blade 1.2 (1.0–1.5) mm": one(1, 1.5, "mm"),
+    "c.5 mm": one(5, 5, "mm"),
     # Several dimensions.
     "(12-)23-34 × 45-56 cm": [[(120, 230, 340, None, "cm", "length"), (None, 450, 560, None, "cm", "width")]],
     "ca. 1.6 × 1-1.3 × 0.7-0.8 cm": [[(None, 16, 16, None, "cm", "length"), (None, 10, 13, None, "cm", "width"), (None, 7, 8, None, "cm", "thickness")]],
@@ -121,6 +128,12 @@ ENGLISH = {
     "3–4' tall": one(914.4, 1219.2, "ft", "height"),
     "3-4 in wide": one(76.2, 101.6, "in", "width"),
     "3-4 in axils": [],
+    "1.5 m. (5 ft.) high": one(1500, 1500, "m", "height"),
+    "half an inch long": one(12.7, 12.7, "in", "length"),
+    "about a foot tall": one(304.8, 304.8, "ft", "height"),
+    "6 in.-1 ft. tall": one(152.4, 304.8, "ft", "height"),
+    "Wingspan: 1 3/4 - 2 1/4 inches (4.5 - 5.7 cm).": one(45, 57, "cm", "wingspan"),
+    "2 cm dia.": one(20, 20, "cm", "diameter"),
 }  # fmt: skip
 
 FRENCH = {
@@ -148,6 +161,10 @@ FRENCH = {
     "8 mm de diametre": one(8, 8, "mm", "diameter"),
     "haut de 30 à 60 centimètres": one(300, 600, "cm", "height"),
     "hauteur 30-60 cm": one(300, 600, "cm", "height"),
+    "de 5 à 10 (15) cm": one(50, 100, "cm", maximum=150),
+    "larg. 2 cm": one(20, 20, "cm", "width"),
+    "un mètre de haut": one(1000, 1000, "m", "height"),
+    "quelques mm": [],
     "à 1 200 m d'altitude": [],
     "alt. 300 m": [],
     "dans 2 m d'eau": [],

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from clipbio.traits.measures.amounts import Range, Tokens
 from clipbio.traits.measures.lengths import Lengths
-from clipbio.traits.measures.ranges import Range, Tokens
 
 __all__ = ["is_counted", "is_place", "role_before", "sex_beside"]
 

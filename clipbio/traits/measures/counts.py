@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from clipbio.traits.measures.amounts import Range, Tokens
 from clipbio.traits.measures.context import is_counted
+from clipbio.traits.measures.extremes import read_bound
 from clipbio.traits.measures.measure import Count
-from clipbio.traits.measures.ranges import Range, Tokens, read_bound, read_range
+from clipbio.traits.measures.ranges import read_range
 
 __all__ = ["read_count"]
 
@@ -21,6 +23,8 @@ def read_count(tokens: Tokens, text: str, start: int) -> tuple[Count | None, int
     """Read the count that begins with token `start`; return it and the token behind what was read."""
     if tokens.kind(start) == "vague":
         token = tokens.at(start)
+        if tokens.kind(start + 1) == "unit":
+            return None, start + 2
         of, end = _tied(tokens, start + 1)
         span = (token.start, tokens.at(end - 1).end)
         return Count(start=span[0], end=span[1], phrase=text[slice(*span)], of=of, word=token.name), end

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from clipbio.traits.measures.amounts import Tokens
 from clipbio.traits.measures.context import is_place, role_before, sex_beside
 from clipbio.traits.measures.counts import read_count
 from clipbio.traits.measures.grammar import grammar
 from clipbio.traits.measures.lengths import Lengths, read_lengths
 from clipbio.traits.measures.measure import Count, Measure
-from clipbio.traits.measures.ranges import Tokens
 from clipbio.traits.measures.tokens import tokenize
 
 __all__ = ["find_counts", "find_measures"]
@@ -21,6 +21,7 @@ _STARTS = (
     "number",
     "fraction",
     "word",
+    "single",
     "open",
     "about",
     "most",

@@ -71,7 +71,8 @@ def grammar(language: str) -> Grammar:
         for kind, entry in source.items():
             named = entry if isinstance(entry, dict) else {"": entry}
             for name, phrases in named.items():
-                found += [Phrase(words, kind, name, 0.0) for phrase in phrases for words in _spellings(phrase)]
+                value = float(name) if kind == "single" else 0.0
+                found += [Phrase(words, kind, str(name), value) for phrase in phrases for words in _spellings(phrase)]
     by_first: dict[str, list[Phrase]] = defaultdict(list)
     for item in sorted(found, key=lambda item: -len(item.words)):
         by_first[item.words[0]].append(item)

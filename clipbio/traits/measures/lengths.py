@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from clipbio.traits.measures.amounts import Amount, Range, Tokens, read_unit
+from clipbio.traits.measures.extremes import read_bound, read_upper
 from clipbio.traits.measures.measure import Dimension
-from clipbio.traits.measures.ranges import Amount, Range, Tokens, read_bound, read_range, read_unit, read_upper
+from clipbio.traits.measures.ranges import read_range
 from clipbio.traits.measures.units import is_metric, millimetres
 
 __all__ = ["Lengths", "read_lengths"]
@@ -132,7 +134,9 @@ def _read_conversion(tokens: Tokens, found: Lengths) -> None:
     if not opens and tokens.at(found.reach).name != "/":
         return
     other = read_lengths(tokens, found.reach + 1, nested=True)
-    if other is None or (opens and tokens.kind(other.reach) not in ("close", "sign")):
+    if other is None or (
+        opens and tokens.kind(other.reach) != "close" and tokens.at(other.reach).name not in (",", ";")
+    ):
         return
     sizes, first = other.dimensions(), len(found.ranges) - len(other.ranges)
     mine = found.ranges[-1].high.unit

@@ -63,7 +63,7 @@ def _lexer(comma: bool) -> re.Pattern[str]:
     vulgar = "".join(_VULGAR)
     number = (
         rf"(?:\d+[ -]?)?[{vulgar}]|(?:\d+[ -])?\d+[/⁄]\d+|\d{{1,3}}(?:{blank}\d{{3}})+(?![\d.,]\d)|{decimals}"
-        r"|(?<![\d.,])[.,]\d+|\d+"
+        r"|(?<![\w.,])[.,]\d+|\d+"
     )
     times = r"(?<![^\W\d_])[xX](?=[\s\d(\[.])"
     return re.compile(rf"(?P<number>{number})|(?P<times>{times})|(?P<word>{WORD})|(?P<sign>--|''|’’|\S)")
