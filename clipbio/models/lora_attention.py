@@ -21,18 +21,19 @@ class FusedAttention(MultiheadAttention):  # type: ignore[misc]
 
     def forward(self, query: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor | None]:
         """Return what the attention gives with adapted weights."""
-        weights = {name: weight + delta for name, (weight, delta) in self._adapted().items()}
+        weights = {name: weight + delta for name, (weight, delta) in self.adapted_weights().items()}
         output: tuple[Tensor, Tensor | None] = functional_call(self.base_layer, weights, (query, *args), kwargs)
         return output
 
     @torch.no_grad()
     def merge(self, *args: Any, **kwargs: Any) -> None:
         """Add the adapters to the frozen weights and take the one of the output projection off."""
-        for weight, delta in self._adapted().values():
+        for weight, delta in self.adapted_weights().values():
             weight += delta
         self.base_layer.out_proj = self.base_layer.out_proj.get_base_layer()
 
-    def _adapted(self) -> dict[str, tuple[Tensor, Tensor]]:
+    def adapted_weights(self) -> dict[str, tuple[Tensor, Tensor]]:
+        """Return the frozen weights by name, each with what its adapter adds to it."""
         base, output = self.base_layer, self.base_layer.out_proj
         (name,) = self.active_adapters
         return {
