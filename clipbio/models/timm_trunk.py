@@ -50,11 +50,14 @@ class TimmImage(TowerOptions):
     crop_fraction, resize_mode.
     `weights` is a file (safetensors, or PyTorch with tensors only), `package:NAME` for the file inside an installed
     package, `timm` for timm's own download, or None for random weights.
+    `output_stride` makes the last map of a convolutional network finer, 8 or 16 pixels to a cell where 32 are usual:
+    later stages are dilated instead of strided, and cost so much more.
     """
 
     name: str
     weights: str | None = None
     image_size: int | None = None
+    output_stride: int | None = None
     preprocess: Mapping[str, Any] | None = None
     projection: str = "linear"
 
@@ -63,7 +66,10 @@ class TimmImage(TowerOptions):
         encoder = self._encoder(load_weights=load_weights)
         spec = _adapted(_spec(encoder, self.image_size), self.preprocess or {})
         width = int(getattr(encoder, "head_hidden_size", None) or encoder.num_features)
-        trunk = TimmTrunk(encoder, width=width, spec=spec, config={"timm": self.name})
+        config: dict[str, Any] = {"timm": self.name}
+        if self.output_stride is not None:  # the same weights give other features
+            config["output_stride"] = self.output_stride
+        trunk = TimmTrunk(encoder, width=width, spec=spec, config=config)
         return self.tower(trunk, dim=dim)
 
     def _encoder(self, *, load_weights: bool) -> Any:
@@ -71,7 +77,9 @@ class TimmImage(TowerOptions):
             known = timm.list_models()
             raise ClipbioError(f"model.image.name: timm has no model '{self.name}'{nearest(self.name, known)}")
         try:
-            encoder = timm.create_model(self.name, num_classes=0, pretrained=load_weights and self.weights == HUB)
+            strided = {} if self.output_stride is None else {"output_stride": self.output_stride}
+            pretrained = load_weights and self.weights == HUB
+            encoder = timm.create_model(self.name, num_classes=0, pretrained=pretrained, **strided)
             if self.image_size is not None and hasattr(encoder, "set_input_size"):
                 encoder.set_input_size(img_size=self.image_size)
         except Exception as error:  # timm and the hub document none of theirs

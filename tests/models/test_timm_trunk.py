@@ -145,3 +145,17 @@ def test_parts_of_the_transform_may_be_replaced():
     assert (spec.mean, spec.std, spec.crop_fraction) == ((0, 0, 0), (1, 1, 1), 0.5)
     with pytest.raises(ClipbioError, match=r"model\.image\.preprocess\.means is no part .* did you mean 'mean'"):
         TimmImage(name="test_vit", preprocess={"means": 0}).build(dim=8)
+
+
+def test_a_finer_map_is_another_trunk():
+    coarse, fine = (
+        TimmImage(name="test_efficientnet", image_size=64, output_stride=stride).build(dim=8).trunk
+        for stride in (None, 8)
+    )
+    pixels = torch.zeros(1, 3, 64, 64)
+    assert coarse.encoder.forward_features(pixels).shape[2:] == (2, 2)
+    assert fine.encoder.forward_features(pixels).shape[2:] == (8, 8)
+    assert coarse.fingerprint() != fine.fingerprint()
+    assert coarse.config == {"timm": "test_efficientnet"}
+    with pytest.raises(ClipbioError, match="cannot make timm model test_vit"):
+        TimmImage(name="test_vit", output_stride=8).build(dim=8)
