@@ -28,6 +28,7 @@ VERBS = {
     "serve": ("serve the search page of an index, and its HTTP interface", "clipbio.tasks.serve:serve"),
     "search": ("find specimens, species and descriptions by words, pictures, barcodes", "clipbio.tasks.search:search"),
     "traits": ("say what descriptions tell, as structured characters", "clipbio.tasks.traits:extract_traits"),
+    "ground": ("show where on a picture words are", "clipbio.tasks.ground:ground"),
     "prepare": ("turn a specimen table into shards with a manifest", "clipbio.tasks.prepare:prepare_shards"),
     "convert": ("write shards in another project's layout", "clipbio.tasks.convert:convert_shards"),
     "split": ("write which specimen stands in which split as a table", "clipbio.tasks.split:split_source"),

@@ -69,7 +69,7 @@ def test_every_choice_of_every_group_composes(group: str, choice: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *("evaluate", "embed", "export", "labels", "predict", "compare", "suites"),
+        *("evaluate", "embed", "export", "labels", "predict", "ground", "compare", "suites"),
         *("prepare", "convert", "split", "check", "audit", "lint", "traits"),
     ],
 )
@@ -271,6 +271,9 @@ def test_the_layers_of_the_design_hold() -> None:
             *("lazy", "models", "progress", "seeding", "text"),
         },
         "features": {"errors"},
+        "grounding": {
+            *("data", "errors", "evaluation", "lazy", "models", "progress", "seeding", "sentences", "text", "traits"),
+        },
         "labels": {"data", "errors", "evaluation", "files", "progress", "taxonomy", "tensor_files", "text"},
         "prediction": {"errors", "evaluation", "labels", "taxonomy", "text"},
         "data": {
