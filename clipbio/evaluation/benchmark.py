@@ -1,4 +1,7 @@
-"""What every benchmark is: a call on the embeddings of one split, or of several, that returns numbers and details."""
+"""What every benchmark is: a call on one split, or on several, that returns numbers and details.
+
+Most see embeddings alone. Those that ask where on a picture something is are given the pictures and the model.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,22 @@ from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
+from clipbio.data.splits import SplitRows
 from clipbio.errors import ClipbioError
 from clipbio.evaluation.answers import Answers
 from clipbio.evaluation.embeddings import SplitData
 
-__all__ = ["AnyBenchmark", "Benchmark", "CrossBenchmark", "EncodeText", "Result", "further_splits", "run_benchmarks"]
+__all__ = [
+    "AnyBenchmark",
+    "Benchmark",
+    "CrossBenchmark",
+    "EncodeText",
+    "Looking",
+    "PictureBenchmark",
+    "Result",
+    "further_splits",
+    "run_benchmarks",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +92,35 @@ class CrossBenchmark(Protocol):
         ...
 
 
-AnyBenchmark = Benchmark | CrossBenchmark
+@dataclass(frozen=True)
+class Looking:
+    """What it takes to look at pictures anew.
+
+    Args:
+        model: What encodes pictures and texts, in evaluation mode on its device. This room does not know what it is; a
+            benchmark that looks does (a `clipbio.models.MultiTower`).
+        splits: The specimens by split; their pictures and masks are read when they are wanted.
+    """
+
+    model: Any
+    splits: Mapping[str, SplitRows]
+
+
+@runtime_checkable
+class PictureBenchmark(Protocol):
+    """A benchmark that looks at pictures and their masks itself, for which one vector of a picture is too little."""
+
+    @property
+    def splits(self) -> tuple[str, ...] | None:
+        """Name the splits it runs on; None is all that are evaluated."""
+        ...
+
+    def run_on_pictures(self, split: SplitRows, model: Any) -> Result:
+        """Measure one split."""
+        ...
+
+
+AnyBenchmark = Benchmark | CrossBenchmark | PictureBenchmark
 
 
 def further_splits(
@@ -100,6 +142,7 @@ def run_benchmarks(
     encode_text: EncodeText,
     *,
     further: Iterable[SplitData] = (),
+    looking: Looking | None = None,
 ) -> Result:
     """Run each benchmark on the splits it names and join the results.
 
@@ -110,6 +153,7 @@ def run_benchmarks(
         splits: What is evaluated.
         encode_text: Texts to unit vectors.
         further: Splits with which the evaluated ones are compared (`further_splits`).
+        looking: Model and pictures, for benchmarks that look themselves; None where there are embeddings alone.
 
     Raises:
         ClipbioError: A benchmark was left out and nothing else was measured.
@@ -128,13 +172,26 @@ def run_benchmarks(
                 result += benchmark.run_across(everything, asked, encode_text) if asked else Result()
                 continue
             for split in asked:
-                result += benchmark.run(evaluated[split], encode_text)
+                result += _on_one(benchmark, evaluated[split], encode_text, looking)
         except ClipbioError as error:
             logger.warning("benchmark %s is left out: %s", name, error)
             refused.append(error)
     if refused and not result.metrics:
         raise refused[0]
     return result
+
+
+def _on_one(
+    benchmark: Benchmark | PictureBenchmark, data: SplitData, encode_text: EncodeText, looking: Looking | None
+) -> Result:
+    if not isinstance(benchmark, PictureBenchmark):
+        return benchmark.run(data, encode_text)
+    if looking is None:
+        raise ClipbioError(
+            "it looks at the pictures with the model, and here are embeddings alone: ask evaluate.py checkpoint=RUN "
+            "without embeddings=, and leave it out of validation.benchmarks"
+        )
+    return benchmark.run_on_pictures(looking.splits[data.split], looking.model)
 
 
 def _asked(benchmark: AnyBenchmark, evaluated: Sequence[str]) -> tuple[str, ...]:

@@ -8,6 +8,8 @@ import numpy as np
 
 from clipbio.evaluation.characters_detail import DescribeDetail, VerifyDetail
 from clipbio.evaluation.characters_panel import describe_panels, verify_panels
+from clipbio.evaluation.grounding_detail import GroundingDetail
+from clipbio.evaluation.grounding_panel import grounding_panels
 from clipbio.evaluation.hierarchy_detail import HierarchyDetail
 from clipbio.evaluation.hierarchy_panel import hierarchy_panels
 from clipbio.evaluation.key_query import KeyQueryDetail
@@ -38,6 +40,7 @@ def panels(details: Sequence[object], album: Album) -> list[Panel]:
         *traits_panels([one for one in details if isinstance(one, TraitsDetail)], album),
         *describe_panels([one for one in details if isinstance(one, DescribeDetail)], album),
         *verify_panels([one for one in details if isinstance(one, VerifyDetail)], album),
+        *grounding_panels([one for one in details if isinstance(one, GroundingDetail)], album),
     ]
 
 

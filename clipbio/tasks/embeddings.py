@@ -19,7 +19,14 @@ from clipbio.data.datamodule import SpecimenData
 from clipbio.data.splits import IntArray, SplitRows
 from clipbio.distributed import World, barrier, broadcast
 from clipbio.errors import ClipbioError
-from clipbio.evaluation.benchmark import AnyBenchmark, EncodeText, Result, further_splits, run_benchmarks
+from clipbio.evaluation.benchmark import (
+    AnyBenchmark,
+    EncodeText,
+    Looking,
+    Result,
+    further_splits,
+    run_benchmarks,
+)
 from clipbio.evaluation.embed import Collector, Encode, Gathered, embed, encode_batch
 from clipbio.evaluation.embeddings import SplitData
 from clipbio.evaluation.given import GivenEmbeddings
@@ -135,7 +142,8 @@ def measure(
         encode_text = saved.texts(encode_text)
     judged = {name: found[name] for name in splits}
     compared = {name: found[name] for name in further}
-    result = run_benchmarks(benchmarks, judged.values(), encode_text, further=compared.values())
+    looking = None if model is None else Looking(model, {name: data.evaluated(name) for name in splits})
+    result = run_benchmarks(benchmarks, judged.values(), encode_text, further=compared.values(), looking=looking)
     return Measured(judged, compared, result)
 
 

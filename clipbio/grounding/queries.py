@@ -1,0 +1,73 @@
+"""What is asked about the parts of a specimen that a mask tells apart: phrases about each, out of its own texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from clipbio.data.masks import WHOLE
+from clipbio.data.specimen import Specimen
+from clipbio.sentences import split_sentences
+from clipbio.traits import Trait, captions, extract
+from clipbio.traits.nouns import subject
+
+__all__ = ["Phrase", "phrases_of", "plain_phrase"]
+
+# What is seen inside of an organ that masks tell apart.
+_INSIDE = {
+    "leaflet": "leaf",
+    "petiole": "leaf",
+    **dict.fromkeys(("petal", "sepal", "corolla", "calyx", "stamen", "inflorescence"), "flower"),
+    "seed": "fruit",
+}
+# Measures and numbers cannot be seen as such at a place.
+_SEEN = ("colour", "pattern", "shape", "margin", "surface", "arrangement", "structure", "venation", "form", "type")
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """Words about a part; `character` and `state` say what of, so that another state can be told in its place."""
+
+    text: str
+    character: str
+    state: str
+
+
+def phrases_of(specimen: Specimen, label: str, *, most: int) -> tuple[Phrase, ...]:
+    """Return phrases about a part of a specimen, the colour first, each character once.
+
+    Of a mask that shows the whole specimen they are sentences of its descriptions.
+
+    Args:
+        specimen: With its descriptions.
+        label: What the mask calls the part.
+        most: How many are wanted.
+    """
+    if label == WHOLE:
+        sentences = (one for text in specimen.descriptions for one in split_sentences(text))
+        return tuple(Phrase(one, WHOLE, specimen.species) for one in dict.fromkeys(sentences))[:most]
+    found = [one for one in _traits(specimen.descriptions) if _INSIDE.get(one.organ, one.organ) == label]
+    found.sort(key=lambda one: (one.property != "colour", bool(one.part)))
+    told = {one.character: one for one in reversed(found)}
+    kept = [one for one in dict.fromkeys(found) if told[one.character] is one]
+    return tuple(_phrase(one) for one in kept)[:most]
+
+
+def plain_phrase(specimen: Specimen, label: str) -> str:
+    """Return what a part is called and nothing more: `flowers`; of a whole specimen its name."""
+    if label == WHOLE:
+        return specimen.common_names[0] if specimen.common_names else specimen.species
+    return subject(label)
+
+
+@lru_cache(maxsize=4096)
+def _traits(descriptions: Sequence[str]) -> tuple[Trait, ...]:
+    return tuple(
+        trait for text in descriptions for trait in extract(text) if trait.property in _SEEN and not trait.negated
+    )
+
+
+def _phrase(trait: Trait) -> Phrase:
+    state = f"{trait.shade} {trait.value}".strip()
+    return Phrase(captions(trait.character, state)[0], trait.character, state)
