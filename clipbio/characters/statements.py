@@ -12,7 +12,7 @@ from clipbio.errors import ClipbioError
 from clipbio.evaluation.annotated import note
 from clipbio.taxonomy import Taxon
 from clipbio.text import Named
-from clipbio.traits import PROPERTIES, Group, extract, group_of
+from clipbio.traits import PROPERTIES, Group, extract, group_of, language_of
 from clipbio.virtual.characters import CHARACTERS, MEASURES
 from clipbio.virtual.triples import trait_character, triples
 
@@ -74,7 +74,9 @@ def described(taxon: Taxon, texts: Iterable[str]) -> tuple[Statement, ...]:
 
 @lru_cache(maxsize=65_536)
 def _extracted(text: str, group: Group | None) -> tuple[Statement, ...]:
-    return tuple(Statement.of(trait) for trait in extract(text, group=group) if not trait.negated)
+    return tuple(
+        Statement.of(trait) for trait in extract(text, group=group, language=language_of(text)) if not trait.negated
+    )
 
 
 def recorded(named: Named, columns: Columns) -> tuple[Statement, ...]:

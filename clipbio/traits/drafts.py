@@ -122,10 +122,17 @@ def _bodied(item: Item, scope: Scope) -> list[Draft]:
 
 def _counted(item: Item, target: Target, scope: Scope) -> list[Draft]:
     count = item.number.count if item.number else None
-    if count is None or count.of:
+    entry = item.entry
+    if count is None or (count.of and not entry.organ and not entry.part):
         return []
+    drafts = []
+    if count.of:
+        target = Target(entry.organ, entry.part) if entry.organ else replace(target, part=entry.part)
+    if entry.value:  # a marking: what is two-spotted has spots
+        drafts.append(Draft(replace(target, part=""), item, "pattern", entry.value, scope, of_organ=True))
     value = span(count.low, count.high)
-    return [Draft(target, item, "count", value, scope, False, count.low, count.high, count.minimum, count.maximum)]
+    counted = Draft(target, item, "count", value, scope, False, count.low, count.high, count.minimum, count.maximum)
+    return [*drafts, counted]
 
 
 def _measured(item: Item, target: Target, scope: Scope) -> list[Draft]:

@@ -8,9 +8,9 @@ from typing import Any
 
 from clipbio.errors import ClipbioError
 from clipbio.traits.languages import Language
-from clipbio.traits.spelling import folded
+from clipbio.traits.spelling import bare, folded
 
-__all__ = ["NOUNS", "OTHERS", "Entry", "pairs", "read_entries"]
+__all__ = ["NOUNS", "OTHERS", "Entry", "pairs", "read_entries", "read_tied"]
 
 NOUNS = {
     "organs": "organ",
@@ -111,6 +111,24 @@ def read_entries(name: str, table: Mapping[str, Any], language: Language) -> dic
         if entry.kind in ("organ", "marking") and len(words_) == 1:
             for form in language.possessing(words_[0]):
                 found.setdefault((form,), Entry("bodied", entry.value, part=entry.part, organ=entry.kind))
+    return found
+
+
+def read_tied(
+    table: Mapping[str, Any], entries: Mapping[tuple[str, ...], Entry], language: Language
+) -> dict[str, Entry]:
+    """Return what words tied to a number count, without accents: the lobes of `5-lobed`, the spots of `two-spotted`."""
+    found: dict[str, Entry] = {}
+    for words, entry in entries.items():
+        is_marking = entry.kind == "state" and entry.property == "pattern" and bool(entry.part)
+        if len(words) == 1 and (is_marking or entry.kind == "bodied"):
+            is_organ = entry.organ == "organ"
+            organ, part = (entry.value, entry.part) if is_organ else ("", entry.value)
+            found[bare(words[0])] = Entry("count", "" if is_organ else part, organ, "count", part)
+    for canonical, phrases in table.get("tied", {}).items():
+        is_organ = canonical in table.get("organs", {})
+        entry = Entry("count", "", canonical if is_organ else "", "count", "" if is_organ else canonical)
+        found |= {bare(form): entry for phrase in phrases for form in language.adjectives(phrase)}
     return found
 
 

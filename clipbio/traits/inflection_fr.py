@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from clipbio.traits.spelling import folded
+from clipbio.traits.spelling import bare, folded
 
-__all__ = ["adjective_forms", "agreeing", "bare", "noun_forms", "spellings"]
+__all__ = ["adjective_forms", "agreeing", "noun_forms", "spellings"]
 
 # Words behind these stay as they are: `dentées en scie`, `taches de rousseur`.
 _PREPOSITIONS = frozenset(
@@ -57,12 +56,6 @@ def adjective_forms(adjective: str) -> dict[str, frozenset[str]]:
     for form in ("ms", "fs", "mp", "fp"):
         _take(found, adjective if first in _PREPOSITIONS else _inflected(adjective, form), form)
     return found
-
-
-def bare(words: str) -> str:
-    """Return words without accents and ligatures."""
-    marked = unicodedata.normalize("NFD", words.replace("œ", "oe").replace("æ", "ae"))
-    return "".join(letter for letter in marked if not unicodedata.combining(letter))
 
 
 def _take(found: dict[str, frozenset[str]], phrase: str, form: str) -> None:

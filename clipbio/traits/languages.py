@@ -21,7 +21,6 @@ class Language:
         possessing: adjectives of having a body part (`eyed`).
         agreeing: which forms agree with the phrases of a table of the vocabulary.
         names_keys: the canonical words are words of this language.
-        head_first: adjectives follow their nouns, and shades their colours.
         loose_endings: of verbs: unknown words so ending are not the noun that adjectives wait for.
         adverb_endings: unknown words so ending stand between others without a meaning of their own.
         shape_suffixes: what makes any noun a shape: `spoon-shaped`.
@@ -32,7 +31,6 @@ class Language:
     possessing: Callable[[str], tuple[str, ...]]
     agreeing: Callable[[Mapping[str, Any]], dict[tuple[str, ...], frozenset[str]]]
     names_keys: bool
-    head_first: bool
     loose_endings: tuple[str, ...]
     adverb_endings: tuple[str, ...]
     shape_suffixes: tuple[str, ...]
@@ -45,7 +43,6 @@ LANGUAGES = {
         possessing=inflection.possessing,
         agreeing=lambda table: {},
         names_keys=True,
-        head_first=False,
         loose_endings=("ing", "ed", "er", "est"),
         adverb_endings=("ly",),
         shape_suffixes=("shaped",),
@@ -56,9 +53,8 @@ LANGUAGES = {
         possessing=lambda noun: (),
         agreeing=inflection_fr.agreeing,
         names_keys=False,
-        head_first=True,
-        loose_endings=("ment",),
-        adverb_endings=(),
+        loose_endings=(),
+        adverb_endings=("ement", "amment", "emment", "iment"),
         shape_suffixes=(),
     ),
 }

@@ -20,13 +20,14 @@ MARKINGS = frozenset(
     (
         *("spot", "band", "bar", "stripe", "streak", "patch", "eyespot", "line", "dot", "chevron", "blotch", "ring"),
         *("crescent", "row", "dash", "mark", "fleck", "speckle", "checker", "mottling", "speckling", "striation"),
+        *("marking", "webwork", "flash"),
     )
 )
 """Parts that lie on an organ: `black spots on the forewings`."""
 REGIONS = frozenset(
     (
         *("margin", "tip", "base", "centre", "cell", "vein", "edge", "border", "corner", "apex", "side", "surface"),
-        *("disc", "half", "lobe", "tooth", "axil", "throat", "fringe", "scale"),
+        *("disc", "half", "lobe", "tooth", "axil", "throat", "fringe", "scale", "rim", "iris"),
     )
 )
 """Parts of an organ: `leaves with serrate margins`."""

@@ -60,7 +60,8 @@ def scan(text: str, start: int, end: int, lexicon: Lexicon, numbers: dict[int, N
     while at < len(words):
         number = numbers.get(words[at].start)
         if number is not None:
-            entry, forms = Entry(number.kind, property=number.kind), _forms(words[at : at + 1], lexicon)
+            entry = lexicon.vocabulary.tied.get(number.of) or Entry(number.kind, property=number.kind)
+            forms = _forms(words[at : at + 1], lexicon)
             items.append(Item(number.start, number.end, entry, number=number, forms=forms))
             at = _behind(words, at, number.reach_end)
             continue

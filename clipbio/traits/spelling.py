@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
-__all__ = ["ELISION", "folded"]
+__all__ = ["ELISION", "bare", "folded"]
 
 ELISION = r"(?:[cdjlmnst]|qu|jusqu)['’](?=[^\W\d_])"
 """A French word that lost its last letter before a vowel."""
@@ -14,3 +15,9 @@ _ELIDED = re.compile(rf"(?<![^\W\d_])({ELISION})")
 def folded(phrase: str) -> tuple[str, ...]:
     """Return the words of a phrase in small letters; a hyphen parts words as a space does."""
     return tuple(_ELIDED.sub(r"\1 ", phrase.lower().replace("’", "'").replace("-", " ")).split())
+
+
+def bare(words: str) -> str:
+    """Return words without accents and ligatures."""
+    marked = unicodedata.normalize("NFD", words.replace("œ", "oe").replace("æ", "ae"))
+    return "".join(letter for letter in marked if not unicodedata.combining(letter))

@@ -10,6 +10,7 @@ A file `GROUP.LANGUAGE.yaml` holds sections; in each, canonical words stand befo
 - `colours`, `hues`, `hue_words`, `shades`, `tints`, `colour_nouns`: see `clipbio/traits/colours.py`
 - `sexes`, `stages`, `seasons` (`in winter`), `sides`, `side_nouns`, `both_sides`
 - `words`: the small words that bind these, by what they do; `elsewhere`: words of clauses about something else
+- `tied`: words that a hyphen ties to a count: the lobes of `5-lobed`
 - `feminine`: French nouns of that gender
 - `comparatives`: `paler`, which shades a hue behind it; `builds`: adjectives of form, of a part those of shape
 - `coverings`: the colour of the one is that of the other; `sided`: which organs have an upper and a lower side
@@ -28,7 +29,7 @@ from typing import Any, get_args
 import yaml
 
 from clipbio.errors import ClipbioError, nearest
-from clipbio.traits.entries import NOUNS, OTHERS, Entry, pairs, read_entries
+from clipbio.traits.entries import NOUNS, OTHERS, Entry, pairs, read_entries, read_tied
 from clipbio.traits.languages import LANGUAGES
 from clipbio.traits.spelling import folded
 from clipbio.traits.trait import PROPERTIES, Group
@@ -40,7 +41,7 @@ _LISTS = (
     "feminine",
 )
 _ADJECTIVES = ("marking_adjectives", "region_adjectives", "colours", "shades", "comparatives")
-_TABLES = (*NOUNS, *OTHERS, *_ADJECTIVES, "organ_parts", "words")
+_TABLES = (*NOUNS, *OTHERS, *_ADJECTIVES, "organ_parts", "tied", "words")
 _NESTED = ("states", "kinds")
 _SECTIONS = (*_LISTS, *_TABLES, *_NESTED, "default", "coverings")
 
@@ -57,6 +58,7 @@ class Vocabulary:
     colours: dict[tuple[str, ...], str] = field(default_factory=dict)
     shades: dict[tuple[str, ...], str] = field(default_factory=dict)
     comparatives: dict[tuple[str, ...], str] = field(default_factory=dict)
+    tied: dict[str, Entry] = field(default_factory=dict)
     hue_words: dict[str, str] = field(default_factory=dict)
     tints: frozenset[str] = frozenset()
     colour_nouns: frozenset[str] = frozenset()
@@ -98,6 +100,7 @@ def read_vocabulary(tables: dict[str, dict[str, Any]], language: str = "en") -> 
         _check(name, table)
         entries = read_entries(name, table, rules)
         found.entries |= entries
+        found.tied |= read_tied(table, entries, rules)
         found.own_words = frozenset(
             " ".join(phrase) for phrase, entry in entries.items() if entry.kind in ("organ", "kind", "whole", "marking")
         )
