@@ -22,7 +22,7 @@ def options(group: str) -> list[str]:
 def overrides_for(experiment: str) -> list[str]:
     if experiment in ("barcode_pretrain", "herbarium_clip"):
         return ["data.root=."]
-    return [] if experiment in ("quickstart", "replay", "captions", "trimodal_virtual") else GIVEN
+    return [] if experiment in ("quickstart", "replay", "captions", "captioning", "trimodal_virtual") else GIVEN
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)

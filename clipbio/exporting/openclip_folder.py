@@ -89,6 +89,8 @@ def write_openclip(
         exported.notes.append(
             f"The DNA tower is in `{DNA_WEIGHTS}` and `{DNA_CONFIG}`: open_clip has no place for it and ignores both."
         )
+    if model.decoder is not None:
+        exported.notes.append("The caption decoder of the CoCa is not in this folder: it holds the two towers alone.")
     return exported
 
 

@@ -1,6 +1,7 @@
 """Losses over named embeddings. Nothing here knows what a modality is."""
 
-from clipbio.losses.builders import infonce_head, open_clip_head, sigmoid_head
+from clipbio.losses.builders import captioning_head, infonce_head, open_clip_head, sigmoid_head
+from clipbio.losses.captioning import Captioning
 from clipbio.losses.classification import TaxonClassifier
 from clipbio.losses.gather import gather, gather_labels
 from clipbio.losses.head import ContrastiveHead, Head, HeadOutput
@@ -12,6 +13,7 @@ from clipbio.losses.targets import TARGETS
 
 __all__ = [
     "TARGETS",
+    "Captioning",
     "ContrastiveHead",
     "Head",
     "HeadOutput",
@@ -20,6 +22,7 @@ __all__ = [
     "PlainClip",
     "Sigmoid",
     "TaxonClassifier",
+    "captioning_head",
     "gather",
     "gather_labels",
     "infonce_head",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from clipbio.losses.captioning import Captioning
 from clipbio.losses.head import ContrastiveHead
 from clipbio.losses.infonce import InfoNCE
 from clipbio.losses.plain import PlainClip
 from clipbio.losses.sigmoid import Sigmoid
 
-__all__ = ["infonce_head", "open_clip_head", "sigmoid_head"]
+__all__ = ["captioning_head", "infonce_head", "open_clip_head", "sigmoid_head"]
 
 IMAGE_TEXT = {"image-text": 1.0}
 
@@ -27,6 +28,28 @@ def infonce_head(
     """Return a head with `InfoNCE`; the arguments are those of the two classes."""
     return ContrastiveHead(
         InfoNCE(targets, label_smoothing=label_smoothing, rank_decay=rank_decay),
+        temperature=temperature,
+        learn_temperature=learn_temperature,
+        max_scale=max_scale,
+        pairs=pairs,
+    )
+
+
+def captioning_head(
+    *,
+    targets: str = "taxon",
+    rank_decay: float = 0.1,
+    label_smoothing: float = 0.0,
+    temperature: float | None = None,
+    learn_temperature: bool = True,
+    max_scale: float | None = 100.0,
+    pairs: Mapping[str, float] = IMAGE_TEXT,
+    caption_weight: float = 2.0,
+) -> Captioning:
+    """Return a head with `InfoNCE` and captions; the arguments are those of the two classes."""
+    return Captioning(
+        InfoNCE(targets, label_smoothing=label_smoothing, rank_decay=rank_decay),
+        caption_weight=caption_weight,
         temperature=temperature,
         learn_temperature=learn_temperature,
         max_scale=max_scale,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from clipbio.lazy import lazily
+from clipbio.models.captions import generate
 from clipbio.models.dna_trunk import DnaTrunk
 from clipbio.models.multi import MultiTower, ParameterCount
 from clipbio.models.options import TowerOptions
@@ -38,6 +39,7 @@ __all__ = [
     "TransformersText",
     "Trunk",
     "build_projection",
+    "generate",
     "openclip",
     "towers",
 ]

@@ -59,6 +59,9 @@ class Loaded:
     tokenizer: Tokenizer
     logit_scale: float
     logit_bias: float | None
+    decoder: nn.Module | None
+    """The caption decoder of a CoCa model; `random` says that nothing was loaded into it."""
+    random: bool
 
 
 def load(
@@ -111,7 +114,7 @@ def load(
         tags = open_clip.list_pretrained_tags_by_model(name)
         hint = f"; model.pretrained is not set, its tags are {', '.join(tags)}" if tags else ""
         _log.log(logging.WARNING if tags else logging.INFO, "%s starts from random weights%s", name, hint)
-    return _unpack(model, config, tokenizer)
+    return _unpack(model, config, tokenizer, random=not (load_weights and (file or tag or own_weights)))
 
 
 def stock(folder: Path) -> tuple[Any, Any, Any]:
@@ -192,8 +195,21 @@ def _config(name: str) -> dict[str, Any]:
     if config is None:
         raise ClipbioError(f"open_clip has no architecture '{name}'{nearest(name, open_clip.list_models())}")
     if "multimodal_cfg" in config:
-        raise ClipbioError(f"{name} is a CoCa model: its caption decoder is not supported, choose a plain CLIP")
+        _check_coca(name, config)
     return dict(config)
+
+
+def _check_coca(name: str, config: Mapping[str, Any]) -> None:
+    """Refuse a CoCa whose towers give its captions nothing to read.
+
+    A text tower of transformers sees later words too: it would copy the next word instead of telling it.
+    """
+    others = {"timm_model_name": "timm", "hf_model_name": "transformers"}
+    for key in {*config["vision_cfg"], *config["text_cfg"]} & {*others}:
+        raise ClipbioError(
+            f"{name} is a CoCa with a tower of {others[key]}, which gives captions nothing to read: take one of "
+            "open_clip's own towers, such as coca_ViT-B-32"
+        )
 
 
 def _weights(name: str, pretrained: str | None) -> tuple[Path | None, str | None]:
@@ -227,7 +243,7 @@ def _tokenizer(name: str, model: Any, config: Mapping[str, Any], context_length:
     return Tokenizer(encode, context_length=int(encode.context_length), pad_id=int(pad_id))
 
 
-def _unpack(model: CustomTextCLIP, config: dict[str, Any], tokenizer: Tokenizer) -> Loaded:
+def _unpack(model: CustomTextCLIP, config: dict[str, Any], tokenizer: Tokenizer, *, random: bool) -> Loaded:
     cfg = model.visual.preprocess_cfg
     size = cfg["size"]
     spec = ImageSpec(
@@ -239,6 +255,7 @@ def _unpack(model: CustomTextCLIP, config: dict[str, Any], tokenizer: Tokenizer)
         fill=int(cfg["fill_color"]),
     )
     bias = model.logit_bias
+    decoder = getattr(model, "text_decoder", None)
     return Loaded(
         visual=model.visual.to(torch.float32),
         text=model.text.to(torch.float32),
@@ -247,6 +264,8 @@ def _unpack(model: CustomTextCLIP, config: dict[str, Any], tokenizer: Tokenizer)
         tokenizer=tokenizer,
         logit_scale=float(model.logit_scale.detach()),
         logit_bias=None if bias is None else float(bias.detach()),
+        decoder=None if decoder is None else decoder.to(torch.float32),
+        random=random,
     )
 
 

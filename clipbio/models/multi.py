@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from clipbio.errors import ClipbioError, nearest
+from clipbio.models.captioner import CaptionDecoder
 from clipbio.models.tower import Tower
 from clipbio.seeding import derive_seed
 
@@ -31,7 +32,8 @@ class MultiTower(nn.Module):
     """Encode any subset of modalities into one space.
 
     `initial_logit_scale` (a natural logarithm) and `initial_logit_bias` are those of the loaded model; the head that
-    compares the vectors starts from them and owns the trained values.
+    compares the vectors starts from them and owns the trained values. `decoder` writes captions, where the model is a
+    CoCa.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class MultiTower(nn.Module):
         *,
         initial_logit_scale: float = DEFAULT_LOGIT_SCALE,
         initial_logit_bias: float | None = None,
+        decoder: CaptionDecoder | None = None,
     ) -> None:
         super().__init__()
         dims = {name: tower.dim() for name, tower in towers.items()}
@@ -47,6 +50,7 @@ class MultiTower(nn.Module):
             sizes = ", ".join(f"{name} {dim}" for name, dim in dims.items())
             raise ClipbioError(f"the towers do not share one space ({sizes}); set model.dim and new projections")
         self.towers = nn.ModuleDict(towers)
+        self.decoder = decoder
         self.dim = next(iter(dims.values()))
         self.initial_logit_scale = initial_logit_scale
         self.initial_logit_bias = initial_logit_bias
@@ -69,10 +73,11 @@ class MultiTower(nn.Module):
         return {modality: self.tower(modality)(value, projection) for modality, value in inputs.items()}
 
     def summary(self) -> list[ParameterCount]:
-        """Count the parameters of each tower, total and trainable."""
+        """Count the parameters of each tower, and of a caption decoder, total and trainable."""
         counts = []
-        for name, tower in self.towers.items():
-            sizes = [(parameter.numel(), parameter.requires_grad) for parameter in tower.parameters()]
+        decoder = {} if self.decoder is None else {"decoder": self.decoder}
+        for name, part in [*self.towers.items(), *decoder.items()]:
+            sizes = [(parameter.numel(), parameter.requires_grad) for parameter in part.parameters()]
             counts.append(ParameterCount(name, sum(n for n, _ in sizes), sum(n for n, trained in sizes if trained)))
         return counts
 

@@ -10,7 +10,7 @@ from typing import Any
 from clipbio.errors import ClipbioError, nearest
 from clipbio.models import adapter
 from clipbio.models.multi import MultiTower, seeded
-from clipbio.models.openclip_trunks import image_parts, text_parts
+from clipbio.models.openclip_trunks import caption_decoder, image_parts, text_parts
 from clipbio.models.options import TowerOptions, TowerRecipe
 
 __all__ = ["openclip"]
@@ -33,7 +33,7 @@ def openclip(
     seed: int = 0,
     load_weights: bool = True,
 ) -> MultiTower:
-    """Build a model of open_clip.
+    """Build a model of open_clip; a CoCa brings its caption decoder along.
 
     Args:
         name: An architecture, `hf-hub:ORG/NAME`, a folder with `open_clip_config.json`, a JSON file with an
@@ -66,7 +66,10 @@ def openclip(
             towers[trunk.modality] = option.tower(trunk, dim=dim, pretrained=body, own_dim=own_dim)
         if dna is not None:
             towers["dna"] = dna.build(dim=dim or own_dim, load_weights=load_weights)
-    return MultiTower(towers, initial_logit_scale=loaded.logit_scale, initial_logit_bias=loaded.logit_bias)
+        decoder = caption_decoder(loaded)
+    return MultiTower(
+        towers, initial_logit_scale=loaded.logit_scale, initial_logit_bias=loaded.logit_bias, decoder=decoder
+    )
 
 
 def _options(value: TowerOptions | Mapping[str, Any] | None, tower: str) -> TowerOptions:

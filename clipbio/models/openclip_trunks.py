@@ -23,11 +23,12 @@ from clipbio.models.adapter import (
     TimmModel,
     VisionTransformer,
 )
+from clipbio.models.captioner import CaptionDecoder
 from clipbio.models.projections import linear_from
 from clipbio.models.timm_trunk import timm_groups
 from clipbio.models.trunks import ImageTrunk, TextTrunk, block_groups, recompute_blocks
 
-__all__ = ["OpenClipImage", "OpenClipText", "image_parts", "text_parts"]
+__all__ = ["OpenClipImage", "OpenClipText", "caption_decoder", "image_parts", "text_parts"]
 
 Groups = list[list[nn.Parameter]]
 
@@ -52,6 +53,10 @@ class OpenClipImage(ImageTrunk):
             raise ClipbioError("model.image.gradient_checkpointing: the ResNets of open_clip cannot do it")
         recompute_blocks(self.encoder.trunk if isinstance(self.encoder, TimmModel) else self.encoder, self.modality)
 
+    def states(self, pixels_BCHW: Tensor) -> tuple[Tensor, Tensor]:
+        """Return features_BF and the tokens_BNW that the caption decoder of a CoCa reads."""
+        return _with_states(self.encoder, self.normalise(pixels_BCHW))
+
 
 class OpenClipText(TextTrunk):
     """A text tower of open_clip without its projection.
@@ -75,6 +80,10 @@ class OpenClipText(TextTrunk):
         inner = self.encoder.transformer if isinstance(self.encoder, HFTextEncoder) else self.encoder
         recompute_blocks(inner, self.modality)
 
+    def states(self, tokens_BL: Tensor) -> tuple[Tensor, Tensor]:
+        """Return features_BF and the states_BLW of words that the caption decoder of a CoCa reads."""
+        return _with_states(self.encoder, tokens_BL.long())
+
     def trim(self, tokens_BL: Tensor) -> Tensor:
         """Cut the columns behind the last end-of-text token of the batch."""
         if tokens_BL.numel() == 0:
@@ -85,6 +94,15 @@ class OpenClipText(TextTrunk):
         length = int(is_end_BL.argmax(dim=1).max()) + 1
         step = 1 if tokens_BL.device.type == "cpu" else _LENGTH_STEP
         return tokens_BL[:, : -(-length // step) * step]
+
+
+def _with_states(encoder: Any, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    encoder.output_tokens = True
+    try:
+        features_BF, states_BNW = encoder(inputs)
+    finally:
+        encoder.output_tokens = False
+    return features_BF, states_BNW
 
 
 def _reads_no_further_than_its_end(encoder: nn.Module) -> bool:
@@ -109,7 +127,7 @@ def image_parts(loaded: Loaded) -> tuple[OpenClipImage, nn.Module]:
     """Return the image trunk and its own projection."""
     visual, embed_dim = loaded.visual, int(loaded.config["embed_dim"])
     body, width = _split_image(visual, embed_dim)
-    config = {"embed_dim": embed_dim, "vision_cfg": loaded.config["vision_cfg"], **_activation(loaded)}
+    config = {"embed_dim": embed_dim, "vision_cfg": _one_vector(loaded.config["vision_cfg"]), **_activation(loaded)}
     return OpenClipImage(visual, width=width, spec=loaded.spec, config=config), body
 
 
@@ -117,8 +135,30 @@ def text_parts(loaded: Loaded) -> tuple[OpenClipText, nn.Module]:
     """Return the text trunk and its own projection."""
     text, embed_dim = loaded.text, int(loaded.config["embed_dim"])
     body, width = _split_text(text, embed_dim)
-    config = {"embed_dim": embed_dim, "text_cfg": loaded.config["text_cfg"], **_activation(loaded)}
+    config = {"embed_dim": embed_dim, "text_cfg": _one_vector(loaded.config["text_cfg"]), **_activation(loaded)}
     return OpenClipText(text, width=width, tokenizer=loaded.tokenizer, config=config), body
+
+
+def caption_decoder(loaded: Loaded) -> CaptionDecoder | None:
+    """Return the caption decoder of a CoCa model, None for any other.
+
+    Raises:
+        ClipbioError: Texts are longer than it reads.
+    """
+    if loaded.decoder is None:
+        return None
+    decoder = CaptionDecoder(loaded.decoder, initialise=loaded.random)
+    if loaded.tokenizer.context_length > decoder.context_length:
+        raise ClipbioError(
+            f"model.context_length={loaded.tokenizer.context_length}: the caption decoder reads at most "
+            f"{decoder.context_length} tokens"
+        )
+    return decoder
+
+
+def _one_vector(config: dict[str, Any]) -> dict[str, Any]:
+    """Drop the setting that a CoCa gives its states too: a trunk gives one vector."""
+    return {key: value for key, value in config.items() if key != "output_tokens"}
 
 
 def _activation(loaded: Loaded) -> dict[str, Any]:

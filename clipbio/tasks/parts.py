@@ -22,7 +22,7 @@ from clipbio.evaluation.classification import Classification
 from clipbio.evaluation.protocols import OWN, chosen_protocols, task_name
 from clipbio.evaluation.retrieval import Retrieval
 from clipbio.evaluation.zero_shot import ZeroShot
-from clipbio.losses import Head, MaskedTokens, TaxonClassifier
+from clipbio.losses import Captioning, Head, MaskedTokens, TaxonClassifier
 from clipbio.models import MultiTower
 from clipbio.search.benchmark import SentenceSearch
 from clipbio.tasks.barcodes import token_accuracy
@@ -158,12 +158,15 @@ def check_benchmarks(model: MultiTower, benchmarks: Mapping[str, AnyBenchmark]) 
 
 
 def freeze_unused(model: MultiTower, heads: nn.ModuleDict) -> None:
-    """Freeze the towers that no loss reads: they would have no gradient, which DDP does not allow."""
+    """Freeze the towers that no loss reads, and the caption decoder: a weight without gradient stops DDP."""
     read = {name for head in heads.values() if isinstance(head, Head) for name in head.modalities}
     for name in model.modalities:
         if name not in read:
             log.info("the loss reads %s: the %s tower is not trained", " and ".join(sorted(read)), name)
             model.tower(name).requires_grad_(False)
+    if model.decoder is not None and not any(isinstance(head, Captioning) for head in heads.values()):
+        log.info("the loss reads no captions: the decoder is not trained; loss=captioning trains it")
+        model.decoder.requires_grad_(False)
 
 
 def build_cache(config: Config) -> FeatureCache:

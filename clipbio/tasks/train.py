@@ -18,7 +18,7 @@ from clipbio.distributed import World, barrier, join_world, leave_world, on_main
 from clipbio.dna import BarcodeAugmentation
 from clipbio.evaluation.benchmark import AnyBenchmark, further_splits
 from clipbio.files import read_json
-from clipbio.losses import Head, MaskedTokens
+from clipbio.losses import Captioning, Head, MaskedTokens
 from clipbio.models import MultiTower
 from clipbio.tasks.attempt import Attempt
 from clipbio.tasks.audit import audit_run
@@ -41,6 +41,7 @@ from clipbio.tasks.results import finish_run
 from clipbio.tasks.trainer import build_trainer, quieten_lightning
 from clipbio.training.base import TrainingModule
 from clipbio.training.callbacks import GracefulStop
+from clipbio.training.captioning import CaptioningModule, check_captions
 from clipbio.training.checkpoints import checkpoint_path, load_into, read_checkpoint, start_heads
 from clipbio.training.compiling import compile_trunks
 from clipbio.training.durations import Duration, RunLength
@@ -80,8 +81,9 @@ def train(config: Config) -> dict[str, float]:
 
 def build_module(model: MultiTower, heads: nn.ModuleDict, **parts: Any) -> TrainingModule:
     """Return what trains towers with the kind of head that the loss is; `parts` are those of `TrainingModule`."""
-    kind = MaskedTokenModule if any(isinstance(head, MaskedTokens) for head in heads.values()) else ContrastiveModule
-    return kind(model, heads, **parts)
+    kinds = {MaskedTokens: MaskedTokenModule, Captioning: CaptioningModule}
+    found = [kind for loss, kind in kinds.items() if any(isinstance(head, loss) for head in heads.values())]
+    return (found or [ContrastiveModule])[0](model, heads, **parts)
 
 
 class _Training:
@@ -211,6 +213,8 @@ class _Training:
         if isinstance(head, MaskedTokens):
             check_alone(self.model, self.config["micro_batch_size"], sharded=self.sharded)
             join_tokens(self.model, head, column_counts(self.model, self.data))
+        if isinstance(head, Captioning):
+            check_captions(self.model, self.config, sharded=self.sharded)
         head.start_from(self.model.initial_logit_scale, self.model.initial_logit_bias)
         return head
 

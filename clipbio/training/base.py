@@ -90,8 +90,10 @@ class TrainingModule(pl.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return AdamW and a schedule that is stepped once per optimiser step."""
-        parts = [(name, tower, tower.lr) for name, tower in self.model.towers.items()]
-        optimizer, scheduler = self.recipe.build([*parts, ("head", self.heads, None)], self.length)  # type: ignore[list-item]
+        parts: list[tuple[str, nn.Module, Any]] = [(name, one, one.lr) for name, one in self.model.towers.items()]
+        if self.model.decoder is not None:
+            parts.append(("decoder", self.model.decoder, None))
+        optimizer, scheduler = self.recipe.build([*parts, ("head", self.heads, None)], self.length)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     # -- validation ------------------------------------------------------------------------------------------------

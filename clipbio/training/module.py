@@ -13,7 +13,7 @@ from clipbio.losses import Head, HeadOutput
 from clipbio.training.base import TrainingModule
 from clipbio.training.microbatches import encode
 
-__all__ = ["ContrastiveModule"]
+__all__ = ["ContrastiveModule", "labels_of"]
 
 
 class ContrastiveModule(TrainingModule):
@@ -27,9 +27,7 @@ class ContrastiveModule(TrainingModule):
         for projection, part in batch.items():
             head = self.heads[projection]
             assert isinstance(head, Head)
-            embeddings[projection] = self._embeddings(part, head, projection)
-            labels = {name: part[name] for name in ("taxon_BR", "bin_B", "text_B", "group_B")}
-            outputs[projection] = head(embeddings[projection], part["present"], labels)
+            embeddings[projection], outputs[projection] = self._judged(part, head, projection)
         loss = torch.stack([self.loss_weights[name] * output.loss for name, output in outputs.items()]).sum()
         if not self.logs_now:
             return {"loss": loss, "embeddings": {}, "row_loss": {}}
@@ -40,10 +38,20 @@ class ContrastiveModule(TrainingModule):
         row_loss = {name: output.row_loss_b for name, output in outputs.items() if output.row_loss_b is not None}
         return {"loss": loss, "embeddings": detached, "row_loss": row_loss}
 
+    def _judged(self, part: Batch, head: Head, projection: str) -> tuple[dict[str, Tensor], HeadOutput]:
+        """Return unit vectors of the rows of a projection, and what its head says of them."""
+        embeddings = self._embeddings(part, head, projection)
+        return embeddings, head(embeddings, part["present"], labels_of(part))
+
     def _embeddings(self, part: Batch, head: Head, projection: str) -> dict[str, Tensor]:
         inputs = {name: value for name, value in part["inputs"].items() if name in head.modalities}
         size = self.config["micro_batch_size"]
         return encode(self.model, inputs, part["present"], projection=projection, size=size)
+
+
+def labels_of(part: Batch) -> dict[str, Tensor]:
+    """Return what a head is told of the rows of a batch."""
+    return {name: part[name] for name in ("taxon_BR", "bin_B", "text_B", "group_B")}
 
 
 def _report(outputs: Mapping[str, HeadOutput]) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from berts import save_bert
 from safetensors.torch import load_file
+from small_cocas import make_coca
 from small_models import ARCHITECTURES, inputs_of, save_openclip, scramble
 
 from clipbio.dna import BarcodeTokenizer
@@ -47,6 +48,13 @@ def same_vectors(model: MultiTower, folder: Path, projection: str = "default") -
     tokens_BL = inputs_of(model.tower("text"))
     torch.testing.assert_close(given, model.tower("text")(tokens_BL, projection), atol=1e-5, rtol=0)
     assert float(stock.logit_scale) == 3.25
+
+
+def test_the_towers_of_a_coca_come_back_without_its_decoder(tmp_path: Path) -> None:
+    model = make_coca(tmp_path)
+    exported = write(model, tmp_path / "out")
+    same_vectors(model, tmp_path / "out")
+    assert any("caption decoder of the CoCa is not in this folder" in note for note in exported.notes)
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)

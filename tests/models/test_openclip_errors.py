@@ -42,10 +42,6 @@ def test_missing_weights_file():
     refused("there is no file 'nowhere/model.pt'", "ViT-B-32", "nowhere/model.pt")
 
 
-def test_coca_is_refused():
-    refused("CoCa", "coca_ViT-B-32")
-
-
 def test_folder_without_config(tmp_path):
     refused("holds no open_clip_config.json", f"local-dir:{tmp_path}")
 

@@ -9,6 +9,9 @@ import pytest
 import torch
 from runs import here, lines
 
+from clipbio.models import generate
+from clipbio.tasks.loading import load_model
+
 SHORT = ("debug=fast", "progress=false", "benchmark.zero_shot.bootstrap=20", "benchmark.retrieval.bootstrap=20")
 
 
@@ -69,6 +72,29 @@ def test_the_experiments_with_two_streams_run(
     one, other = (weights[f"model.towers.image.projections.{name}.body.weight"] for name in ("default", experiment))
     assert not torch.equal(one, other)
     assert "projection " + experiment in (tmp_path / "run" / "report.md").read_text()
+
+
+def test_captioning_runs_and_its_checkpoint_writes_captions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small = ("data.source.num_species=8", "data.source.num_unseen=4", "data.source.specimens_per_species=6")
+    run = tmp_path / "run"
+    status, out, err = here(
+        capsys, "train", "experiment=captioning", *small, *SHORT, "data.batch_size=8", f"run_dir={run}",
+        f"cache_dir={tmp_path / 'cache'}", "optim.warmup=1 steps", "model.context_length=16",
+    )  # fmt: skip
+    assert status == 0, err
+    assert "decoder" in out
+    logged = [line for line in lines(run / "metrics.jsonl") if "train/loss" in line]
+    assert len(logged) >= 2
+    for line in logged:
+        assert line["train/loss"] == pytest.approx(
+            line["train/contrastive_loss"] + 2 * line["train/caption_loss"], rel=1e-5
+        )
+        assert line["lr/decoder"] == line["lr/text"]
+    assert logged[-1]["train/caption_loss"] < logged[0]["train/caption_loss"]
+    assert "zero_shot/unseen/description/top1" in json.loads((run / "metrics.json").read_text())
+    model = load_model({"checkpoint": str(run), "weights": "auto"}).model
+    pixels = torch.zeros(2, 3, 96, 96, dtype=torch.uint8)
+    assert len(generate(model, pixels, beams=2, max_words=5)) == 2
 
 
 def test_the_open_clip_loss_overfits_one_batch(
