@@ -24,6 +24,7 @@ VERBS = {
     "labels": ("write the vectors of a list of taxa as a label set", "clipbio.tasks.labels:write_labels"),
     "predict": ("say what is on pictures: taxa, own labels or bins", "clipbio.tasks.predict:predict"),
     "describe": ("say which characters pictures show, in words", "clipbio.tasks.describe:describe"),
+    "organs": ("find leaves, flowers and fruits on sheets; COCO files, crops", "clipbio.tasks.organs:organs"),
     "index": ("make specimens and their descriptions a search index, or change one", "clipbio.tasks.index:index"),
     "serve": ("serve the search page of an index, and its HTTP interface", "clipbio.tasks.serve:serve"),
     "search": ("find specimens, species and descriptions by words, pictures, barcodes", "clipbio.tasks.search:search"),

@@ -22,6 +22,8 @@ def options(group: str) -> list[str]:
 def overrides_for(experiment: str) -> list[str]:
     if experiment in ("barcode_pretrain", "herbarium_clip"):
         return ["data.root=."]
+    if experiment == "organ_crops":
+        return ["data.streams.crops.root=."]
     return [] if experiment in ("quickstart", "replay", "captions", "captioning", "trimodal_virtual") else GIVEN
 
 
@@ -70,7 +72,7 @@ def test_every_choice_of_every_group_composes(group: str, choice: str) -> None:
     "name",
     [
         *("evaluate", "embed", "export", "labels", "predict", "ground", "compare", "suites"),
-        *("prepare", "convert", "split", "check", "audit", "lint", "traits"),
+        *("prepare", "convert", "split", "check", "audit", "lint", "traits", "organs"),
     ],
 )
 def test_the_other_commands_compose(name: str) -> None:
@@ -273,6 +275,10 @@ def test_the_layers_of_the_design_hold() -> None:
         "features": {"errors"},
         "grounding": {
             *("data", "errors", "evaluation", "lazy", "models", "progress", "seeding", "sentences", "text", "traits"),
+        },
+        "organs": {
+            *("checkpoint_files", "data", "errors", "evaluation", "files", "lazy", "models", "progress", "seeding"),
+            "taxonomy",
         },
         "labels": {"data", "errors", "evaluation", "files", "progress", "taxonomy", "tensor_files", "text"},
         "prediction": {"errors", "evaluation", "labels", "taxonomy", "text"},
