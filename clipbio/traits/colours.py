@@ -13,6 +13,8 @@ from clipbio.traits.lexicon import Lexicon, Word
 
 __all__ = ["Colour", "read_colour"]
 
+_LONGEST = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Colour:
@@ -43,7 +45,7 @@ class _Run:
 def read_colour(words: Sequence[Word], at: int, lexicon: Lexicon) -> Colour | None:
     """Return the colour that begins at word `at`, or None."""
     run = _Run(at)
-    while run.at < len(words) and _reads_on(words, run, lexicon):
+    while run.at < min(len(words), at + _LONGEST) and _reads_on(words, run, lexicon):
         pass
     if run.end < 0:
         return None

@@ -17,6 +17,7 @@ _MARKS = {",": "comma", ";": "end", ":": "colon", "(": "open", "[": "open", ")":
 _MARKS |= {"—": "dash", "–": "dash", "-": "dash", "&": "and", ".": "stop", "!": "stop", "?": "stop"}
 _COLOURS = {"en": colours.read_colour, "fr": colours_fr.read_colour}
 _OTHER, _BLOCKING, _SKIP = Entry("function"), Entry("other"), Entry("skip")
+_LONGEST_NAME = 8
 _QUOTES = frozenset("\"“”„«»'‘’*")
 
 
@@ -94,7 +95,7 @@ def _behind(words: list[Word], at: int, end: int) -> int:
 def _name(text: str, words: list[Word], at: int, lexicon: Lexicon) -> tuple[Item, int] | None:
     """Return a name of two words or more with capitals (`Purple Finches`): its colours say nothing."""
     behind, num_capitals = at, 0
-    while behind < len(words) and _is_capitalised(text, words[behind]):
+    while behind < min(len(words), at + _LONGEST_NAME) and _is_capitalised(text, words[behind]):
         behind, num_capitals = behind + 1, num_capitals + 1
         if behind + 1 < len(words) and words[behind].joined and words[behind + 1].joined:
             behind += 2  # the and-white of "Black-and-white Warbler"
