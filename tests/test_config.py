@@ -24,7 +24,8 @@ def overrides_for(experiment: str) -> list[str]:
         return ["data.root=."]
     if experiment == "organ_crops":
         return ["data.streams.crops.root=."]
-    return [] if experiment in ("quickstart", "replay", "captions", "captioning", "trimodal_virtual") else GIVEN
+    virtual = ("quickstart", "replay", "captions", "captioning", "trimodal_virtual", "characters_virtual")
+    return [] if experiment in virtual else GIVEN
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)

@@ -75,7 +75,8 @@ class Describe(CharacterBenchmark):
 
     Args:
         columns: columns of metadata that tell characters, or `virtual`; None takes them out of the descriptions.
-        min_species: a state that fewer train species have is left out.
+        min_species: a state that fewer train species have is left out, and so is a character that is told of fewer
+            species of the judged split.
         bins: states into which a measure is parted; 0 leaves measures out.
         accuracy: the share of right answers that the threshold is chosen for on validation.
         probe: whether a linear probe is fitted beside.
@@ -127,9 +128,9 @@ class Describe(CharacterBenchmark):
 
     def _judge(self, split: str, images: Known, describer: Describer, probes: Mapping[str, StateProbe]) -> Result:
         every = [judge(one, images, describer, probes.get(one.character.name)) for one in describer.characters]
-        found = [one for one in every if len(one.row_M)]
+        found = [one for one in every if len(np.unique(images.species_N[one.row_M])) >= self.min_species]
         if not found:
-            logger.warning("describe: nothing is told of the species of split %s", split)
+            logger.warning("describe: no character is told of %d species of split %s", self.min_species, split)
             return Result()
         figures = [figure for one in found for figure in self._figures(split, one, images)]
         mean = self._mean(split, found, images)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import builtins
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Protocol
 
 from clipbio.errors import ClipbioError
 from clipbio.evaluation.annotated import note
 from clipbio.taxonomy import Taxon
 from clipbio.text import Named
-from clipbio.traits import PROPERTIES, Group, extract, group_of, language_of
+from clipbio.text.trait_text import traits_of
+from clipbio.traits import PROPERTIES
 from clipbio.virtual.characters import CHARACTERS, MEASURES
 from clipbio.virtual.triples import trait_character, triples
 
@@ -68,15 +68,7 @@ class Statement:
 
 def described(taxon: Taxon, texts: Iterable[str]) -> tuple[Statement, ...]:
     """Return what descriptions of a species state, each statement once; what they deny is left out."""
-    group = group_of(taxon)
-    return tuple(dict.fromkeys(one for text in texts for one in _extracted(text, group)))
-
-
-@lru_cache(maxsize=65_536)
-def _extracted(text: str, group: Group | None) -> tuple[Statement, ...]:
-    return tuple(
-        Statement.of(trait) for trait in extract(text, group=group, language=language_of(text)) if not trait.negated
-    )
+    return tuple(dict.fromkeys(Statement.of(one) for one in traits_of(taxon, tuple(texts)) if not one.negated))
 
 
 def recorded(named: Named, columns: Columns) -> tuple[Statement, ...]:

@@ -62,7 +62,8 @@ class Verify(CharacterBenchmark):
 
     Args:
         columns: columns of metadata that tell characters, or `virtual`; None takes them out of the descriptions.
-        min_species: a state that fewer train species have is left out.
+        min_species: a state that fewer train species have is left out; a character with statements about fewer judged
+            species has no figure of its own.
         bins: states into which a measure is parted; 0 leaves measures out.
         accuracy: the share of right verdicts that thresholds are chosen for on validation.
         rounds: how often each state is swapped, each time with another species.
@@ -119,7 +120,7 @@ class Verify(CharacterBenchmark):
         priors: list[Figure] = []
         for place, character in enumerate(table.characters):
             some = found.take(found.character_N == place)
-            if len(some.true_N):
+            if len(np.unique(some.species_N)) >= self.min_species:
                 figures = self._areas(("verify", split, slug(character.name)), some)
                 own.append(figures[0])
                 priors.append(figures[1])
@@ -135,6 +136,7 @@ class Verify(CharacterBenchmark):
                 chance=0.5,
             )
             for metric, figures in (("auroc", own), ("prior_auroc", priors))
+            if figures
         ]
         detail = VerifyDetail(split, self.truth, (*own, total[0]))
         verdicts = list(_verdicts(path, found, describer))

@@ -44,6 +44,28 @@ def test_the_quickstart_runs_on_a_small_herbarium(tmp_path: Path, capsys: pytest
     assert metrics["zero_shot/unseen/description/top1/chance"] == pytest.approx(0.2)
 
 
+def test_characters_are_told_and_verified_on_a_small_herbarium(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = ("data.source.num_species=24", "data.source.num_unseen=6", "data.source.specimens_per_species=4")
+    few = [
+        f"benchmark.{name}.{setting}"
+        for name in ("describe", "verify")
+        for setting in ("min_species=2", "bootstrap=20")
+    ]
+    status, out, err = here(
+        capsys, "train", "experiment=characters_virtual", *small, "data.batch_size=16", "debug=fast", "progress=false",
+        "data.source.image_size=64", "optim.warmup=1 steps", *few, "benchmark.zero_shot.bootstrap=20",
+        f"run_dir={tmp_path / 'run'}", f"cache_dir={tmp_path / 'cache'}",
+    )  # fmt: skip
+    assert status == 0, err
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["describe/unseen/leaf_shape/accuracy/n"] == 24
+    assert metrics["verify/unseen/all/prior_auroc"] == pytest.approx(0.5)
+    assert "flower colour" in out
+    assert "Verify: unseen" in (tmp_path / "run" / "report.md").read_text()
+
+
 @pytest.mark.parametrize(("experiment", "batch_size", "sizes"), [
     ("replay", 16, {"main": 14, "replay": 2}), ("captions", 12, {"main": 10, "captions": 2}),
 ])  # fmt: skip
