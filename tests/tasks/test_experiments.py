@@ -15,7 +15,7 @@ from clipbio.tasks.loading import load_model
 SHORT = ("debug=fast", "progress=false", "benchmark.zero_shot.bootstrap=20", "benchmark.retrieval.bootstrap=20")
 
 
-@pytest.mark.parametrize("experiment", ["taxonomic", "description", "mixed", "frozen_lite"])
+@pytest.mark.parametrize("experiment", ["taxonomic", "description", "mixed", "frozen_lite", "traits"])
 def test_the_regimes_run_on_a_table(
     experiment: str, make_garden: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -32,14 +32,20 @@ def test_the_regimes_run_on_a_table(
     assert (tmp_path / "cache" / "features").is_dir()
 
 
-def test_the_quickstart_runs_on_a_small_herbarium(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("text", ["mixed_bioclip", "traits"])
+def test_the_quickstart_runs_on_a_small_herbarium(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     small = ("data.source.num_species=12", "data.source.num_unseen=5", "data.source.specimens_per_species=6")
     status, _, err = here(
         capsys, "train", "experiment=quickstart", *small, "data.batch_size=16", *SHORT, f"run_dir={tmp_path / 'run'}",
-        f"cache_dir={tmp_path / 'cache'}", "optim.warmup=1 steps", "callbacks=early_stopping", "text=mixed_bioclip",
+        f"cache_dir={tmp_path / 'cache'}", "optim.warmup=1 steps", "callbacks=early_stopping", f"text={text}",
+        "benchmark.zero_shot.text_types=[description,traits]",
     )  # fmt: skip
     assert status == 0, err
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    # Every species has a description, and every description says something.
+    assert metrics["zero_shot/unseen/traits/fallbacks"] == 0
     assert metrics["zero_shot/unseen/description/top1/n"] == 30
     assert metrics["zero_shot/unseen/description/top1/chance"] == pytest.approx(0.2)
 
