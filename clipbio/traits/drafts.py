@@ -71,7 +71,7 @@ def noun_drafts(noun: Item, target: Target, scope: Scope) -> list[Draft]:
     if entry.kind in ("marking", "mass"):
         return [Draft(replace(target, part=""), noun, "pattern", entry.value, scope, of_organ=True)]
     if entry.kind == "kind":
-        return [Draft(target, noun, entry.property, entry.value, scope)]
+        return [Draft(replace(target, organ=entry.organ), noun, entry.property, entry.value, scope)]
     return []
 
 

@@ -108,7 +108,8 @@ class _Reader:
         nouns, behind = self._nouns(noun)
         is_place = bool(self._found) and _kind_of(self._found[-1]) == "preposition"
         own, others, behind = self._adjectives(behind, self._items[noun], is_place=is_place)
-        if own and self._speaks_of_several(own[0], self._items[noun]):
+        is_arrangement = self._items[noun].entry.property == "arrangement"
+        if own and (is_arrangement or self._speaks_of_several(own[0], self._items[noun])):
             own, others = [], [*own, *others]
         self._found.append(Phrase([*before, *own], nouns, article=article))
         if others:

@@ -18,7 +18,9 @@ def targets_of(names: Sequence[Item], owners: Sequence[Target]) -> list[Target]:
         return [Target()]
     head, start, end = names[-1], min(name.start for name in names), max(name.end for name in names)
     if head.kind in ("kind", "whole"):
-        return [Target(head.entry.organ, "", start, end)]
+        # What is said of a raceme is said of no single flower.
+        is_arrangement = head.entry.property == "arrangement"
+        return [Target("inflorescence" if is_arrangement else head.entry.organ, "", start, end)]
     organ = next((name.entry for name in reversed(names) if name.kind == "organ"), None)
     part = next((name.entry.value for name in reversed(names) if name.kind in ("part", "marking", "mass")), "")
     side, is_marking = _side(names), head.kind in ("marking", "mass")

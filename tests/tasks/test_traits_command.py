@@ -146,7 +146,7 @@ def test_words_of_ones_own_join_the_vocabulary(tmp_path: Path, capsys) -> None:
     bracts = {("leaf shape", "panduriform"), ("bract shape", "ovate"), ("petal shape", "ovate")}
     assert found == bracts | {("phyllary colour", "purple")}
     # Without the file the words mean nothing.
-    assert not Reader(group="plants").of(Described(text="Leaves fiddle-shaped.", taxon=Taxon(), name=""))[1]
+    assert not Reader(group="plants").of(Described(text="Phyllaries puce.", taxon=Taxon(), name=""))[1]
 
 
 @pytest.mark.parametrize(

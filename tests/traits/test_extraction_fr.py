@@ -155,3 +155,23 @@ def test_a_language_without_a_vocabulary_is_refused():
 @given(st.lists(st.sampled_from(WORDS), max_size=14).map(" ".join), st.sampled_from(("plants", "insects", "birds")))
 def test_any_order_of_words_is_read(text, group):
     told(text, group)
+
+
+def test_what_is_said_of_a_raceme_is_said_of_no_flower():
+    assert told("Grappe dense, longue de 5 cm, à fleurs bleues.") == {
+        "flower arrangement = raceme",
+        "inflorescence length = 50 mm",
+        "flower colour = blue",
+    }
+    english = extract("Raceme 5 cm long; flowers in spikes, blue.", group="plants")
+    assert [(one.character, one.value) for one in english] == [
+        ("flower arrangement", "raceme"),
+        ("inflorescence length", "50 mm"),
+        ("flower arrangement", "spike"),
+        ("flower colour", "blue"),
+    ]
+
+
+def test_the_bare_size_of_a_plant_is_its_height():
+    assert told("Arbre atteignant 25 m; feuilles de 3 cm.") == {"form = tree", "height = up to 25000 mm", "leaf length = 30 mm"}  # fmt: skip
+    assert [one.character for one in extract("Tree to 25 m; leaves 3 cm.", group="plants")] == ["form", "height", "leaf length"]  # fmt: skip
