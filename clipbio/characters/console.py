@@ -26,6 +26,8 @@ def show(one: PictureText, console: Console) -> None:
     """
     console.print(f"[bold]{escape(Path(one.picture).name)}[/bold]", highlight=False)
     console.print(escape(one.sentence or _NOTHING), highlight=False)
+    if one.caption:
+        console.print(escape(f"caption, written and not checked: {one.caption}"), highlight=False)
     table = Table("character", "state", "", "%", "or", box=SIMPLE_HEAD, pad_edge=False)
     table.columns[3].justify = "right"
     for prediction in one.predictions:

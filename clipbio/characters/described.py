@@ -16,11 +16,15 @@ __all__ = ["Described", "PictureText"]
 
 @dataclass(frozen=True)
 class PictureText:
-    """What is told of a picture; the surest predictions stand first, those that are too unsure last."""
+    """What is told of a picture; the surest predictions stand first, those that are too unsure last.
+
+    `caption` is what a captioning model wrote of it, unchecked; empty without one.
+    """
 
     picture: str
     predictions: tuple[Prediction, ...]
     nearest: tuple[Nearest, ...]
+    caption: str = ""
 
     @property
     def sentence(self) -> str:
@@ -35,9 +39,9 @@ class Described:
     describer: Describer
     nearest: int
 
-    def of(self, names: Sequence[str], image_ND: Array) -> list[PictureText]:
-        """Return what is told of pictures with these names and unit vectors."""
+    def of(self, names: Sequence[str], image_ND: Array, captions: Sequence[str] = ()) -> list[PictureText]:
+        """Return what is told of pictures with these names and unit vectors, and captions if there are any."""
         predicted = self.describer.predict(image_ND)
         near = self.describer.nearest(image_ND, self.nearest)
-        rows = zip(names, predicted, near, strict=True)
-        return [PictureText(name, tuple(one), tuple(texts)) for name, one, texts in rows]
+        rows = zip(names, predicted, near, captions or [""] * len(names), strict=True)
+        return [PictureText(name, tuple(one), tuple(texts), caption) for name, one, texts, caption in rows]

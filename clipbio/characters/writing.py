@@ -110,9 +110,11 @@ def _row(one: Prediction) -> dict[str, Any]:
 
 
 def _record(one: PictureText) -> dict[str, Any]:
+    caption = {"caption": one.caption} if one.caption else {}
     return {
         "picture": one.picture,
         "sentence": one.sentence,
+        **caption,
         "characters": [
             {
                 "character": each.character,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from torch import Tensor
 
 from clipbio.characters.console import show
 from clipbio.characters.described import Described
@@ -19,6 +20,7 @@ from clipbio.data.batch import Skipped
 from clipbio.data.roots import local_folder
 from clipbio.distributed import World
 from clipbio.errors import ClipbioError
+from clipbio.models import MultiTower, generate
 from clipbio.progress import progress_bar
 from clipbio.tasks.asked import flag, new_folder, whole_number
 from clipbio.tasks.building import device_of
@@ -51,13 +53,14 @@ def describe(config: Config) -> None:
     device = device_of(str(config["trainer"]["accelerator"]), World())
     loaded = load_model(config)
     loaded.model.to(device)
+    caption = _captions(config, loaded.model, out)
     describer = describer_of(config, loaded, device)
     if save is not None:
         save_describer(describer, save)
         log.info("%s written: %d characters", save, len(describer.characters))
     if config["image"]:
         asked = {**config, "images": config["image"], "projection": "default"}
-        source = picture_vectors(asked, loaded.model, loaded.name, device)
+        source = picture_vectors(asked, loaded.model, loaded.name, device, caption)
         _describe(config, Described(describer, whole_number(config["nearest"], "nearest")), source, out)
 
 
@@ -70,7 +73,7 @@ def _describe(config: Config, described: Described, source: VectorSource, out: P
         bar = stack.enter_context(progress_bar(enabled=out is not None))
         task = bar.add_task("pictures", total=source.count)
         for batch in source.batches():
-            found = described.of(batch.names, batch.vectors_BD.cpu().numpy())
+            found = described.of(batch.names, batch.vectors_BD.cpu().numpy(), batch.captions)
             if writer is not None:
                 writer.write(found)
             for one in found if writer is None else ():
@@ -84,6 +87,18 @@ def _describe(config: Config, described: Described, source: VectorSource, out: P
     elif printed > _SHOWN_PICTURES:
         console.print(f"{printed - _SHOWN_PICTURES:,} pictures more: give out=FILE.csv")
     tell_skipped(skipped, source.count)
+
+
+def _captions(config: Config, model: MultiTower, out: Path | None) -> Callable[[Tensor], list[str]] | None:
+    """Return what writes captions, where they are asked for."""
+    if not flag(config["generate"], "generate"):
+        return None
+    if model.decoder is None:
+        raise ClipbioError("generate=true: the model has no caption decoder; train one by experiment=captioning")
+    if out is not None and out.suffix != ".jsonl":
+        raise ClipbioError(f"generate=true: captions stand in out=FILE.jsonl, and {out.name} has no place for them")
+    beams, most = (whole_number(config[name], name) for name in ("beams", "max_words"))
+    return lambda pixels_BCHW: generate(model, pixels_BCHW, beams=beams, max_words=most)
 
 
 def _out(config: Config) -> Path | None:

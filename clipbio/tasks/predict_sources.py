@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,17 +27,19 @@ from clipbio.tasks.picture_files import PictureStream, find_pictures, picture_id
 __all__ = ["VectorBatch", "VectorSource", "given_vectors", "picture_vectors"]
 
 Config = Mapping[str, Any]
+Caption = Callable[[Tensor], Sequence[str]]
 
 _COLUMN = "image"
 _ROWS_AT_ONCE = 4096
 
 
 class VectorBatch(NamedTuple):
-    """What some pictures are called, their unit vectors, and those that could not be read."""
+    """What some pictures are called, their unit vectors, those that could not be read, and captions if asked for."""
 
     names: list[str]
     vectors_BD: Tensor
     skipped: list[Skipped]
+    captions: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,9 @@ class VectorSource:
     batches: Callable[[], Iterator[VectorBatch]]
 
 
-def picture_vectors(config: Config, model: MultiTower, name: str, device: torch.device) -> VectorSource:
+def picture_vectors(
+    config: Config, model: MultiTower, name: str, device: torch.device, caption: Caption | None = None
+) -> VectorSource:
     """Return pictures of files, folders and patterns, encoded as they are asked for.
 
     Args:
@@ -57,6 +61,7 @@ def picture_vectors(config: Config, model: MultiTower, name: str, device: torch.
         model: What encodes them.
         name: What the model is called.
         device: Where it runs.
+        caption: Writes captions of pixels on that device; None for none.
 
     Raises:
         ClipbioError: There are no pictures, or the model encodes none.
@@ -79,9 +84,10 @@ def picture_vectors(config: Config, model: MultiTower, name: str, device: torch.
         # For a single batch no process is worth its start.
         for batch in loader(stream, num_workers=min(workers, len(stream) - 1)):
             names = [picture_id(paths[row]) for row in batch["rows_B"].tolist()]
-            pixels = batch["inputs"]["image"]
-            vectors = tower(pixels.to(device), projection).float() if names else torch.empty(0, tower.dim(projection))
-            yield VectorBatch(names, vectors, [one for _, one in batch["skipped"]])
+            pixels = batch["inputs"]["image"].to(device)
+            vectors = tower(pixels, projection).float() if names else torch.empty(0, tower.dim(projection))
+            captions = caption(pixels) if caption is not None and names else ()
+            yield VectorBatch(names, vectors, [one for _, one in batch["skipped"]], captions)
 
     return VectorSource(len(paths), tower.dim(projection), batches)
 

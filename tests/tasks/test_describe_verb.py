@@ -79,3 +79,17 @@ def test_without_pictures_or_splits_it_says_what_to_give(place: Path) -> None:
         describe(asked(place))
     with pytest.raises(ClipbioError, match="characters are written as"):
         describe(asked(place, f"image={place / '0.png'}", "out=x.txt"))
+
+
+def test_a_coca_writes_captions_beside(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model, image = ("model=coca_tiny", "generate=true", "beams=1", "max_words=3"), f"image={place / '0.png'}"
+    out = place / "captions.jsonl"
+    describe(asked(place, *model, image, f"out={out}"))
+    (record,) = map(json.loads, out.read_text().splitlines())
+    assert record["caption"]
+    describe(asked(place, *model, image))
+    assert f"written and not checked: {record['caption']}" in capsys.readouterr().out.replace("\n", " ")
+    with pytest.raises(ClipbioError, match="captions stand in"):
+        describe(asked(place, *model, image, f"out={place / 'captions.csv'}"))
+    with pytest.raises(ClipbioError, match="no caption decoder"):
+        describe(asked(place, "generate=true", image))
