@@ -39,6 +39,10 @@ def _name(speech: Speech, phrase: Phrase, names: Sequence[Item], before: Chunk, 
     is_told = is_kind(after, "be", "have") or phrase.is_bare or not state.in_object
     is_new = speaks and is_told and any(name.kind == "organ" for name in names)
     speech.say_nouns(phrase, names, targets)
+    if state.elided and names and names[-1].kind == "marking":
+        said = state.last
+        speech.say(state.elided, targets)
+        state.last, state.elided = [*said, *state.last], []
     state.current, state.place_open = targets, False
     if speech.side_holds and is_subject and targets[0].side and not targets[0].organ:
         speech.stand(targets[0].side)

@@ -19,7 +19,19 @@ __all__ = [
 MARKINGS = frozenset(
     (
         *("spot", "band", "bar", "stripe", "streak", "patch", "eyespot", "line", "dot", "chevron", "blotch", "ring"),
-        *("crescent", "row", "dash", "mark", "fleck", "speckle", "checker", "mottling", "speckling", "striation"),
+        *(
+            "crescent",
+            "row",
+            "dash",
+            "mark",
+            "fleck",
+            "speckle",
+            "checker",
+            "mottling",
+            "speckling",
+            "striation",
+            "marbling",
+        ),
         *("marking", "webwork", "flash"),
     )
 )
@@ -46,7 +58,7 @@ _IRREGULAR = {
     "stigma": "stigmas",
 }
 # Not counted: plumage, mottling. And what is said in the plural anyway: underparts, undertail coverts.
-_UNCOUNTED = frozenset(("plumage", "bark", "mottling", "speckling", "striation", "foliage", "fur", "down"))
+_UNCOUNTED = frozenset(("plumage", "bark", "mottling", "speckling", "striation", "marbling", "foliage", "fur", "down"))
 _SINGLE = frozenset(
     (
         *("stem", "root", "corolla", "calyx", "inflorescence", "fruit", "tree", "trunk", "shrub", "herb", "rhizome"),

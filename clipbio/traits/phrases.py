@@ -114,6 +114,8 @@ def _without_idle(items: Sequence[Item]) -> tuple[list[Item], set[int]]:
     for item, after in zip(items, [*items[1:], None], strict=True):
         is_unknown = item.kind == "other" or (item.kind == "grouping" and after is not None and after.kind != "of")
         is_adjective = is_unknown and not item.is_plural and after is not None and _qualifies(kept, after)
+        if item.kind == "preposition" and after is not None and after.kind in ("with", "agent"):
+            continue  # `edged inside with black`
         if is_adjective and kept[-1].kind == "comma":
             kept.pop()
         if kept and kept[-1].kind == "comparing":

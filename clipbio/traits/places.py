@@ -46,6 +46,8 @@ def locate(speech: Speech, phrase: Phrase, names: Sequence[Item]) -> None:
             state.subject = targets
         return
     _move(speech, targets, names, is_of=is_of)
+    if is_of and state.governed_nouns:
+        _tell_organ(speech, targets, names)
     if state.governed_nouns or not governed:
         state.last_targets = state.current or before
     state.place_open = bool(governed)
@@ -99,6 +101,17 @@ def _move(speech: Speech, targets: list[Target], names: Sequence[Item], *, is_of
         of_marking = "organ" not in kinds and any(one.target.is_marking for one in governed)
         local = [one for one in governed if one.property in LOCAL and not of_marking]
         state.governed = speech.replace(local, [draft for place in targets for draft in moved(local, place)])
+
+
+def _tell_organ(speech: Speech, targets: list[Target], names: Sequence[Item]) -> None:
+    """Tell which organ a part is of: `tip of the forewing`, `underside of HW`."""
+    state = speech.state
+    is_part = all(one.part or one.side or not one.organ for one in state.current)
+    if is_part and state.current and any(name.kind == "organ" for name in names):
+        is_subject = state.subject is state.current
+        state.current = [replace(one, organ=place.organ) for place in targets for one in state.current]
+        if is_subject:
+            state.subject = state.owner = state.current
 
 
 def _move_markings(speech: Speech, targets: list[Target], *, is_organ: bool) -> None:

@@ -29,6 +29,11 @@ def on_adjectives(speech: Speech, phrase: Phrase, before: Chunk, after: Chunk) -
     if (state.placing and state.marking != "of") or _lacks_thing(phrase, before):
         state.last, state.placing = [], False
         return
+    is_count = bool(phrase.adjectives) and phrase.adjectives[0].kind == "count"
+    is_count = is_count and not speech.stack  # of `black spots (2 on the female)` the noun has been named
+    if is_count and is_kind(after, "preposition") and not isinstance(before, Phrase):
+        state.last, state.elided = [], phrase.adjectives
+        return
     is_chained = is_kind(before, "and", "or", "to")
     if is_chained and any(item.colour is None for item in phrase.adjectives):
         state.marking = ""

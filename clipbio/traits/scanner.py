@@ -18,6 +18,7 @@ _MARKS |= {"—": "dash", "–": "dash", "-": "dash", "&": "and", ".": "stop", "
 _COLOURS = {"en": colours.read_colour, "fr": colours_fr.read_colour}
 _OTHER, _BLOCKING, _SKIP = Entry("function"), Entry("other"), Entry("skip")
 _LONGEST_NAME = 8
+_DOUBLE_QUOTES = frozenset('"“”')
 _QUOTES = frozenset("\"“”„«»'‘’*")
 
 
@@ -66,7 +67,7 @@ def scan(text: str, start: int, end: int, lexicon: Lexicon, numbers: dict[int, N
             items.append(Item(number.start, number.end, entry, number=number, forms=forms))
             at = _behind(words, at, number.reach_end)
             continue
-        item, length = _name(text, words, at, lexicon) or _item(words, at, lexicon)
+        item, length = _quoted(text, words, at) or _name(text, words, at, lexicon) or _item(words, at, lexicon)
         at += length
         if item is not None:
             _append(items, item)
@@ -90,6 +91,14 @@ def _behind(words: list[Word], at: int, end: int) -> int:
     while at < len(words) and words[at].start < end:
         at += 1
     return at
+
+
+def _quoted(text: str, words: list[Word], at: int) -> tuple[None, int] | None:
+    """Pass over a name in quotation marks, as of a race: the `"Red"` of a Fox Sparrow."""
+    if words[at].text not in _DOUBLE_QUOTES or at + 1 >= len(words) or not text[words[at + 1].start].isupper():
+        return None
+    behind = next((place for place in range(at + 2, min(at + 6, len(words))) if words[place].text in _DOUBLE_QUOTES), 0)
+    return (None, behind + 1 - at) if behind else None
 
 
 def _name(text: str, words: list[Word], at: int, lexicon: Lexicon) -> tuple[Item, int] | None:

@@ -48,6 +48,7 @@ class State:
         place_open: a list of places may go on.
         marking: the part that `with` fills: the spot of `spotted with cream`; `of` behind that word.
         is_not: behind `not`.
+        elided: adjectives whose noun is still to come: `1 small near the tip and 1 large spot`.
     """
 
     subject: list[Target] = field(default_factory=lambda: [NOWHERE])
@@ -70,6 +71,7 @@ class State:
     place_open: bool = False
     marking: str = ""
     is_not: bool = False
+    elided: list[Item] = field(default_factory=list)
 
     @classmethod
     def about(cls, subject: list[Target]) -> State:

@@ -143,6 +143,15 @@ RULES = {
     "lacks negates": ("birds", "Male lacks streaks.", ["pattern: streak male not"]),
     "unstreaked is plain": ("birds", "Unstreaked breast.", ["breast pattern: plain"]),
     "comparisons say nothing": ("birds", "Wings longer than tail; darker like a dark sparrow.", []),
+    "an adjective waits for the noun of the next": (
+        "insects",
+        "On FW, 1 small near the tip and 1 large eyespot.",
+        [
+            *("forewing eyespot count: 1", "forewing eyespot size: small", "forewing eyespot count: 1"),
+            *("forewing eyespot size: large", "forewing pattern: eyespot"),
+        ],
+    ),
+    "nor do names in quotation marks": ("birds", 'Some "Red" birds are brown.', ["colour: brown"]),
     "nor do names": ("birds", "Resembles a Red Crossbill. Often flocks with Purple Finches.", []),
     "habits say nothing": ("birds", "Nests in red clay banks with white stones.", []),
     "adjectives of unknown nouns say nothing": ("birds", "Wings brown, a white wedge.", ["wing colour: brown"]),
