@@ -21,9 +21,7 @@ __all__ = ["META", "TRAITS", "TraitArchive"]
 TRAITS, META = "traits.jsonl", "meta.xml"
 
 _DWC, _DC, _GBIF = "http://rs.tdwg.org/dwc/terms/", "http://purl.org/dc/terms/", "http://rs.gbif.org/terms/1.0/"
-_TAXON_TERMS = {
-    **{name: f"{_DWC}{name}" for name in ("scientificName", "taxonRank", *RANKS[:-1], "specificEpithet")},
-}
+_TAXON_TERMS = {name: f"{_DWC}{name}" for name in ("scientificName", "taxonRank", *RANKS[:-1], "specificEpithet")}
 _DESCRIPTION_TERMS = {name: f"{_DC}{name}" for name in ("identifier", "description", "type", "language", "source")}
 _DESCRIPTION_TERMS["license"] = f"{_DC}license"
 _TABLES = {
