@@ -88,6 +88,9 @@ class StatedTraits:
         self._character_V = np.array([number[Character(*state[:3])] for state in states], np.int64)
         both = np.unique(self._group_E * max(1, len(characters)) + self._character_V[self._state_E])
         self._group_P, self._character_P = np.divmod(both, max(1, len(characters)))
+        self._known = {
+            (number[Character(*state[:3])], value.casefold()) for state, value in zip(states, self._values, strict=True)
+        }
         self._numbers = {character.name.casefold(): place for place, character in enumerate(characters)}
 
     def by_character(self, wanted: Sequence[Any]) -> dict[int, Array]:
@@ -108,6 +111,11 @@ class StatedTraits:
             character = self._character(name)
             states[character] = states.get(character, False) | self._wanted_V(character, value.strip())
         return {character: self._groups_with(wanted_V) for character, wanted_V in states.items()}
+
+    def knows(self, character: str, state: str) -> bool:
+        """Tell whether a description tells this state of a character."""
+        place = self._numbers.get(character.casefold())
+        return place is not None and (place, state.casefold()) in self._known
 
     def facets(self, count_G: Array, chosen: dict[int, Array], most: int) -> list[TraitFacet]:
         """Return the most widespread characters with the counts of their states.

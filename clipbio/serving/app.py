@@ -7,8 +7,9 @@ from collections.abc import Collection
 from fastapi import FastAPI
 
 from clipbio import __version__
+from clipbio.characters.describer import Describer
 from clipbio.search.index import Index
-from clipbio.serving import api, docs, exporting, heat, pictures
+from clipbio.serving import api, describing, docs, exporting, heat, pictures
 from clipbio.serving.bodies import BodyLimit
 from clipbio.serving.errors import add_error_answers
 from clipbio.serving.headers import SafeHeaders
@@ -33,6 +34,7 @@ def create_app(
     *,
     names: Collection[str] | None = LOOPBACK_NAMES,
     exact: bool = True,
+    describer: Describer | None = None,
 ) -> FastAPI:
     """Return the app of an index.
 
@@ -41,12 +43,13 @@ def create_app(
         limits: What is allowed.
         names: Host names that it answers to; None is any.
         exact: Whether every vector is compared; False takes an approximate search where the index has one.
+        describer: Reads characters off pictures, of the model that made the index; None does without.
     """
     limits = limits or Limits()
     app = FastAPI(title="clipbio", version=__version__, description=_ABOUT, docs_url=None, redoc_url=None)
     # The bundled Swagger UI reads this version, not the 3.1 that FastAPI says.
     app.openapi_version = "3.0.3"
-    app.state.service = Service(index, limits, exact=exact)
+    app.state.service = Service(index, limits, exact=exact, describer=describer)
     add_error_answers(app)
     # What is added last sees a request first.
     app.add_middleware(Heads)
@@ -54,7 +57,7 @@ def create_app(
     if names is not None:
         app.add_middleware(AllowedNames, names=names)
     app.add_middleware(SafeHeaders)
-    for part in (api, exporting, pictures, heat, docs):
+    for part in (api, describing, exporting, pictures, heat, docs):
         app.include_router(part.router)
     add_page(app)
     return app

@@ -24,20 +24,24 @@ class StatedTrait:
     organ: str
     character: str
     value: str
-    phrase: str
     where: str
     condition: str
     start: int
 
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Return what is stated, wherever that stands."""
+        return self.organ, self.character, self.value
+
     @classmethod
     def of(cls, trait: Trait) -> StatedTrait:
         """Return a trait in words."""
-        organ = " ".join(filter(None, (trait.organ, trait.part))) or "whole"
+        character = " ".join(filter(None, (trait.part, trait.property)))
         more = (trait.shade if trait.shade != trait.value else "", trait.side, trait.sex, trait.stage)
         value = f"{'not ' if trait.negated else ''}{trait.value}"
         told = f"{value} ({', '.join(filter(None, more))})" if any(more) else value
         condition = "" if trait.negated else f"{trait.character}={trait.value}"
-        return cls(organ, trait.property, told, trait.phrase, caption(trait), condition, trait.start)
+        return cls(trait.organ or "whole", character, told, caption(trait), condition, trait.start)
 
 
 @dataclass(frozen=True)
@@ -74,12 +78,15 @@ def pieces(text: str, spans: Iterable[tuple[int, int]], traits: Sequence[Trait])
 
 
 def stated(traits: Iterable[Trait]) -> list[StatedTrait]:
-    """Return what a text tells, each once, organ by organ in the order of the text."""
-    once = {(one.organ, one.character, one.value): one for one in map(StatedTrait.of, reversed(list(traits)))}
-    first: dict[str, int] = {}
-    for one in sorted(once.values(), key=lambda one: one.start):
-        first.setdefault(one.organ, len(first))
-    return sorted(once.values(), key=lambda one: (first[one.organ], one.start))
+    """Return what texts tell, each once, organ by organ and there character by character, as they come."""
+    once = dict.fromkeys(map(StatedTrait.of, traits))
+    known: dict[tuple[str, str, str], StatedTrait] = {}
+    for one in once:
+        known.setdefault(one.key, one)
+    organs = {one.organ: None for one in once}
+    characters = {(one.organ, one.character): None for one in once}
+    order = {pair: (list(organs).index(pair[0]), place) for place, pair in enumerate(characters)}
+    return sorted(known.values(), key=lambda one: order[one.organ, one.character])
 
 
 def _stretches(traits: Sequence[Trait], length: int) -> list[tuple[int, int, list[Trait]]]:

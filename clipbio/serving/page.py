@@ -17,16 +17,19 @@ from clipbio.search.facets import Facet
 from clipbio.search.results import SpecimenHit
 from clipbio.search.traits import TraitFacet
 from clipbio.serving.browse import pictured
+from clipbio.serving.characters import Shown
 from clipbio.serving.descriptions import pieces, stated
 from clipbio.serving.errors import status_of
 from clipbio.serving.limits import Limits
 from clipbio.serving.links import Links, canonical, narrowed, toggled
 from clipbio.serving.question import Question, read
 from clipbio.serving.service import Service
+from clipbio.serving.shown_views import prediction_views
 from clipbio.serving.site import Site
 from clipbio.serving.specimen_page import sought, specimen_values
 from clipbio.serving.trait_views import organ_views
 from clipbio.serving.views import FILTERS, LISTS, facet_views, noun, page_numbers, weighed
+from clipbio.taxonomy import RANKS
 from clipbio.templates import template_environment
 
 __all__ = ["FOLDER", "Page"]
@@ -62,6 +65,7 @@ class Page:
             "shows": _SHOWS,
             "lists": LISTS,
             "none_asked": Question(),
+            "ranks": RANKS,
             "noun": noun,
             "weighed": weighed,
             "toggled": toggled,
@@ -121,12 +125,13 @@ class Page:
 
         With a refusal nothing is searched, and that is told.
         """
-        results, status, error = None, 200, ""
+        results, shown, status, error = None, None, 200, ""
         try:
             if refusal:
                 raise refusal
             facets = await self._facets(question)
             results = await self.service.search(question)
+            shown = await self._shown(question)
         except ClipbioError as caught:
             status, error = status_of(caught), str(caught)
             facets = await self._facets(Question())
@@ -134,7 +139,17 @@ class Page:
         pages = page_numbers(question.page, total, question.size, self.service.limits.hits)
         told = {"facets": facet_views(facets[0], question), "organs": organ_views(facets[1], question)}
         told |= {"results": results, "pages": pages, "error": error, "sought": sought(self._index, question)}
+        told |= {"shown": shown, "seen": prediction_views(shown.predictions, self._knows) if shown else ()}
         return self.render(request, "results.html.j2", status, question=question, **told)
+
+    async def _shown(self, question: Question) -> Shown | None:
+        """Return what an uploaded picture shows, beside the first hits."""
+        if not question.vector or question.page > 1 or not self.service.characters.is_there:
+            return None
+        return await self.service.shown(question)
+
+    def _knows(self, character: str, state: str) -> bool:
+        return self._index.folder.texts.traits is not None and self._index.columns.traits.knows(character, state)
 
     async def _facets(self, question: Question) -> _Facets:
         return await self.service.run(partial(self._counted, tuple(sorted(question.where.items()))))

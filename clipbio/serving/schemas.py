@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-__all__ = ["About", "Error", "Facets", "Found", "Health", "Specimen", "TraitFacets", "Vector"]
+__all__ = ["About", "Described", "Error", "Facets", "Found", "Health", "Specimen", "TraitFacets", "Vector", "Verdicts"]
 
 _RANKS = {
     "kingdom": "Plantae",
@@ -191,6 +191,45 @@ class TraitFacets(BaseModel):
     """The characters that filters may ask for."""
 
     traits: list[TraitFacet]
+
+
+class Prediction(BaseModel):
+    """A character of a picture."""
+
+    character: str = Field(examples=["leaf shape"])
+    state: str
+    confidence: float = Field(description="How probable the state is, calibrated on validation.")
+    alternatives: list[tuple[str, float]]
+    answered: bool = Field(description="Whether it is sure enough to be told.")
+
+
+class Described(BaseModel):
+    """What a picture shows."""
+
+    characters: list[Prediction]
+    sentence: str
+    descriptions: list[DescriptionFound] = Field(description="Those of the index that are nearest.")
+
+
+class Verdict(BaseModel):
+    """What sheets say about a statement."""
+
+    character: str
+    value: str
+    negated: bool
+    verdict: str = Field(description="supported, contradicted, or not visible.")
+    score: float | None = Field(description="Evidence in nats: positive speaks for it. Null where nothing is known.")
+    spread: float
+    probability: float | None
+    prior: float | None = Field(description="How probable it is without looking.")
+    reason: str = Field(description="Why nothing can be said.")
+
+
+class Verdicts(BaseModel):
+    """The evidence of sheets for the descriptions of a species."""
+
+    sheets: int
+    evidence: list[Verdict]
 
 
 class About(BaseModel):

@@ -9,6 +9,7 @@ from typing import BinaryIO, TypeVar
 import anyio
 from fastapi import Request
 
+from clipbio.characters.describer import Describer
 from clipbio.data.images import BadImageError, inspect
 from clipbio.errors import ClipbioError
 from clipbio.search.facets import Facet
@@ -17,12 +18,13 @@ from clipbio.search.query import Array, QueryEncoder
 from clipbio.search.results import Results, SpecimenHit
 from clipbio.search.traits import TraitFacet
 from clipbio.serving.browse import listed
+from clipbio.serving.characters import Characters, Shown
 from clipbio.serving.errors import RefusalError
 from clipbio.serving.heat_maps import HeatMaps
 from clipbio.serving.limits import Limits
 from clipbio.serving.question import Question
 from clipbio.serving.turns import Turns
-from clipbio.serving.vectors import packed
+from clipbio.serving.vectors import packed, unpacked
 
 __all__ = ["Service", "service_of"]
 
@@ -38,11 +40,13 @@ class Service:
         index: What is searched; safe to be used by several threads.
         limits: What is allowed.
         exact: Whether every vector is compared; False takes an approximate search where the index has one.
+        describer: Reads characters off pictures; None if there is none.
     """
 
-    def __init__(self, index: Index, limits: Limits, *, exact: bool = True) -> None:
+    def __init__(self, index: Index, limits: Limits, *, exact: bool = True, describer: Describer | None = None) -> None:
         self.index, self.limits, self.exact = index, limits, exact
         self.heat_maps = HeatMaps(index, limits.pixels)
+        self.characters = Characters(index, describer)
         self._turns = Turns(limits)
         # Pictures have turns of their own: a gallery must not wait for searches, nor they for it.
         self._picture_turns = Turns(limits)
@@ -109,6 +113,19 @@ class Service:
             return await self.run(partial(self.index.specimen, id))
         except ClipbioError as error:
             raise RefusalError(404, str(error)) from error
+
+    async def shown(self, question: Question) -> Shown:
+        """Return what the picture of a question, or of the specimen that it names, shows.
+
+        Raises:
+            ClipbioError: There is no such picture, or no describer.
+        """
+        if question.vector:
+            vector_D = unpacked(question.vector, self.dim)
+        else:
+            hit = await self.specimen(question.specimen)
+            vector_D = await self.run(partial(self.characters.vector_of, hit.row))
+        return await self.run(partial(self.characters.shown, vector_D))
 
     async def picture_vector(self, file: BinaryIO) -> str:
         """Return the vector of an uploaded picture as text for `Question.vector`.

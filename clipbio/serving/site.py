@@ -11,8 +11,9 @@ from clipbio import __version__
 from clipbio.search.highlight import highlight
 from clipbio.search.index import Index
 from clipbio.search.words import parse
-from clipbio.serving.descriptions import Piece, StatedTrait, pieces, stated
+from clipbio.serving.descriptions import Piece, pieces
 from clipbio.serving.examples import example_queries
+from clipbio.traits import Trait
 
 __all__ = ["Site", "Text", "texts_of"]
 
@@ -26,7 +27,7 @@ class Text:
     """A description of a specimen in pieces; `fits` counts the places where words of the question stand."""
 
     parts: Sequence[Piece]
-    traits: Sequence[StatedTrait]
+    traits: Sequence[Trait]
     fits: int
     origin: str
 
@@ -79,5 +80,5 @@ def texts_of(index: Index, row: int, question: str) -> list[Text]:
         spans = highlight(record["text"], words, index.folder.manifest.language) if words else ()
         origin = ", ".join(filter(None, (record["type"], record["source"], record["licence"], record["language"])))
         traits = record["traits"]
-        found.append(Text(pieces(record["text"], spans, traits), stated(traits), len(spans), origin))
+        found.append(Text(pieces(record["text"], spans, traits), traits, len(spans), origin))
     return sorted(found, key=lambda text: -text.fits)

@@ -10,8 +10,10 @@ from clipbio.errors import ClipbioError
 from clipbio.search.index import Index
 from clipbio.search.results import Hit
 from clipbio.search.words import parse
+from clipbio.serving.descriptions import stated
 from clipbio.serving.question import Question
 from clipbio.serving.service import Service
+from clipbio.serving.shown_views import verdict_views
 from clipbio.serving.site import texts_of
 from clipbio.serving.views import facts_of
 from clipbio.taxonomy import RANKS
@@ -32,12 +34,19 @@ async def specimen_values(service: Service, id: str, question: Question, looked:
     """
     hit = await service.specimen(id)
     texts = await service.run(partial(texts_of, service.index, hit.row, question.q))
+    traits = [trait for text in texts for trait in text.traits]
+    judged = None
+    if traits and service.characters.is_there:
+        judged = await service.run(partial(service.characters.judged, hit.row, traits))
     lineage = [(rank, name) for rank, name in zip(RANKS[:-1], hit.taxon.ranks) if name]
     if hit.taxon.scientific_name:
         lineage.append(("species", hit.taxon.scientific_name))
     return {
         "hit": hit,
         "texts": texts,
+        "told": stated(traits),
+        "judged": judged,
+        "verdicts": verdict_views(judged) if judged else {},
         "lineage": lineage,
         "facts": facts_of(hit.values),
         "similar": await _similar(service, id),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import uvicorn
     from fastapi import FastAPI
 
+    from clipbio.characters.describer import Describer
     from clipbio.search import Index
     from clipbio.serving.limits import Limits
 
@@ -53,7 +54,8 @@ def serve(config: Config) -> None:
     # Before the index is opened: a port that is taken is told at once.
     with _listener(host, port) as listener:
         index = _opened(folder, config)
-        server = _server(create_app(index, limits, names=names, exact=exact), limits)
+        describer = _describer(config["characters"], index)
+        server = _server(create_app(index, limits, names=names, exact=exact, describer=describer), limits)
         failures = _stopped_without_model(server, index)
         _tell(host, listener.getsockname()[1])
         try:
@@ -75,6 +77,18 @@ def _opened(folder: Path, config: Config) -> Index:
     from clipbio.tasks.index_opening import open_index
 
     return open_index(folder, config, wait=False)
+
+
+def _describer(folder: Any, index: Index) -> Describer | None:
+    """Return the describer of the model of an index, None if none is asked for."""
+    if folder is None:
+        return None
+    from clipbio.characters.folder import check_towers, load_describer
+
+    model = index.folder.manifest.model
+    describer = load_describer(local_folder(str(folder), "characters"))
+    check_towers(describer, dict(model.get("weights", {})), str(model.get("name", "")))
+    return describer
 
 
 def _stopped_without_model(server: uvicorn.Server, index: Index) -> list[BaseException]:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
+from described_herbarium import describer_for
 from served_herbarium import open_herbarium, write_herbarium
 
 from clipbio.search.index import Index
@@ -30,7 +31,7 @@ def address(index: Index) -> Iterator[str]:
 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(create_app(index), log_level="error"))
+        server = uvicorn.Server(uvicorn.Config(create_app(index, describer=describer_for(index)), log_level="error"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [free]}, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{free.getsockname()[1]}"

@@ -22,11 +22,11 @@ async function overlay(look, words) {
 async function show(look, words) {
   const mat = look.querySelector("[data-mat]");
   told(look, "");
-  look.dataset.words = words;
+  look.dataset.latest = words;
   mat.setAttribute("aria-busy", "true");
   try {
     const source = await overlay(look, words);
-    if (look.dataset.words !== words) return;
+    if (look.dataset.latest !== words) return;
     const picture = mat.querySelector(".heat") ?? mat.appendChild(document.createElement("img"));
     if (picture.src.startsWith("blob:")) URL.revokeObjectURL(picture.src);
     Object.assign(picture, { className: "heat", alt: `Where the picture fits: ${words}`, src: source, hidden: false });
@@ -34,7 +34,7 @@ async function show(look, words) {
   } catch (error) {
     told(look, `${error.message[0].toUpperCase()}${error.message.slice(1)}.`);
   } finally {
-    if (look.dataset.words === words) mat.removeAttribute("aria-busy");
+    if (look.dataset.latest === words) mat.removeAttribute("aria-busy");
   }
 }
 
