@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
 from clipbio import __version__
-from clipbio.characters.describer import Describer
 from clipbio.search.index import Index
 from clipbio.serving import api, describing, docs, exporting, heat, pictures
 from clipbio.serving.bodies import BodyLimit
@@ -18,6 +18,9 @@ from clipbio.serving.hosts import LOOPBACK_NAMES, AllowedNames
 from clipbio.serving.limits import Limits
 from clipbio.serving.page_routes import add_page
 from clipbio.serving.service import Service
+
+if TYPE_CHECKING:
+    from clipbio.characters.describer import Describer
 
 __all__ = ["create_app"]
 

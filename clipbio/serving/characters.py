@@ -7,19 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clipbio.characters.describer import Describer, Prediction
-from clipbio.characters.evidence import Evidence, evidence
-from clipbio.characters.sentence import sentence
 from clipbio.errors import ClipbioError
 from clipbio.search.index import Index
 from clipbio.search.query import Array, Part, Query
 from clipbio.search.results import DescriptionHit
 from clipbio.serving.errors import RefusalError
 from clipbio.traits import Trait
+
+if TYPE_CHECKING:
+    # What a describer needs takes seconds to import: a server without one does not wait for it.
+    from clipbio.characters.describer import Describer, Prediction
+    from clipbio.characters.evidence import Evidence
 
 __all__ = ["Characters", "Judged", "Shown", "evidence_answer"]
 
@@ -67,6 +69,8 @@ class Characters:
         Raises:
             RefusalError: There is no describer.
         """
+        from clipbio.characters.sentence import sentence
+
         predictions = tuple(self._needed().predict(vector_D[None])[0])
         query = Query((Part("vector", vector_D),))
         has_sentences = self._index.folder.texts.sentence_SD is not None
@@ -86,6 +90,8 @@ class Characters:
         Raises:
             RefusalError: There is no describer.
         """
+        from clipbio.characters.evidence import evidence
+
         describer, rows_n = self._needed(), self._sheets(row)
         vectors = self._index.folder.vectors("image")
         if vectors is None or not len(rows_n):

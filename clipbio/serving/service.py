@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import BinaryIO, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 import anyio
 from fastapi import Request
 
-from clipbio.characters.describer import Describer
 from clipbio.data.images import BadImageError, inspect
 from clipbio.errors import ClipbioError
 from clipbio.search.facets import Facet
@@ -25,6 +24,9 @@ from clipbio.serving.limits import Limits
 from clipbio.serving.question import Question
 from clipbio.serving.turns import Turns
 from clipbio.serving.vectors import packed, unpacked
+
+if TYPE_CHECKING:
+    from clipbio.characters.describer import Describer
 
 __all__ = ["Service", "service_of"]
 

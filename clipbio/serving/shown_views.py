@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from clipbio.characters.describer import Prediction
 from clipbio.serving.characters import Judged
 from clipbio.serving.descriptions import StatedTrait
 from clipbio.traits import captions
+
+if TYPE_CHECKING:
+    from clipbio.characters.describer import Prediction
 
 __all__ = ["PredictionView", "VerdictView", "prediction_views", "verdict_views"]
 

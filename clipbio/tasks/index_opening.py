@@ -9,7 +9,7 @@ from typing import Any
 from clipbio.errors import ClipbioError
 from clipbio.search import Index
 from clipbio.search.manifest import Manifest
-from clipbio.search.query import QueryEncoder
+from clipbio.search.query import Grounds
 from clipbio.tasks.index_model import model_source
 from clipbio.tasks.late_encoder import LateEncoder
 
@@ -48,7 +48,7 @@ def open_index(
         return Index.open(folder)
     source = model_source(facts, folder, settings)
 
-    def load() -> QueryEncoder:
+    def load() -> Grounds:
         from clipbio.tasks.query_encoder import index_encoder
 
         accelerator = (config or {}).get("trainer", {}).get("accelerator", "cpu")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from threading import Thread
 
-from clipbio.search.query import Array, QueryEncoder
+from clipbio.search.query import Array, Grounds
 
 __all__ = ["LateEncoder"]
 
@@ -19,9 +19,9 @@ class LateEncoder:
         modalities: What it will encode, of `text`, `image` and `dna`.
     """
 
-    def __init__(self, load: Callable[[], QueryEncoder], modalities: frozenset[str]) -> None:
+    def __init__(self, load: Callable[[], Grounds], modalities: frozenset[str]) -> None:
         self._modalities = modalities
-        self._made: Future[QueryEncoder] = Future()
+        self._made: Future[Grounds] = Future()
         # A daemon is not waited for when the program ends.
         self._thread = Thread(target=self._make, args=(load,), name="model", daemon=True)
 
@@ -56,16 +56,25 @@ class LateEncoder:
         """Return the unit vector (D,) of a barcode."""
         return self._made.result().dna(barcode)
 
+    @property
+    def grounds(self) -> bool:
+        """Tell whether it says where words are in pictures, without waiting: who has towers for both does."""
+        return {"text", "image"} <= self._modalities
+
+    def heat(self, data: bytes, texts: Sequence[str]) -> Array:
+        """Return maps (T, Y, X) of where texts are in a picture."""
+        return self._made.result().heat(data, texts)
+
     def when_failed(self, tell: Callable[[BaseException], None]) -> None:
         """Call `tell` with what went wrong when the model was loaded, from another thread; at once if it has."""
 
-        def check(made: Future[QueryEncoder]) -> None:
+        def check(made: Future[Grounds]) -> None:
             if (error := made.exception()) is not None:
                 tell(error)
 
         self._made.add_done_callback(check)
 
-    def _make(self, load: Callable[[], QueryEncoder]) -> None:
+    def _make(self, load: Callable[[], Grounds]) -> None:
         try:
             self._made.set_result(load())
         except BaseException as error:

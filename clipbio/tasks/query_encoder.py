@@ -21,6 +21,7 @@ from clipbio.data.transforms import ImageTransform
 from clipbio.distributed import World
 from clipbio.dna import clean_barcode
 from clipbio.errors import ClipbioError
+from clipbio.grounding import Grounder
 from clipbio.models import DnaTrunk, ImageTrunk, MultiTower, TextTrunk
 from clipbio.search.query import Array
 from clipbio.tasks.building import device_of
@@ -79,6 +80,7 @@ class ModelEncoder:
         self._device = device or torch.device("cpu")
         self._model = model.to(self._device).eval()
         self._lock = Lock()
+        self._grounder: Grounder | None = None
         trunks = {name: model.tower(name).trunk for name in model.modalities}
         self._transform = self._dna = self._text = None
         if isinstance(trunk := trunks.get("image"), ImageTrunk):
@@ -140,6 +142,22 @@ class ModelEncoder:
         with self._lock:
             tokens_1L = self._dna([sequence])
         return self._encoded("dna", tokens_1L)
+
+    @property
+    def grounds(self) -> bool:
+        """Tell whether it says where words are in pictures."""
+        return {"text", "image"} <= self.modalities
+
+    def heat(self, data: bytes, texts: Sequence[str]) -> Array:
+        """Return maps (T, Y, X) of where texts are in an encoded picture (`clipbio.grounding`).
+
+        Raises:
+            ClipbioError: It cannot be read, or the model lacks a tower for texts or pictures.
+        """
+        with self._lock:
+            if self._grounder is None:
+                self._grounder = Grounder(self._model)
+        return self._grounder.heat(data, texts).maps_TYX
 
     def _encoded(self, modality: str, inputs: Tensor) -> Array:
         with self._lock, torch.inference_mode():

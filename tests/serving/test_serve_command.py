@@ -15,11 +15,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 import uvicorn
 from fake_index import FakeIndex
 from search_worlds import write_world
 
+from clipbio.characters.calibration import Calibration
+from clipbio.characters.describer import Describer, Scored, Thresholds
+from clipbio.characters.folder import save_describer
+from clipbio.characters.table import Character
 from clipbio.cli import main
 from clipbio.config import compose, plain
 from clipbio.errors import ClipbioError
@@ -40,6 +45,22 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[uvicorn.Server]:
     monkeypatch.setattr(index_opening, "open_index", lambda *_, **__: FakeIndex())
     monkeypatch.setattr(uvicorn.Server, "run", lambda server, sockets: servers.append(server))
     return servers
+
+
+def test_a_describer_of_another_model_is_refused(served: list[Any], tmp_path: Path) -> None:
+    colours = Character("flower colour", ("red", "white"), (5, 5))
+    calibration = Calibration(1.0, np.zeros(2), np.zeros(2))
+    scored = Scored(
+        colours, (("red",), ("white",)), np.eye(2, 8, dtype=np.float32), calibration, np.full(2, 0.5), 0.1, True
+    )
+    facts = {"towers": {"image": "another", "text": "another"}, "model": "mine"}
+    describer = Describer((scored,), Thresholds(0.5, 1, -1), (), np.zeros((0, 8), np.float32), facts)
+    save_describer(describer, tmp_path / "describer")
+    with pytest.raises(ClipbioError, match="the describer was made with the image tower another of mine"):
+        serve(config("port=0", f"characters={tmp_path / 'describer'}"))
+    with pytest.raises(ClipbioError, match="is no describer"):
+        serve(config("port=0", f"characters={tmp_path}"))
+    assert not served
 
 
 def test_the_limits_of_the_config_are_those_of_the_code() -> None:

@@ -83,6 +83,16 @@ def test_vectors_are_those_of_the_towers(picture: bytes) -> None:
     assert not np.allclose(text_TD[0], text_TD[1])
 
 
+def test_it_tells_where_words_are_in_pictures(picture: bytes) -> None:
+    maps_TYX = ModelEncoder(towers()).heat(picture, ["white flowers", "leaves"])
+    assert len(maps_TYX) == 2
+    assert 0 <= maps_TYX.min() <= maps_TYX.max() <= 1
+    assert not ModelEncoder(towers("text", "dna")).grounds
+    assert LateEncoder(lambda: ModelEncoder(towers()), frozenset({"text", "image"})).grounds
+    with pytest.raises(ClipbioError, match="no image tower"):
+        ModelEncoder(towers("text")).heat(picture, ["leaves"])
+
+
 def test_threads_do_not_mix_their_queries(picture: bytes) -> None:
     encoder = ModelEncoder(towers())
     texts = [f"flowers of kind {number}" for number in range(40)]

@@ -50,7 +50,7 @@ function tell(look, words, address) {
   line.querySelector("[data-words]").textContent = words;
   const back = line.querySelector("[data-phrase]");
   back.hidden = !phrase;
-  if (phrase) back.hash = phrase.id;
+  if (phrase) back.setAttribute("href", `#${phrase.id}`);
   line.querySelector("[data-sheet]").textContent = "sheet alone";
   document.getElementById("heat").value = words;
   history.replaceState(history.state, "", address);
