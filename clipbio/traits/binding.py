@@ -118,6 +118,8 @@ def _compare(speech: Speech, item: Item, before: Chunk, after: Chunk) -> None:
 
 def _unknown(speech: Speech, item: Item, before: Chunk, after: Chunk) -> None:
     """Take an unknown noun for the subject where one would stand: nothing is known of what follows."""
+    if not isinstance(after, Phrase):
+        speech.state.placing = False  # it was the place: `throughout the range black`
     leads = before is None or is_kind(before, *_BREAKS)
     speaks = is_kind(after, "be") or (isinstance(after, Phrase) and not after.nouns)
     if leads and speaks:

@@ -21,7 +21,20 @@ _BEARERS = frozenset(("sex", "stage"))
 _LISTS = frozenset(("comma", "and", "or", "to"))
 _WAITING = frozenset(
     (
-        *("with", "have", "preposition", "without", "agent", "of", "article", "other", "function", "open", "colon"),
+        *(
+            "with",
+            "have",
+            "preposition",
+            "without",
+            "agent",
+            "of",
+            "article",
+            "other",
+            "function",
+            "loose",
+            "open",
+            "colon",
+        ),
         *("but", "end", "stop", "dash", "than"),
     )
 )
@@ -113,6 +126,8 @@ def _without_idle(items: Sequence[Item]) -> tuple[list[Item], set[int]]:
     idle: set[int] = set()
     for item, after in zip(items, [*items[1:], None], strict=True):
         is_unknown = item.kind == "other" or (item.kind == "grouping" and after is not None and after.kind != "of")
+        # `Brownish smudged necks`, but not `black fading to brown`.
+        is_unknown = is_unknown or (item.kind == "loose" and after is not None and after.kind in _THINGS)
         is_adjective = is_unknown and not item.is_plural and after is not None and _qualifies(kept, after)
         if item.kind == "preposition" and after is not None and after.kind in ("with", "agent"):
             continue  # `edged inside with black`

@@ -10,7 +10,7 @@ from clipbio.traits.speech import LOCAL, MOST, Chunk, Speech, is_kind
 
 __all__ = ["awaits_noun", "on_adjectives"]
 
-_BEHIND_NAMES = ("", "with", "have", "be", "comma", "stop", "end", "but", "function", "without", "open")
+_BEHIND_NAMES = ("", "with", "have", "be", "comma", "stop", "end", "but", "function", "loose", "without", "open")
 _BEFORE_THINGS = ("with", "of", "have", "preposition", "agent")
 
 
@@ -61,12 +61,14 @@ def _spoken_of(speech: Speech, phrase: Phrase, before: Chunk, after: Chunk) -> l
     state = speech.state
     if state.marking and state.marking != "of" and not (phrase.article and phrase.nouns):
         return [_filled(one, state.marking) for one in state.owner]
-    if isinstance(before, Phrase) or is_kind(before, "of"):
+    if isinstance(before, Phrase) or state.marking == "of":
         return state.last_targets
     if is_kind(before, "and", "or", "to") and not state.current and not _is_odd(speech, phrase):
         return state.last_targets
     if is_kind(before, "comma") and state.in_object and state.current and is_kind(after, "agent"):
         return state.current
+    if is_kind(before, "of"):  # an amount of black is none of the spots before
+        return [replace(one, part="", is_marking=False) for one in state.owner]
     return state.owner if is_kind(before, "with", "agent", "have", "without") else state.subject
 
 

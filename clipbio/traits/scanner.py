@@ -17,6 +17,7 @@ _MARKS = {",": "comma", ";": "end", ":": "colon", "(": "open", "[": "open", ")":
 _MARKS |= {"—": "dash", "–": "dash", "-": "dash", "&": "and", ".": "stop", "!": "stop", "?": "stop"}
 _COLOURS = {"en": colours.read_colour, "fr": colours_fr.read_colour}
 _OTHER, _BLOCKING, _SKIP = Entry("function"), Entry("other"), Entry("skip")
+_LOOSE = Entry("loose")
 _LONGEST_NAME = 8
 _DOUBLE_QUOTES = frozenset('"“”')
 _QUOTES = frozenset("\"“”„«»'‘’*")
@@ -145,7 +146,7 @@ def _item(words: list[Word], at: int, lexicon: Lexicon) -> tuple[Item | None, in
     if at + 1 < len(words) and words[at + 1].joined and words[at + 1].text in language.shape_suffixes:
         value = f"{word.text}-{words[at + 1].text}"
         return Item(word.start, words[at + 1].end, Entry("state", value, property="shape"), word.joined), 2
-    entry = _OTHER if word.text.endswith(language.loose_endings) else _BLOCKING
+    entry = _LOOSE if word.text.endswith(language.loose_endings) else _BLOCKING
     entry = _SKIP if word.text.endswith(language.adverb_endings) else entry
     return Item(word.start, word.end, entry, word.joined, is_plural=word.text.endswith("s")), 1
 
@@ -166,7 +167,7 @@ def _append(items: list[Item], item: Item) -> None:
             return
         if item.kind == "tied":
             return
-        if item.kind in ("other", "function"):
+        if item.kind in ("other", "function", "loose"):
             items.pop()
     if item.kind == "bodied" and item.joined and before is not None and before.kind == "without":
         items.pop()  # `no-necked`

@@ -160,6 +160,12 @@ RULES = {
         "A long, powerful bill.",
         ["bill shape: long"],
     ),
+    "so are participles": ("birds", "Brownish smudged neck.", ["neck colour: brown"]),
+    "an amount is no marking": (
+        "birds",
+        "Yellow patches on the tail and a variable amount of black on the face.",
+        ["tail patch colour: yellow", "tail pattern: patch", "face colour: black"],
+    ),
     "form of the whole is shape of a part": (
         "birds",
         "Stout bird with stout bill.",
