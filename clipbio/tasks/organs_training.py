@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 from clipbio.config import instantiate
 from clipbio.data.datamodule import SpecimenData
 from clipbio.data.masks import masks_of
+from clipbio.data.modalities import encodable
 from clipbio.data.splits import SplitRows
 from clipbio.data.views import into_view
 from clipbio.distributed import World
@@ -58,7 +59,8 @@ def train(config: Config) -> dict[str, float]:
     options = instantiate(config["segmenter"], "segmenter")
     assert isinstance(options, SegmenterOptions)
     data, folder, started = organ_data(config), RunFolder(Path(config["run_dir"]).expanduser()), time.time()
-    split = data.split("train")
+    whole = data.split("train")
+    split = SplitRows(whole.name, whole.index, encodable(whole, ["image"]))
     labels = check_labels(config["labels"], check_masks(split))
     folder.open(config, "never", remedy="another run_dir=")
     torch.manual_seed(derive_seed(int(config["seed"]), "organs", "weights") % 2**63)

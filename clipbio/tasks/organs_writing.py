@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,8 @@ def _found(config: Config, segmenter: Segmenter, data: SpecimenData) -> Iterator
             device=device_of(str(config["trainer"]["accelerator"]), World()),
             progress=bool(config["progress"]),
         ):
-            yield seen.specimen, {label: seen.numbers_HW == one for one, label in enumerate(segmenter.labels, 1)}
+            specimen = replace(seen.specimen, split=split.name)
+            yield specimen, {label: seen.numbers_HW == one for one, label in enumerate(segmenter.labels, 1)}
 
 
 def _true(config: Config, splits: Sequence[SplitRows], labels: Sequence[str]) -> Iterator[Masked]:
@@ -98,7 +100,8 @@ def _true(config: Config, splits: Sequence[SplitRows], labels: Sequence[str]) ->
                 specimen = split.index.read(int(row))
                 masks = {label: mask for label, mask in masks_of(specimen).items() if label in labels}
                 if masks and specimen.image is not None:
-                    yield specimen, masks
+                    # A `val` that was carved out of train stays one, or its crops would be trained on.
+                    yield replace(specimen, split=split.name), masks
 
 
 def _labels(split: SplitRows) -> tuple[str, ...]:

@@ -103,6 +103,20 @@ def test_crops_are_views_of_sheets_with_their_split_and_individual(exported: Pat
         assert len(list(csv.DictReader(file))) == 4 * 7
 
 
+def test_a_split_that_is_carved_out_of_train_holds_for_crops_too(exported: Path, cache: str, tmp_path: Path) -> None:
+    table = tmp_path / "table"
+    table.mkdir()
+    for name in ("images", "masks"):
+        (table / name).symlink_to(exported / name)
+    (table / "specimens.csv").write_text((exported / "specimens.csv").read_text().replace(",val,", ",train,"))
+    arguments = ["data=table", f"data.root={table}", "data.num_workers=0", "crops=true", f"out={tmp_path / 'out'}"]
+    assert main(["organs", "action=export", cache, "data.val_share=0.3", *arguments]) == 0
+    sheets = {one.id: one.split for one in TableSource(tmp_path / "out")}
+    crops = list(TableSource(tmp_path / "out" / "crops"))
+    assert {"val", "train"} <= {crop.split for crop in crops}
+    assert all(crop.split == sheets[crop.metadata["view_of"]] for crop in crops)
+
+
 def test_crops_train_beside_their_sheets(exported: Path, cache: str, tmp_path: Path, caplog) -> None:
     arguments = [
         *DATA, cache, f"run_dir={tmp_path / 'run'}", "experiment=organ_crops",
