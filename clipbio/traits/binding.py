@@ -166,13 +166,13 @@ def _side(speech: Speech, item: Item, before: Chunk, after: Chunk) -> None:
         if isinstance(after, Phrase) and after.nouns and before.nouns:
             begin_place(speech, item, before)
             return
-        speech.set_side(side)
+        speech.set_side(side, names=bool(before.nouns))
         if speech.side_holds and state.subject == [NOWHERE]:
             speech.stand(side)
     elif is_kind(before, "and", "or"):
         speech.set_side("")  # above and below
         speech.standing_side = ""
-    else:
+    elif speech.side_holds or not is_kind(before, "function"):  # paler beneath
         speech.stand(side)
         state.owner = state.subject = [replace(one, side=None) for one in state.subject]
 

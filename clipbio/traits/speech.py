@@ -156,13 +156,16 @@ class Speech:
             self.state.last = new
         return new
 
-    def set_side(self, side: Side) -> None:
-        """Give a side to what was just said, and to the nouns right before."""
+    def set_side(self, side: Side, *, names: bool = True) -> None:
+        """Give a side to what was just said, and to the nouns right before unless it does not name them.
+
+        All that follows `leaves green above` is not above, but what guides say of a butterfly that is brown above.
+        """
         state = self.state
         said = state.chain or state.last
         self.replace(said, [replace(one, target=replace(one.target, side=side)) for one in said])
         state.chain, state.side = [], side
-        if state.current:
+        if state.current and (self.side_holds or (names and not said)):
             state.current = [replace(one, side=side) for one in state.current]
             if not state.in_object:
                 state.subject = state.owner = state.current

@@ -175,3 +175,17 @@ def test_what_is_said_of_a_raceme_is_said_of_no_flower():
 def test_the_bare_size_of_a_plant_is_its_height():
     assert told("Arbre atteignant 25 m; feuilles de 3 cm.") == {"form = tree", "height = up to 25000 mm", "leaf length = 30 mm"}  # fmt: skip
     assert [one.character for one in extract("Tree to 25 m; leaves 3 cm.", group="plants")] == ["form", "height", "leaf length"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Leaves dark green above, paler beneath, margins entire.", "en"),
+        ("Leaves green above, with entire margins.", "en"),
+        ("Feuilles vertes en dessus, glauques en dessous, à marge entière.", "fr"),
+    ],
+)
+def test_a_side_of_the_leaf_is_none_of_its_margin(text, language):
+    sides = {one.property: one.side for one in extract(text, group="plants", language=language)}
+    assert sides["margin"] == ""
+    assert sides["colour"] in ("above", "below")
