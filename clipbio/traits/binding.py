@@ -172,7 +172,7 @@ def _side(speech: Speech, item: Item, before: Chunk, after: Chunk) -> None:
     elif is_kind(before, "and", "or"):
         speech.set_side("")  # above and below
         speech.standing_side = ""
-    elif speech.side_holds or not is_kind(before, "function"):  # paler beneath
+    elif speech.side_holds or not is_kind(before, "function", "loose"):  # paler beneath
         speech.stand(side)
         state.owner = state.subject = [replace(one, side=None) for one in state.subject]
 
