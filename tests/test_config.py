@@ -24,7 +24,15 @@ def overrides_for(experiment: str) -> list[str]:
         return ["data.root=."]
     if experiment == "organ_crops":
         return ["data.streams.crops.root=."]
-    virtual = ("quickstart", "replay", "captions", "captioning", "trimodal_virtual", "characters_virtual")
+    virtual = (
+        "quickstart",
+        "replay",
+        "captions",
+        "captioning",
+        "trimodal_virtual",
+        "characters_virtual",
+        "grounding_virtual",
+    )
     return [] if experiment in virtual else GIVEN
 
 

@@ -119,8 +119,10 @@ class Question:
         asked = Asked(sheet, picture)
         wrong = self._wrong_values(sheet)
         texts = self._texts(sheet, wrong)
+        # All of them read with the same tower.
+        vectors_TD = next(iter(self.grounders.values())).encode(texts)
         for name, grounder in self.grounders.items():
-            scores_TYX = grounder.scores(picture, grounder.encode(texts))
+            scores_TYX = grounder.scores(picture, vectors_TD)
             scores = dict(zip(texts, scores_TYX, strict=True))
             if name in TEXT_FREE:
                 for label in sheet.parts:

