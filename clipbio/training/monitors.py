@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from clipbio.data.batch import Batch
 from clipbio.distributed import world_size
-from clipbio.losses import ContrastiveHead, InfoNCE, PlainClip, gather_labels
+from clipbio.losses import Captioning, ContrastiveHead, InfoNCE, PlainClip, gather_labels
 from clipbio.losses.targets import deepest_taxon
 from clipbio.models.sharding import assemble
 from clipbio.training.measures import (
@@ -177,7 +177,8 @@ def _completed(reading: Reading, head: nn.Module, *, factor: float) -> Reading:
     """
     if not isinstance(head, ContrastiveHead):
         return reading
-    softmax = isinstance(head.loss, InfoNCE | PlainClip) and factor > 0
+    # What guessing gives for captions is not known: words are not equally frequent.
+    softmax = isinstance(head.loss, InfoNCE | PlainClip) and factor > 0 and not isinstance(head, Captioning)
     # Rows that have one of a pair are compared with all that have the other.
     counts = {pair: [reading.rows.get(modality, 0) for modality in pair] for pair in head.pairs}
     known = softmax and all(min(one) > 1 for one in counts.values())

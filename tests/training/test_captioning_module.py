@@ -20,6 +20,8 @@ from clipbio.models import generate
 from clipbio.models.captioner import states
 from clipbio.tasks.parts import freeze_unused
 from clipbio.training.captioning import check_captions
+from clipbio.training.monitors import _completed
+from clipbio.training.watch import Reading
 from clipbio.virtual import VirtualHerbarium
 
 
@@ -94,6 +96,12 @@ def test_under_another_loss_the_decoder_is_left_alone() -> None:
         freeze_unused(model, nn.ModuleDict({"default": head}))
         assert model.decoder is not None
         assert {one.requires_grad for one in model.decoder.parameters()} == {trained}
+
+
+def test_the_loss_with_captions_has_no_chance_level() -> None:
+    reading = Reading(10, 5.0, rows={"image": 8, "text": 8})
+    assert _completed(reading, infonce_head(), factor=1.0).chance is not None
+    assert _completed(reading, captioning_head(), factor=1.0).chance is None
 
 
 def test_eight_sheets_are_learnt_by_heart(tmp_path: Path) -> None:
