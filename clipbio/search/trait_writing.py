@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from clipbio.progress import progress_bar
+from clipbio.search.arrow import numpy_of
 from clipbio.search.query import Array
 from clipbio.search.trait_table import TraitTable, trait_rows
 from clipbio.taxonomy import RANKS, Taxon
@@ -48,7 +49,7 @@ def write_traits(
     if known is not None and old:
         parts.append(_taken(known, old))
     table = pa.concat_tables(parts)
-    order = np.argsort(np.asarray(table["description"]), kind="stable")
+    order = np.argsort(numpy_of(table["description"]), kind="stable")
     TraitTable.of(table.take(pa.array(order)), len(records)).write(path)
     return int(table.num_rows)
 

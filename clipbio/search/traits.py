@@ -208,7 +208,7 @@ def _spread(description_R: Array, texts: Texts) -> tuple[Array, Array]:
 
 def _bounds(table: pa.Table, state_R: Array, states: int) -> tuple[Array, Array]:
     """Return the lowest and the highest number of each state (V,), NaN where it has none."""
-    low_R, high_R = (np.asarray(table[name].to_numpy(), np.float64) for name in ("low", "high"))
+    low_R, high_R = (numpy_of(pc.fill_null(table[name], np.nan)) for name in ("low", "high"))
     low_R, high_R = np.where(np.isnan(low_R), high_R, low_R), np.where(np.isnan(high_R), low_R, high_R)
     low_V, high_V = np.full(states, np.nan), np.full(states, np.nan)
     low_V[state_R], high_V[state_R] = low_R, high_R
