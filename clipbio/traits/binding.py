@@ -51,6 +51,8 @@ def _colon(speech: Speech, item: Item, before: Chunk, after: Chunk) -> None:
 
 
 def _without(speech: Speech, item: Item, before: Chunk, after: Chunk) -> None:
+    if not is_kind(before, "not"):
+        speech.state.is_not = False
     _colon(speech, item, before, after)
     speech.negate(True)
 
@@ -66,6 +68,17 @@ def _comma(speech: Speech, item: Item, before: Chunk, after: Chunk) -> None:
         state.marking = ""
     if not (isinstance(after, Phrase) and after.is_bare):
         speech.negate(False)
+    state.is_not = state.is_not and _alternatives_follow(speech)
+
+
+def _alternatives_follow(speech: Speech) -> bool:
+    """Tell whether a list of adjectives goes on up to an `or`: `not red, orange or yellow`, but `not hairy, green`."""
+    for chunk in speech.chunks[speech.place + 1 : speech.place + _FARTHEST]:
+        if is_kind(chunk, "or"):
+            return True
+        if not is_kind(chunk, "comma") and not (isinstance(chunk, Phrase) and not chunk.nouns):
+            break
+    return False
 
 
 def _colours_follow(speech: Speech) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from clipbio.sentences import sentence_spans
 from clipbio.traits.drafts import Draft, to_traits
@@ -13,6 +15,7 @@ from clipbio.traits.lexicon import lexicon
 from clipbio.traits.linking import Linker
 from clipbio.traits.numbers import numbers_of
 from clipbio.traits.scanner import Item, scan
+from clipbio.traits.spelling import composed
 from clipbio.traits.trait import Group, Trait
 
 __all__ = ["extract"]
@@ -32,6 +35,13 @@ def extract(
     Raises:
         ClipbioError: there is no vocabulary of this group or language, or `own` is not as it should be.
     """
+    if unicodedata.is_normalized("NFC", text):
+        return _extracted(text, group, language, own)
+    whole, places = composed(text)
+    return tuple(_placed(one, text, places) for one in _extracted(whole, group, language, own))
+
+
+def _extracted(text: str, group: Group | None, language: str, own: Path | None) -> tuple[Trait, ...]:
     group = group or told_group(text, language)
     words = lexicon(group, language, own)
     numbers = numbers_of(text, language)
@@ -41,7 +51,19 @@ def extract(
     default = words.vocabulary.default
     drafts = _named(linker.drafts, default.get("measure", ""))
     traits = {trait for draft in drafts for trait in to_traits(draft, text, words.vocabulary)}
-    return tuple(sorted(traits, key=lambda one: (one.start, one.organ, one.part, one.property, one.value, one.sex)))
+    return tuple(sorted(traits, key=_order))
+
+
+def _order(trait: Trait) -> tuple[Any, ...]:
+    said = (trait.organ, trait.part, trait.property, trait.value)
+    return trait.start, *said, trait.sex, trait.stage, trait.side, trait.negated, trait.end, trait.organ_start
+
+
+def _placed(trait: Trait, text: str, places: Sequence[int]) -> Trait:
+    """Return a trait with its places in a text whose accents stand behind their letters."""
+    start, end = places[trait.start], places[trait.end]
+    organ = (-1, -1) if trait.organ_start < 0 else (places[trait.organ_start], places[trait.organ_end])
+    return replace(trait, phrase=text[start:end], start=start, end=end, organ_start=organ[0], organ_end=organ[1])
 
 
 def _about(items: Sequence[Item]) -> Iterator[Item]:

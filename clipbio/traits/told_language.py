@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import cache, lru_cache
 from typing import get_args
 
@@ -31,7 +32,7 @@ def language_code(told: str) -> str:
 @lru_cache(maxsize=4096)
 def language_of(text: str) -> str:
     """Guess whether a text is English or French: English unless small words, organs and accents speak for French."""
-    words = _WORD.findall(text.casefold())
+    words = _WORD.findall(unicodedata.normalize("NFC", text).casefold())
     counts = {code: sum(word in known for word in words) for code, known in _known_words().items()}
     accented = sum(bool(_FRENCH_LETTERS.search(word)) for word in words)
     return "fr" if counts["fr"] + accented > counts["en"] else "en"

@@ -1,9 +1,11 @@
 """What single sentences tell."""
 
+import unicodedata
+
 import pytest
 
 from clipbio.errors import ClipbioError
-from clipbio.traits import extract
+from clipbio.traits import extract, language_of
 
 
 def told(text, group):
@@ -141,6 +143,22 @@ RULES = {
     ),
     "seasons": ("birds", "Bill black during the breeding season.", ["bill colour: black breeding"]),
     "lacks negates": ("birds", "Male lacks streaks.", ["pattern: streak male not"]),
+    "a comma ends not": ("plants", "Leaves not hairy, green.", ["leaf surface: hairy not", "leaf colour: green"]),
+    "but for a list up to or": (
+        "plants",
+        "Petals not red, white or pink.",
+        ["petal colour: red not", "petal colour: white not", "petal colour: pink not"],
+    ),
+    "not and without are no double denial": (
+        "plants",
+        "Leaves not hairy, without spots.",
+        ["leaf surface: hairy not", "leaf pattern: spot not"],
+    ),
+    "neither and nor deny": (
+        "plants",
+        "Leaves neither hairy nor spotted.",
+        ["leaf surface: hairy not", "leaf pattern: spot not"],
+    ),
     "unstreaked is plain": ("birds", "Unstreaked breast.", ["breast pattern: plain"]),
     "comparisons say nothing": ("birds", "Wings longer than tail; darker like a dark sparrow.", []),
     "an adjective waits for the noun of the next": (
@@ -243,3 +261,13 @@ def test_unknown_groups_and_languages_are_told():
         extract("Bill long.", group="bird")
     with pytest.raises(ClipbioError, match="no vocabulary of language 'xx'"):
         extract("Bill long.", group="birds", language="xx")
+
+
+def test_accents_behind_their_letters_are_read_and_places_fit() -> None:
+    text = "Feuilles opposées, dentées; pétales violacés de 2,5 à 4 cm de long."
+    apart = unicodedata.normalize("NFD", text)
+    composed, decomposed = (extract(one, group="plants", language="fr") for one in (text, apart))
+    assert [(one.character, one.value) for one in composed] == [(one.character, one.value) for one in decomposed]
+    assert [one.phrase for one in decomposed] == [apart[one.start : one.end] for one in decomposed]
+    assert apart[decomposed[2].organ_start : decomposed[2].organ_end] == unicodedata.normalize("NFD", "pétales")
+    assert language_of(apart) == "fr"
