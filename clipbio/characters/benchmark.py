@@ -35,7 +35,7 @@ class CharacterBenchmark:
         bins: States into which a measure is parted; 0 leaves measures out.
         accuracy: The share of right answers that thresholds are chosen for on validation.
         train: The split whose species tell the characters.
-        splits: The splits to judge; None is all that are evaluated.
+        splits: The splits to judge; None is all that are evaluated, but for those that calibrate.
         bootstrap: Resamples of the intervals, 0 for none.
         seed: Seed of folds, planted statements and intervals.
     """
@@ -75,6 +75,13 @@ class CharacterBenchmark:
     def needed(self, evaluated: Sequence[str], available: Collection[str]) -> tuple[str, ...]:
         """Name the split that tells the characters, and those that calibrate them."""
         return tuple(split for split in (self.train, *CALIBRATION) if evaluated and split in available)
+
+    def judged(self, evaluated: Sequence[str]) -> list[str]:
+        """Return the splits to judge: neither the one that tells the characters nor those that calibrate them."""
+        judged = [split for split in evaluated if split not in (self.train, *CALIBRATION)]
+        if evaluated and not judged:
+            logger.warning("%s: %s is fitted on, and nothing else is evaluated", self.name, " and ".join(evaluated))
+        return judged
 
     def table(self, data: Mapping[str, SplitData]) -> CharacterTable:
         """Return the characters of the train species."""

@@ -81,7 +81,7 @@ class Describe(CharacterBenchmark):
         accuracy: the share of right answers that the threshold is chosen for on validation.
         probe: whether a linear probe is fitted beside.
         train: the split whose species tell the characters.
-        splits: the splits to judge; None is all that are evaluated.
+        splits: the splits to judge; None is all that are evaluated, but for those that calibrate.
         bootstrap: resamples of the intervals, 0 for none.
         seed: seed of folds and intervals.
     """
@@ -114,11 +114,13 @@ class Describe(CharacterBenchmark):
 
     def run_across(self, data: Mapping[str, SplitData], evaluated: Sequence[str], encode_text: EncodeText) -> Result:
         """Judge the evaluated splits."""
-        judged = [split for split in evaluated if split != self.train]
+        judged = self.judged(evaluated)
+        if not judged:
+            return Result()
         table = self.table(data)
         describer = self.describer(data, table, encode_text)
         probes: dict[str, StateProbe] = {}
-        if self.probe and judged:
+        if self.probe:
             train = self.images(data[self.train], table)
             probes = {one.name: StateProbe.fit(one, train, seed=self.seed) for one in table.characters}
         result = Result()

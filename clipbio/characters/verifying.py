@@ -68,7 +68,7 @@ class Verify(CharacterBenchmark):
         accuracy: the share of right verdicts that thresholds are chosen for on validation.
         rounds: how often each state is swapped, each time with another species.
         train: the split whose species tell the characters.
-        splits: the splits to judge; None is all that are evaluated.
+        splits: the splits to judge; None is all that are evaluated, but for those that calibrate.
         bootstrap: resamples of the intervals, 0 for none.
         seed: seed of folds, swaps and intervals.
     """
@@ -101,12 +101,13 @@ class Verify(CharacterBenchmark):
 
     def run_across(self, data: Mapping[str, SplitData], evaluated: Sequence[str], encode_text: EncodeText) -> Result:
         """Judge the evaluated splits."""
+        judged = self.judged(evaluated)
+        if not judged:
+            return Result()
         table = self.table(data)
         describer = self.describer(data, table, encode_text)
         result = Result()
-        for split in evaluated:
-            if split == self.train:
-                continue
+        for split in judged:
             images = self.images(data[split], table)
             planted = plant(told_of_species(images), table, seed=self.seed, rounds=self.rounds)
             if not planted:

@@ -117,6 +117,14 @@ def test_without_validation_or_characters_they_say_so() -> None:
         Verify(accuracy=80)
 
 
+def test_what_they_are_fitted_on_is_not_judged(caplog: pytest.LogCaptureFixture) -> None:
+    for one in (Describe(columns=COLUMNS, probe=False, bootstrap=0), Verify(columns=COLUMNS, bootstrap=0)):
+        metrics = one.run_across(splits(), ["val", "unseen"], encode).metrics
+        assert {key.split("/")[1] for key in metrics} == {"unseen"}
+        assert one.run_across(splits(), ["val"], encode).metrics == {}
+        assert f"{one.name}: val is fitted on" in caplog.text
+
+
 def test_resamples_of_species_move_all_characters_together() -> None:
     species = np.repeat(np.arange(10), 3)
     value = np.repeat(np.arange(10) % 2, 3).astype(float)
