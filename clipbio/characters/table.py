@@ -126,11 +126,15 @@ def _binned(name: str, numbers: Sequence[float], bins: int, min_species: int) ->
     if len(numbers) < bins * min_species:
         return f"a measure of {len(numbers)} species, too few for {bins} states of {min_species} each"
     # Two figures are as much as a range tells.
-    edges = np.unique([float(f"{edge:.2g}") for edge in np.quantile(numbers, np.linspace(0, 1, bins + 1)[1:-1])])
+    edges = np.unique([_two_figures(edge) for edge in np.quantile(numbers, np.linspace(0, 1, bins + 1)[1:-1])])
     place_N = np.searchsorted(edges, numbers, side="right")
     species = np.bincount(place_N, minlength=len(edges) + 1)
     if len(edges) < bins - 1 or species.min() < min_species:
         return f"a measure whose {len(numbers)} numbers are too much alike for {bins} states"
     ends = (min(numbers), *edges, max(numbers))
-    states = tuple(f"{low:.2g}-{high:.2g} mm" for low, high in pairwise(ends))
+    states = tuple(f"{_two_figures(low):g}-{_two_figures(high):g} mm" for low, high in pairwise(ends))
     return Character(name, states, tuple(map(int, species)), tuple(map(float, edges)))
+
+
+def _two_figures(number: float) -> float:
+    return float(f"{number:.2g}")

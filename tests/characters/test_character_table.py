@@ -52,6 +52,12 @@ def test_measures_that_are_alike_and_those_of_few_species_are_told() -> None:
     assert "too few" in table.left_out["wingspan"]
 
 
+def test_states_of_long_measures_are_written_in_full() -> None:
+    species = [of(numbers=(("wing length", length),)) for length in (104.0, 120.0, 160.0, 190.0, 210.0, 235.0)]
+    wing = CharacterTable.build(species, min_species=2, bins=3)["wing length"]
+    assert wing.states == ("100-150 mm", "150-200 mm", "200-240 mm")
+
+
 def test_a_table_without_characters_is_refused() -> None:
     with pytest.raises(ClipbioError, match="no character is left: of 2 species"):
         CharacterTable.build([of(("leaf shape", "ovate")), ()], min_species=1)
