@@ -21,10 +21,12 @@ from clipbio.data.datamodule import SpecimenData
 from clipbio.data.specimen import Specimen
 from clipbio.distributed import World
 from clipbio.errors import ClipbioError
+from clipbio.evaluation.benchmark import EncodeText
 from clipbio.evaluation.embeddings import Candidates
 from clipbio.evaluation.store import hash_of
 from clipbio.models import MultiTower
 from clipbio.tasks.asked import whole_number
+from clipbio.tasks.embedding_identity import identity_of
 from clipbio.tasks.embeddings import embed_splits, embedding_cache
 from clipbio.tasks.loading import LoadedModel
 from clipbio.tasks.parts import build_cache, build_data
@@ -79,25 +81,43 @@ def describer_of(config: Config, loaded: LoadedModel, device: torch.device) -> D
             f"{data.folder.name} has the splits {', '.join(data.splits)}: characters are those of '{_TRAIN}', and "
             f"'{CALIBRATION[0]}' calibrates them; give data= that have both, or characters=FOLDER"
         )
-    asked = {name: config[name] for name in _SETTINGS}
-    key = hash_of({"version": _VERSION, "towers": towers, "data": data.folder.manifest.hash, **asked})
+    encode_text = connect(
+        loaded.model, data, cache=build_cache(config), augmentation=None, splits=(), world=World(), device=device
+    )
+    key = _key(config, loaded.model, data, towers)
     folder = Path(str(config["cache_dir"])).expanduser() / "describers" / key
     if folder.is_dir():
         try:
             return load_describer(folder)
         except ClipbioError as error:
             log.warning("%s; it is made again", error)
-    describer = _made(config, loaded, data, towers, device)
+    describer = _made(config, loaded, data, encode_text, towers, device)
     save_describer(describer, folder)
     return describer
 
 
-def _made(
-    config: Config, loaded: LoadedModel, data: SpecimenData, towers: Mapping[str, str], device: torch.device
-) -> Describer:
-    encode_text = connect(
-        loaded.model, data, cache=build_cache(config), augmentation=None, splits=(), world=World(), device=device
+def _key(config: Config, model: MultiTower, data: SpecimenData, towers: Mapping[str, str]) -> str:
+    """Return a hash of all that a describer is made of; `val` may be carved out of `train` in more than one way."""
+    splits = [data.split(name) for name in (_TRAIN, *CALIBRATION) if name in data.splits]
+    return hash_of(
+        {
+            "version": _VERSION,
+            "towers": towers,
+            "rows": {one.name: one.rows.tolist() for one in splits},
+            "vectors": {one.name: identity_of(model, data, one) for one in splits if one.name != _TRAIN},
+            **{name: config[name] for name in _SETTINGS},
+        }
     )
+
+
+def _made(
+    config: Config,
+    loaded: LoadedModel,
+    data: SpecimenData,
+    encode_text: EncodeText,
+    towers: Mapping[str, str],
+    device: torch.device,
+) -> Describer:
     train = data.split(_TRAIN)
     specimens: list[Specimen] = [train.index.read(int(row), image=False) for row in train.rows]
     species, columns = Candidates.from_named(specimens), config["columns"]

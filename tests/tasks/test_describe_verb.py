@@ -74,6 +74,13 @@ def test_a_saved_describer_is_used_and_that_of_other_weights_refused(place: Path
         describe(asked(place, *given, "model.seed=1"))
 
 
+def test_what_was_made_is_kept_until_the_data_are_parted_otherwise(place: Path) -> None:
+    carved = ("data.source.num_unseen=0", f"image={place / '0.png'}", f"cache_dir={place / 'other'}")
+    for settings in ((), (), ("data.decoder=pillow",), ("accuracy=0.7",)):
+        describe(asked(place, *carved, *settings))
+    assert len(list((place / "other" / "describers").iterdir())) == 3
+
+
 def test_without_pictures_or_splits_it_says_what_to_give(place: Path) -> None:
     with pytest.raises(ClipbioError, match="give image=FILE, or save=FOLDER"):
         describe(asked(place))
