@@ -1,8 +1,9 @@
-"""Whatever the text: no error, exact offsets, time that grows with its length."""
+"""Whatever the text: no error, exact offsets, steps that grow with its length."""
 
-import time
+from functools import partial
 
 import pytest
+from counted_steps import steps
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -79,13 +80,7 @@ PATTERNS += ["spotted with black, ", "of the ", "white spot ", "3-4 mm ", "very 
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
-def test_time_grows_with_the_length(pattern):
-    def seconds(times):
-        started = time.process_time()
-        extract(pattern * times, group="birds")
-        return time.process_time() - started
-
-    seconds(10)
-    short = min(seconds(200) for _ in range(3))
-    long = min(seconds(2400) for _ in range(2))
-    assert long < 60 * max(short, 0.005)  # 12 times as long: quadratic would be 144 times
+def test_steps_grow_with_the_length(pattern):
+    extract("", group="birds")
+    short, long = (steps(partial(extract, pattern * times, group="birds")) for times in (60, 480))
+    assert long < 16 * short  # 8 times as long: quadratic would be 64 times

@@ -1,9 +1,11 @@
-"""What holds for any number: what is written is read back, and long texts take no more than their length."""
+"""What holds for any number: what is written is read back, and long texts take steps for their length alone."""
 
-import time
+from functools import partial
 from itertools import pairwise
 
-from hypothesis import given, settings
+import pytest
+from counted_steps import steps
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clipbio.traits.measures import find_counts, find_measures
@@ -72,16 +74,30 @@ def test_any_text_is_read_and_the_offsets_fit(text: str, language: str) -> None:
     assert all(0 <= (number or 0) <= 200_000 for m in measures for d in m.dimensions for number in (d.low, d.high))
 
 
-def seconds(text: str) -> float:
-    start = time.process_time()
-    find_measures(text)
-    return time.process_time() - start
+PIECES = (
+    "1",
+    "1-",
+    "(",
+    "(1-)",
+    "1/",
+    "1 1/2",
+    "3 x ",
+    '"',
+    "'",
+    "½",
+    "1.",
+    "in ",
+    "1,",
+    "5 (",
+    "[1-",
+    "1 in (",
+    "to 1",
+)
 
 
-@settings(max_examples=12, deadline=None)
-@given(st.text(alphabet="0123456789.,-–()[]×x/'\"½ into", min_size=1, max_size=12))
-def test_time_grows_with_the_length_of_the_text(piece: str) -> None:
-    short = min(seconds(piece * (2000 // len(piece)) + " " * turn) for turn in range(3))
-    long = min(seconds(piece * (16000 // len(piece)) + " " * turn) for turn in range(3))
-    # Eight times the text; a quadratic pattern would need 64 times as long.
-    assert long < 32 * max(short, 0.004)
+@pytest.mark.parametrize("piece", PIECES)
+def test_steps_grow_with_the_length_of_the_text(piece: str) -> None:
+    find_measures("")
+    short, long = (steps(partial(find_measures, piece * times)) for times in (100, 800))
+    # Eight times the text; a quadratic pattern would need 64 times as many.
+    assert long < 16 * short
