@@ -124,7 +124,7 @@ def _without_idle(items: Sequence[Item]) -> tuple[list[Item], set[int]]:
     """
     kept: list[Item] = []
     idle: set[int] = set()
-    for item, after in zip(items, [*items[1:], None], strict=True):
+    for item, after in zip(items, [*items[1:], None], strict=False):  # a lone quotation mark leaves no item
         is_unknown = item.kind == "other" or (item.kind == "grouping" and after is not None and after.kind != "of")
         # `Brownish smudged necks`, but not `black fading to brown`.
         is_unknown = is_unknown or (item.kind == "loose" and after is not None and after.kind in _THINGS)

@@ -271,3 +271,8 @@ def test_accents_behind_their_letters_are_read_and_places_fit() -> None:
     assert [one.phrase for one in decomposed] == [apart[one.start : one.end] for one in decomposed]
     assert apart[decomposed[2].organ_start : decomposed[2].organ_end] == unicodedata.normalize("NFD", "pétales")
     assert language_of(apart) == "fr"
+
+
+@pytest.mark.parametrize("text", ["", " ", "\"", "''", "''\n", "\" \""])
+def test_texts_that_say_nothing_have_no_traits(text: str) -> None:
+    assert extract(text, group="birds") == ()
