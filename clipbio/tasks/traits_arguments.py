@@ -37,10 +37,16 @@ def traits_overrides(arguments: Sequence[str]) -> list[str]:
 def _named(plain: str) -> str:
     path = Path(plain).expanduser()
     try:
-        key = "data.root" if path.is_dir() else "file" if path.is_file() or path.suffix == ".txt" else "description"
+        key = "data.root" if path.is_dir() else "file" if path.is_file() or _is_path(plain) else "description"
     except OSError:  # too long for a name of a file
         key = "description"
     return f"{key}={quoted(plain)}"
+
+
+def _is_path(plain: str) -> bool:
+    """Tell whether an argument that names nothing on this machine was meant to: one word with a separator or suffix."""
+    is_word = len(plain.split()) == 1
+    return Path(plain).suffix == ".txt" or (is_word and ("/" in plain or bool(Path(plain).suffix)))
 
 
 def _literal(override: str) -> str:

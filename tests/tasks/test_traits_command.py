@@ -114,6 +114,8 @@ def test_one_text_may_be_written_too(tmp_path: Path, capsys) -> None:
         (["words", "group=plant"], "did you mean 'plants'"),
         (["words", "language=Klingon"], "no vocabulary"),
         (["no.txt"], "cannot be read"),
+        (["no/folder"], "file=no/folder cannot be read"),
+        (["flora.pdf"], "file=flora.pdf cannot be read"),
         (["one text", "another one"], "quote a description"),
         (["name=Acer", "data.root=x", "out=y"], "data have names of their own"),
         (["words", "rows=many"], "rows=many must be a whole number"),
