@@ -50,20 +50,28 @@ def mask_labels(metadata: Mapping[str, Any]) -> dict[int, str] | None:
     return labels
 
 
-def read_numbers(mask: bytes) -> Numbers:
+def read_numbers(mask: bytes, *, named: bool = False) -> Numbers:
     """Return the numbers of an encoded mask as (H, W); of a coloured one 1 wherever it is not black.
 
+    Args:
+        mask: The encoded mask.
+        named: Whether its numbers have names: colours are no numbers.
+
     Raises:
-        ClipbioError: It cannot be read.
+        ClipbioError: It cannot be read, or has colours where numbers are named.
     """
     with decode(mask) as image:
         if image.mode in _NUMBERED:
-            numbers_HW = np.asarray(image)
-        elif image.mode.startswith("I"):
-            numbers_HW = np.asarray(image).clip(0, 255)
-        else:
-            numbers_HW = np.asarray(image.convert("RGB")).max(axis=2).clip(0, 1)
-        return numbers_HW.astype(np.uint8)
+            return np.asarray(image).astype(np.uint8)
+        if image.mode.startswith("I"):
+            return np.asarray(image).clip(0, 255).astype(np.uint8)
+        colours_HW3: Numbers = np.asarray(image.convert("RGB"))
+    if (colours_HW3 == colours_HW3[..., :1]).all():
+        return colours_HW3[..., 0].copy()
+    if named:
+        raise ClipbioError(f"it is coloured, and {LABELS_KEY} names numbers: give a palette or grey PNG")
+    seen_HW: Numbers = colours_HW3.max(axis=2)
+    return seen_HW.clip(0, 1)
 
 
 def masks_of(specimen: Specimen) -> dict[str, Mask]:
@@ -78,7 +86,7 @@ def masks_of(specimen: Specimen) -> dict[str, Mask]:
         return {}
     try:
         labels = mask_labels(specimen.metadata)
-        numbers_HW = read_numbers(read_picture(specimen.mask))
+        numbers_HW = read_numbers(read_picture(specimen.mask), named=labels is not None)
     except (BadImageError, ClipbioError) as error:
         raise ClipbioError(f"the mask of specimen '{specimen.id}': {error}") from error
     if labels is None:

@@ -102,13 +102,25 @@ def test_masks_survive_prepare(tmp_path, mode: str, max_side: int | None) -> Non
     assert all(np.array_equal(masks[name], small == number) for name, number in (("leaf", 1), ("tape", 5)))
 
 
-def test_masks_of_a_table_are_named_by_json(tmp_path) -> None:
+def test_masks_of_a_table_are_named_by_json(tmp_path, caplog) -> None:
     (tmp_path / "a.png").write_bytes(picture())
     (tmp_path / "m.png").write_bytes(encode_numbers(numbers()))
     cell = json.dumps(LABELS).replace('"', '""')
     (tmp_path / "specimens.csv").write_text(f'specimen_id,image,mask,mask_labels\na,a.png,m.png,"{cell}"\n')
     masks = masks_of(next(iter(TableSource(tmp_path))))
     assert np.array_equal(masks["flower"], numbers() == 2)
+    assert not caplog.text
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA"])
+def test_grey_that_is_stored_as_colours_has_numbers_and_colours_have_none(mode: str) -> None:
+    grey = png(Image.fromarray(numbers()).convert(mode))
+    masks = masks_of(record("a", mask=grey, metadata={"mask_labels": LABELS}))
+    assert np.array_equal(masks["flower"], numbers() == 2)
+    coloured = png(Image.fromarray(np.stack([numbers(), numbers() * 0, numbers()], axis=2)))
+    with pytest.raises(ClipbioError, match=r"specimen 'a': it is coloured, .* a palette or grey PNG"):
+        masks_of(record("a", mask=coloured, metadata={"mask_labels": LABELS}))
+    assert np.array_equal(masks_of(record("a", mask=coloured))[WHOLE], numbers() > 0)
 
 
 def test_virtual_sheets_come_with_masks_through_prepare(tmp_path) -> None:

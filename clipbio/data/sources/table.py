@@ -12,6 +12,7 @@ from typing import Any
 
 from clipbio.data.defects import Defects
 from clipbio.data.manifest import SPLITS
+from clipbio.data.masks import LABELS_KEY
 from clipbio.data.sources.cells import existing_file, given, has_bases, is_not_given, is_sequence, text, texts
 from clipbio.data.sources.tabular import SUFFIXES, TabularFile, find_table
 from clipbio.data.specimen import SpeciesText, Specimen
@@ -133,7 +134,7 @@ class TableSource:
         if not present & {"image", "dna"}:
             names = ", ".join(self.columns)
             raise ClipbioError(f"{self._table.path} has neither a column 'image' nor 'dna'; the columns are: {names}")
-        for name in sorted(present - set(COLUMNS) - {""}):
+        for name in sorted(present - set(COLUMNS) - {"", LABELS_KEY}):
             hint = nearest(name.strip().lower(), set(COLUMNS) - present)
             if hint.startswith("; did you mean"):
                 logger.warning("%s: the column '%s' is kept as metadata%s", self._table.path.name, name, hint)
