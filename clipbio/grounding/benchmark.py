@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from clipbio.data.images import rgb
 from clipbio.data.masks import masks_of
 from clipbio.data.pictures import read_picture
 from clipbio.data.specimen import Specimen
@@ -19,7 +18,7 @@ from clipbio.evaluation.choices import check_choices
 from clipbio.evaluation.figures import flatten
 from clipbio.evaluation.grounding_detail import GroundingDetail, GroundingSheet
 from clipbio.grounding.asking import Asked, Question, Sheet
-from clipbio.grounding.grounder import DISTRACTORS, SCORINGS, Grounder
+from clipbio.grounding.grounder import DISTRACTORS, SCORINGS, Grounder, opened
 from clipbio.grounding.tally import Tally
 from clipbio.models.dense import dense_methods
 from clipbio.progress import progress_bar
@@ -113,11 +112,16 @@ class Grounding:
         with progress_bar() as bar:
             task = bar.add_task(f"grounding {split.name}", total=len(sheets))
             for sheet in sheets:
-                asked = question.ask(sheet, rgb(_picture(split, sheet)))
+                bar.advance(task)
+                try:
+                    picture = opened(_picture(split, sheet))
+                except ClipbioError as error:
+                    logger.warning("specimen '%s' is left out: %s", sheet.id, error)
+                    continue
+                asked = question.ask(sheet, picture)
                 tally.add(asked)
                 if len(shown) < self.shown:
                     shown.append(_shown(asked))
-                bar.advance(task)
         seed = derive_seed(self.seed, "grounding", split.name)
         metrics = flatten(tally.figures("grounding", split.name, resamples=self.bootstrap, seed=seed))
         return Result(metrics, (GroundingDetail("grounding", split.name, tuple(shown)),))

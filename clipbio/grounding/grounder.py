@@ -120,7 +120,9 @@ class Grounder:
         if not texts or len(texts) + len(distractors) > _MOST_TEXTS or not all(text.strip() for text in texts):
             raise ClipbioError(f"give 1 to {_MOST_TEXTS - len(distractors)} texts that are not empty, not {len(texts)}")
         picture = opened(image)
-        scores_TYX = self.scores(picture, self.encode([*texts, *distractors], template))
+        # A text that is its own distractor would take half of its heat away.
+        beside = [one for one in distractors if one not in texts]
+        scores_TYX = self.scores(picture, self.encode([*texts, *beside], template))
         return Heat(tuple(texts), self.maps(scores_TYX, len(texts)), picture.size, self.method, self.scoring)
 
     @torch.inference_mode()
@@ -193,6 +195,11 @@ class Grounder:
         if not torch.isfinite(scores_TYX).all():
             raise ClipbioError("the model gives no finite vectors of this picture: it has diverged")
         if self.scoring == "softmax" and self.method != "saliency":
+            if len(scores_TYX) < 2:
+                raise ClipbioError(
+                    "scoring=softmax shares heat among texts, and there is one alone: give distractors, or take "
+                    "scoring=cosine"
+                )
             shares: Maps = (scores_TYX / self.temperature).softmax(dim=0)[:count].numpy()
             return shares
         if self.scoring in ("margin", "contribution") and len(scores_TYX) > 1:

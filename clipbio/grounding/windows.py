@@ -101,15 +101,29 @@ def seen(picture: Image.Image, windows: list[Window], spec: ImageSpec, side: tup
     height, width = side
     shown = []
     for window in windows:
-        inside = picture if _lies_in(window, picture) else _padded(picture, window, spec.fill)
-        # What was padded is moved to its own corner.
-        left, top = (0.0, 0.0) if inside is picture else (-math.floor(window.left), -math.floor(window.top))
-        box = (window.left + left, window.top + top, window.right + left, window.bottom + top)
-        box = (max(box[0], 0), max(box[1], 0), min(box[2], inside.width), min(box[3], inside.height))
-        whole = box == (0, 0, *inside.size)
-        small = inside.resize((width, height), _FILTERS[spec.interpolation], box=None if whole else box)
+        if _lies_in(window, picture):
+            small = _resized(picture, window, (width, height), spec)
+        else:
+            small = _fitted(picture, window, (width, height), spec)
         shown.append(torch.from_numpy(np.array(small)).permute(2, 0, 1))
     return torch.stack(shown)
+
+
+def _resized(picture: Image.Image, window: Window, size: tuple[int, int], spec: ImageSpec) -> Image.Image:
+    left, top = max(window.left, 0), max(window.top, 0)
+    box = (left, top, min(window.right, picture.width), min(window.bottom, picture.height))
+    whole = box == (0, 0, *picture.size)
+    return picture.resize(size, _FILTERS[spec.interpolation], box=None if whole else box)
+
+
+def _fitted(picture: Image.Image, window: Window, size: tuple[int, int], spec: ImageSpec) -> Image.Image:
+    """Return a window that holds the whole picture: resized first, since a strip with its padding would be vast."""
+    wide, high = size[0] / (window.right - window.left), size[1] / (window.bottom - window.top)
+    inner = max(1, round(picture.width * wide)), max(1, round(picture.height * high))
+    canvas = Image.new("RGB", size, (spec.fill,) * 3)
+    corner = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
+    canvas.paste(picture.resize(inner, _FILTERS[spec.interpolation]), corner)
+    return canvas
 
 
 def _lies_in(window: Window, picture: Image.Image) -> bool:
@@ -120,14 +134,6 @@ def _lies_in(window: Window, picture: Image.Image) -> bool:
         and window.right <= picture.width + slack
         and window.bottom <= picture.height + slack
     )
-
-
-def _padded(picture: Image.Image, window: Window, fill: int) -> Image.Image:
-    left, top = math.floor(window.left), math.floor(window.top)
-    size = (math.ceil(window.right) - left, math.ceil(window.bottom) - top)
-    canvas = Image.new("RGB", size, (fill,) * 3)
-    canvas.paste(picture, (-left, -top))
-    return canvas
 
 
 def map_size(size: tuple[int, int], side: int) -> tuple[int, int]:

@@ -120,6 +120,26 @@ def test_bad_questions_and_pictures_are_told():
         grounder.heat(Image.new("RGB", (4000, 4)), ["red"])
 
 
+def test_softmax_needs_something_beside_a_text_that_is_not_the_text():
+    grounder = Grounder(colour_model(), scoring="softmax")
+    with pytest.raises(ClipbioError, match="there is one alone: give distractors, or take scoring=cosine"):
+        grounder.heat(sheet(red=(8, 8)), ["red"], distractors=["red"])
+    heat, same = (
+        grounder.heat(sheet(red=(8, 8)), ["red"], distractors=beside) for beside in (["green"], ["red", "green"])
+    )
+    assert np.array_equal(heat.maps_TYX, same.maps_TYX)
+
+
+@pytest.mark.parametrize("size", [(20_000, 2), (1, 20_000), (1, 1)])
+def test_a_strip_is_padded_when_it_is_small(size):
+    """A square of its longer side would take a gigabyte."""
+    spec = spec_of(resize_mode="longest", fill=7)
+    picture, buffer = Image.new("RGB", size, (200, 10, 10)), io.BytesIO()
+    picture.save(buffer, "PNG")
+    (pixels,) = seen(picture, tiled(size, spec), spec, spec.size)
+    assert torch.equal(pixels, ImageTransform(spec, decoder="pillow")(buffer.getvalue()))
+
+
 def test_a_window_of_a_square_shows_what_the_transform_shows():
     picture, buffer = Image.effect_noise((70, 70), 60).convert("RGB"), io.BytesIO()
     picture.save(buffer, "PNG")

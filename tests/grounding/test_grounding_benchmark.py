@@ -120,6 +120,18 @@ def test_the_same_seed_gives_the_same_figures_and_fewer_specimens_are_drawn(spli
     assert runs[0].metrics["grounding/test/conv/leaf/pointing/n"] == 3
 
 
+def test_a_broken_picture_is_left_out(tmp_path, caplog):
+    folder, buffer = tmp_path / "table", io.BytesIO()
+    folder.mkdir()
+    write_table(folder, write_sheets(folder))
+    Image.effect_noise((64, 64), 50).save(buffer, "JPEG")
+    (folder / "5.png").write_bytes(buffer.getvalue()[: buffer.getvalue().index(b"\xff\xda") + 40])
+    split = whole_split(resolve(str(folder), tmp_path / "cache"), "test")
+    result = Grounding(["conv"], bootstrap=0).run_on_pictures(split, colour_model())
+    assert result.metrics["grounding/test/conv/leaf/pointing/n"] == 7
+    assert "specimen 's5' is left out: the picture cannot be read" in caplog.text
+
+
 def test_it_is_handed_pictures_and_refused_where_there_are_embeddings_alone(split):
     names = [split.index.read(row) for row in range(len(split.rows))]
     data = SplitData.build("test", split.index.ids, vectors_ND=torch.eye(8), named=names)
