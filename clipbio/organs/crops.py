@@ -9,7 +9,7 @@ from typing import Any
 
 from PIL import Image
 
-from clipbio.data.images import encode, rgb
+from clipbio.data.images import decode, eight_bits, encode
 from clipbio.data.masks import LABELS_KEY
 from clipbio.data.specimen import Specimen
 from clipbio.errors import ClipbioError
@@ -59,6 +59,9 @@ def crops_of(specimen: Specimen, instances: Sequence[Instance], options: CropOpt
         specimen: The sheet.
         instances: Its organs, those of a label from the largest to the smallest.
         options: Which and how.
+
+    Raises:
+        BadImageError: The picture cannot be decoded.
     """
     assert isinstance(specimen.image, bytes)
     picture: Image.Image | None = None
@@ -68,10 +71,15 @@ def crops_of(specimen: Specimen, instances: Sequence[Instance], options: CropOpt
         if not wanted or max(one.box.width, one.box.height) < options.least_side or count[one.label] >= options.most:
             continue
         count[one.label] += 1
-        picture = picture or rgb(specimen.image)
+        picture = picture or _decoded(specimen.image)
         box = _with_margin(one.box, options.margin, picture.size)
         cut = picture.crop((box.x, box.y, box.x + box.width, box.y + box.height))
         yield Crop(_row(specimen, one, count[one.label], box), encode(cut, "JPEG", quality=_QUALITY))
+
+
+def _decoded(image: bytes) -> Image.Image:
+    with decode(image) as picture:
+        return eight_bits(picture).convert("RGB")
 
 
 def table_row(specimen: Specimen) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from clipbio.taxonomy import Taxon
 
 __all__ = ["OrganFolder"]
 
+_MOST_LABELS = 254
 _TEXTS = {"descriptions": "description", "common_names": "common_name"}
 _TEXT_COLUMNS = ("scientific_name", "kingdom", "language", "type", "source", "licence")
 
@@ -60,6 +61,9 @@ class OrganFolder:
         self._crops: list[dict[str, Any]] = []
         self._taxa: dict[Taxon, None] = {}
         self._names: set[str] = set()
+        self._crop_names: set[str] = set()
+        if len(labels) > _MOST_LABELS:
+            raise ClipbioError(f"{len(labels)} labels: a mask tells at most {_MOST_LABELS} apart; leave some out")
         for name in ("images", "masks", *(["crops/images"] if crops else [])):
             (folder / name).mkdir(parents=True)
 
@@ -69,16 +73,22 @@ class OrganFolder:
         return len(self._crops)
 
     def add(self, specimen: Specimen, masks: Mapping[str, Mask]) -> None:
-        """Write a specimen whose picture is in memory, with masks (H, W) by label; none for one without mask."""
+        """Write a specimen whose picture is in memory, with masks (H, W) by label; none for one without mask.
+
+        Raises:
+            BadImageError: The picture cannot be read; nothing is written of the specimen.
+            ClipbioError: A mask does not fit the picture.
+        """
         assert isinstance(specimen.image, bytes)
         image, suffix, size = _stored(specimen.image)
-        name = self._name(specimen.id)
-        (self.folder / "images" / f"{name}.{suffix}").write_bytes(image)
         if wrong := next((one.shape for one in masks.values() if one.shape != size[::-1]), None):
             pixels = f"{wrong[1]} x {wrong[0]} pixels, its picture {size[0]} x {size[1]}"
             raise ClipbioError(f"the mask of specimen '{specimen.id}' has {pixels}")
-        row = table_row(specimen) | self._own_texts(specimen) | {"image": f"images/{name}.{suffix}"}
         instances = instances_of(masks, least_share=self.least_share)
+        crops = list(crops_of(specimen, instances, self.crops)) if self.crops else []
+        name = _file_name(specimen.id, self._names)
+        (self.folder / "images" / f"{name}.{suffix}").write_bytes(image)
+        row = table_row(specimen) | self._own_texts(specimen) | {"image": f"images/{name}.{suffix}"}
         self._coco.add(f"{name}.{suffix}", size, instances)
         if masks:
             numbers_HW = numbers_of(masks, self.labels)
@@ -87,8 +97,8 @@ class OrganFolder:
             row |= {"mask": f"masks/{name}.png", LABELS_KEY: json.dumps(named)}
         self._rows.append(row)
         self._taxa[specimen.taxon] = None
-        for crop in crops_of(specimen, instances, self.crops) if self.crops else ():
-            file = f"{name}-{crop.row['specimen_id'].rpartition('#')[2]}.jpg".replace(" ", "_")
+        for crop in crops:
+            file = f"{_file_name(crop.row['specimen_id'], self._crop_names)}.jpg"
             (self.folder / "crops" / "images" / file).write_bytes(crop.image)
             self._crops.append(crop.row | self._own_texts(specimen) | {"image": f"images/{file}"})
 
@@ -116,14 +126,15 @@ class OrganFolder:
             if rows:
                 _write_table(folder / f"{stem}.csv", rows)
 
-    def _name(self, specimen_id: str) -> str:
-        """Return a name of files that is like an id and that no other specimen has."""
-        plain = re.sub(r"[^A-Za-z0-9._-]+", "_", specimen_id).strip("._-")[:100] or "specimen"
-        name, number = plain, 2
-        while name.lower() in self._names:
-            name, number = f"{plain}-{number}", number + 1
-        self._names.add(name.lower())
-        return name
+
+def _file_name(identity: str, taken: set[str]) -> str:
+    """Return a name of files that is like an id and that no other one has taken; note it."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", identity).strip("._-")[:100] or "specimen"
+    name, number = plain, 2
+    while name.lower() in taken:
+        name, number = f"{plain}-{number}", number + 1
+    taken.add(name.lower())
+    return name
 
 
 def _stored(image: bytes) -> tuple[bytes, str, tuple[int, int]]:

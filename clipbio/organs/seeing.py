@@ -5,6 +5,7 @@ Shape suffixes: H and W sides of the picture, h and w of the view, K classes.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from clipbio.data.batch import UNUSABLE, one_line
 from clipbio.data.images import BadImageError, inspect
 from clipbio.data.specimen import Specimen
 from clipbio.data.splits import SplitRows
@@ -21,6 +23,8 @@ from clipbio.organs.segmenter import Segmenter
 from clipbio.progress import progress_bar
 
 __all__ = ["Seen", "on_picture", "prior_numbers", "sight"]
+
+log = logging.getLogger(__name__)
 
 
 class Seen(NamedTuple):
@@ -41,7 +45,7 @@ def sight(
     masked: bool = False,
     progress: bool = True,
 ) -> Iterator[Seen]:
-    """Yield what is seen on each picture; specimens whose picture cannot be read are left out.
+    """Yield what is seen on each picture; specimens whose picture cannot be read are left out with a warning.
 
     Args:
         segmenter: What sees.
@@ -91,5 +95,5 @@ def _read(
         try:
             header = inspect(specimen.image)
             yield specimen, (header.width, header.height), transform(specimen.image)
-        except (BadImageError, OSError, ValueError, SyntaxError):
-            continue
+        except (BadImageError, *UNUSABLE) as error:
+            log.warning("specimen '%s' is left out: %s", specimen.id, one_line(error))

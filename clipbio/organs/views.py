@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,18 +11,22 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from clipbio.data.batch import UNUSABLE, one_line
 from clipbio.data.masks import masks_of, numbers_of
 from clipbio.data.specimen import Specimen
 from clipbio.data.splits import SplitRows
 from clipbio.data.transforms import Augmentation, ImageTransform
 from clipbio.data.views import into_view
 from clipbio.errors import ClipbioError
+from clipbio.progress import progress_bar
 from clipbio.seeding import rng
 
-__all__ = ["UNKNOWN", "OrganViews", "check_labels", "check_masks", "true_numbers"]
+__all__ = ["UNKNOWN", "OrganViews", "check_labels", "check_masks", "masked", "true_numbers"]
+
+log = logging.getLogger(__name__)
 
 UNKNOWN = 255
-"""Number of pixels of which nothing is known: those of a specimen without mask."""
+"""Number of pixels of which nothing is known: those of a specimen without mask, or whose picture is broken."""
 
 _LOOKED_AT = 200
 
@@ -55,7 +60,12 @@ class OrganViews(Dataset[tuple[Tensor, Tensor]]):
         specimen = self.split.index.read(self._row(place))
         assert isinstance(specimen.image, bytes)
         parts = (self.seed, "organs", "view", place)
-        pixels_3hw = self.transform(specimen.image, rng(*parts))
+        try:
+            pixels_3hw = self.transform(specimen.image, rng(*parts))
+        except UNUSABLE as error:
+            log.warning("specimen '%s' teaches nothing: %s", specimen.id, one_line(error))
+            blank_3hw = torch.full((3, *self.transform.spec.size), self.transform.spec.fill, dtype=torch.uint8)
+            return blank_3hw, torch.full(blank_3hw.shape[1:], UNKNOWN, dtype=torch.uint8)
         numbers_HW = true_numbers(specimen, self.labels)
         if numbers_HW is None:
             return pixels_3hw, torch.full(pixels_3hw.shape[1:], UNKNOWN, dtype=torch.uint8)
@@ -82,6 +92,14 @@ def true_numbers(specimen: Specimen, labels: Sequence[str]) -> np.ndarray | None
     """Return the mask of a specimen as numbers of these labels, (H, W); None without a mask."""
     masks = masks_of(specimen)
     return numbers_of(masks, labels) if masks else None
+
+
+def masked(split: SplitRows, *, progress: bool = True) -> SplitRows:
+    """Return the specimens of a split that have a mask; the index does not tell, so all of them are read."""
+    with progress_bar(enabled=progress) as bar:
+        rows = bar.track(split.rows, description=f"masks {split.name}")
+        kept = [split.index.read(int(row)).mask is not None for row in rows]
+    return SplitRows(split.name, split.index, split.rows[np.array(kept, dtype=bool)])
 
 
 def check_masks(split: SplitRows) -> tuple[str, ...]:

@@ -53,19 +53,24 @@ def _rows(config: Config, pictures: Sequence[CocoPicture], folder: Path) -> Iter
 
 def _matched(config: Config, source: TableSource, pictures: Mapping[str, CocoPicture]) -> Iterator[Masked]:
     """Give the rows of a table the masks of the picture of their name; without one they keep none."""
-    used = 0
+    used: dict[str, Path] = {}
     with progress_bar(enabled=bool(config["progress"])) as bar:
         for specimen in bar.track(source, total=source.total, description="import"):
             if not isinstance(specimen.image, Path):
                 continue
             masks: Mapping[str, Mask] = {}
             if (picture := pictures.get(specimen.image.name)) is not None:
-                masks, used = picture.masks(), used + 1
+                if (other := used.setdefault(specimen.image.name, specimen.image)) != specimen.image:
+                    raise ClipbioError(
+                        f"{other} and {specimen.image} have one name, by which the COCO file tells pictures: give them "
+                        "different ones"
+                    )
+                masks = picture.masks()
             yield replace(specimen, image=read_picture(specimen.image), mask=None), masks
     if not used:
         raise ClipbioError(f"{source.root}: no row has a picture of the COCO file, such as {next(iter(pictures), '')}")
-    if used < len(pictures):
-        log.warning("%d of %d annotated pictures are in no row of %s", len(pictures) - used, len(pictures), source.root)
+    if left := len(pictures) - len(used):
+        log.warning("%d of %d annotated pictures are in no row of %s", left, len(pictures), source.root)
 
 
 def _by_name(pictures: Sequence[CocoPicture]) -> dict[str, CocoPicture]:

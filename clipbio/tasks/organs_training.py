@@ -30,7 +30,7 @@ from clipbio.organs.panel import Example, write_panel
 from clipbio.organs.seeing import prior_numbers, sight
 from clipbio.organs.segmenter import Segmenter, SegmenterOptions, load_segmenter, save_segmenter
 from clipbio.organs.training import OrganModule, class_weights, fitting_prior
-from clipbio.organs.views import OrganViews, check_labels, check_masks, true_numbers
+from clipbio.organs.views import OrganViews, check_labels, check_masks, masked, true_numbers
 from clipbio.seeding import derive_seed
 from clipbio.tasks.asked import report_folder, whole_number
 from clipbio.tasks.building import device_of
@@ -59,8 +59,7 @@ def train(config: Config) -> dict[str, float]:
     options = instantiate(config["segmenter"], "segmenter")
     assert isinstance(options, SegmenterOptions)
     data, folder, started = organ_data(config), RunFolder(Path(config["run_dir"]).expanduser()), time.time()
-    whole = data.split("train")
-    split = SplitRows(whole.name, whole.index, encodable(whole, ["image"]))
+    split = _taught(data, progress=bool(config["progress"]))
     labels = check_labels(config["labels"], check_masks(split))
     folder.open(config, "never", remedy="another run_dir=")
     torch.manual_seed(derive_seed(int(config["seed"]), "organs", "weights") % 2**63)
@@ -89,6 +88,14 @@ def evaluate(config: Config) -> dict[str, float]:
     """Measure a segmenter on the masks of other data."""
     segmenter, out = load_segmenter(config["checkpoint"]), report_folder(config["out"])
     return _measured(config, segmenter, organ_data(config), out)
+
+
+def _taught(data: SpecimenData, *, progress: bool) -> SplitRows:
+    """Return the train specimens with picture and mask."""
+    whole, manifest = data.split("train"), data.folder.manifest
+    split = SplitRows(whole.name, whole.index, encodable(whole, ["image"]))
+    # Where few sheets of many are annotated, most batches would teach nothing.
+    return split if manifest.masks >= manifest.images else masked(split, progress=progress)
 
 
 def _fit(config: Config, module: OrganModule, data: SpecimenData, split: SplitRows, folder: RunFolder) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 
 from clipbio.config import instantiate
 from clipbio.data.datamodule import SpecimenData
-from clipbio.data.masks import Mask, masks_of
+from clipbio.data.images import BadImageError
+from clipbio.data.masks import Mask, mask_labels, masks_of
 from clipbio.data.species_texts import SpeciesTexts
 from clipbio.data.specimen import Specimen
 from clipbio.data.splits import SplitRows
@@ -56,6 +57,8 @@ def export(config: Config) -> None:
 def write_organs(config: Config, labels: Sequence[str], texts: SpeciesTexts, masked: Iterator[Masked]) -> None:
     """Write specimens with their masks as `OrganFolder` does, as a whole or not at all.
 
+    Specimens whose picture cannot be read are left out with a warning.
+
     Args:
         config: Plain resolved config of `conf/organs.yaml`.
         labels: Labels in the order of their numbers.
@@ -72,8 +75,11 @@ def write_organs(config: Config, labels: Sequence[str], texts: SpeciesTexts, mas
             work, labels, texts, form=str(config["form"]), least_share=float(config["least_share"] or 0), crops=crops
         )
         for specimen, masks in masked:
-            folder.add(specimen, masks)
-            count += 1
+            try:
+                folder.add(specimen, masks)
+                count += 1
+            except BadImageError as error:
+                log.warning("specimen '%s' is left out: %s", specimen.id, error)
         folder.finish()
     told = f", {folder.num_crops:,} crops" if crops else ""
     log.info("%s: %s pictures with masks and instances%s", out, f"{count:,}", told)
@@ -105,5 +111,8 @@ def _true(config: Config, splits: Sequence[SplitRows], labels: Sequence[str]) ->
 
 
 def _labels(split: SplitRows) -> tuple[str, ...]:
-    """Return the labels of the first specimen of a split that has a mask, none where no one has."""
+    """Return all labels that the specimens of a split name; where none names any, those of the first mask."""
+    named = (mask_labels(split.index.read(int(row), image=False).metadata) for row in split.rows)
+    if found := tuple(dict.fromkeys(label for labels in named if labels for label in labels.values())):
+        return found
     return next((tuple(masks) for row in split.rows if (masks := masks_of(split.index.read(int(row))))), ())

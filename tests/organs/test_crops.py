@@ -7,6 +7,7 @@ import pytest
 from data.records import record
 from PIL import Image
 
+from clipbio.data.images import BadImageError
 from clipbio.data.sources.table import TableSource
 from clipbio.data.species_texts import SpeciesTexts
 from clipbio.data.specimen import SpeciesText
@@ -33,7 +34,7 @@ def masks() -> dict[str, np.ndarray]:
 
 def sheet(identity: str = "s1", **values: object):
     given = {"split": "test", "group_id": "plant-1", "dna": "ACGT", "licence": "CC0", "metadata": {"year": 1907}}
-    return record(identity, "Aus bus", image=picture(), **{**given, **values})
+    return record(identity, "Aus bus", **{"image": picture(), **given, **values})
 
 
 def test_a_crop_is_the_organ_with_room_around_it() -> None:
@@ -109,3 +110,30 @@ def test_a_mask_of_another_size_is_told(tmp_path) -> None:
     folder = OrganFolder(tmp_path, ["leaf"], SpeciesTexts())
     with pytest.raises(ClipbioError, match="'s1' has 5 x 4 pixels, its picture 100 x 60"):
         folder.add(sheet(), {"leaf": np.zeros((4, 5), bool)})
+
+
+def test_labels_and_ids_that_are_no_file_names_are_written_all_the_same(tmp_path) -> None:
+    folder = OrganFolder(tmp_path, ["leaf/blade", "leaf blade"], SpeciesTexts(), crops=CropOptions())
+    leaf_HW = masks()["leaf"]
+    for identity in ("a/1", "a 1"):
+        folder.add(sheet(identity), {"leaf/blade": leaf_HW, "leaf blade": ~leaf_HW})
+    folder.finish()
+    crops = list(TableSource(tmp_path / "crops"))
+    assert len(crops) == folder.num_crops == 6
+    assert len({crop.image for crop in crops}) == 6
+    assert crops[0].id == "a/1#leaf/blade-1"
+
+
+def test_a_broken_picture_leaves_nothing_behind(tmp_path) -> None:
+    folder = OrganFolder(tmp_path, ["leaf", "flower"], SpeciesTexts(), crops=CropOptions())
+    buffer = io.BytesIO()
+    Image.open(io.BytesIO(picture())).save(buffer, "JPEG")
+    cut = buffer.getvalue()[: buffer.getvalue().index(b"\xff\xda") + 40]
+    with pytest.raises(BadImageError, match="cannot be decoded"):
+        folder.add(sheet(image=cut), masks())
+    assert not list((tmp_path / "images").iterdir())
+
+
+def test_more_labels_than_a_mask_holds_are_refused(tmp_path) -> None:
+    with pytest.raises(ClipbioError, match="255 labels: a mask tells at most 254 apart"):
+        OrganFolder(tmp_path, [f"organ {number}" for number in range(255)], SpeciesTexts())

@@ -19,7 +19,7 @@ from clipbio.organs import SegmenterOptions, load_segmenter
 from clipbio.organs.seeing import on_picture, prior_numbers, sight
 from clipbio.organs.segmenter import save_segmenter
 from clipbio.organs.training import class_weights, fitting_prior, segmentation_loss
-from clipbio.organs.views import UNKNOWN, OrganViews, check_labels, check_masks
+from clipbio.organs.views import UNKNOWN, OrganViews, check_labels, check_masks, masked
 
 LABELS = {"1": "leaf", "2": "flower"}
 SMALL = SegmenterOptions(encoder="test_efficientnet", image_size=32, decoder_channels=(8, 8, 8, 8, 8))
@@ -74,6 +74,29 @@ def test_a_specimen_without_mask_teaches_nothing(tmp_path) -> None:
     assert (views(split, None)[0][1] == UNKNOWN).all()
     with pytest.raises(ClipbioError, match="no specimen of 'train' has a mask"):
         check_masks(split)
+
+
+def test_a_broken_picture_teaches_nothing_and_is_named(tmp_path, caplog) -> None:
+    whole, buffer = Image.effect_noise((60, 40), 60), io.BytesIO()
+    whole.save(buffer, "JPEG")
+    cut = buffer.getvalue()[: buffer.getvalue().index(b"\xff\xda") + 40]
+    broken = record("broken", image=cut, mask=encode_numbers(numbers(0)), metadata={"mask_labels": LABELS})
+    prepare(ListSource([sheet(0), broken]), tmp_path / "shards", progress=False)
+    split = whole_split(ShardFolder.open(tmp_path / "shards"), "train")
+    assert sorted(bool((views(split, None)[place][1] == UNKNOWN).all()) for place in range(2)) == [False, True]
+    assert "specimen 'broken' teaches nothing" in caplog.text
+    segmenter = SMALL.build(["leaf", "flower"])
+    seen = sight(segmenter, split, ImageTransform(SPEC), batch_size=2, device=torch.device("cpu"), progress=False)
+    assert [one.specimen.id for one in seen] == ["s0"]
+    assert "specimen 'broken' is left out" in caplog.text
+
+
+def test_the_few_that_have_a_mask_are_found(tmp_path) -> None:
+    source = ListSource([sheet(place, masked=place == 3) for place in range(5)])
+    prepare(source, tmp_path / "shards", progress=False)
+    found = masked(whole_split(ShardFolder.open(tmp_path / "shards"), "train"), progress=False)
+    assert [found.index.ids[int(row)] for row in found.rows] == ["s3"]
+    assert check_masks(found) == ("leaf", "flower")
 
 
 def test_turning_is_refused(split: SplitRows) -> None:

@@ -1,14 +1,16 @@
 """The verb `organs`: trained, measured, written, read again; and crops as a stream of training."""
 
 import csv
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from clipbio.cli import main
-from clipbio.data.masks import masks_of
+from clipbio.data.masks import encode_numbers, masks_of
 from clipbio.data.sources.table import TableSource
 from clipbio.organs import load_segmenter
 
@@ -89,6 +91,45 @@ def test_what_is_exported_comes_back_exactly(exported: Path, cache: str, tmp_pat
             assert all(np.array_equal(one[label], other[label]) for label in ORGANS)
             assert again[identity].image.read_bytes() == specimen.image.read_bytes()
     assert {one.taxon for one in TableSource(tmp_path / "table")} == {one.taxon for one in first.values()}
+
+
+def test_pictures_that_share_a_name_are_told(exported: Path, cache: str, tmp_path: Path, capsys) -> None:
+    table = tmp_path / "table"
+    (table / "other").mkdir(parents=True)
+    (table / "images").symlink_to(exported / "images")
+    first = next((exported / "images").iterdir())
+    (table / "other" / first.name).write_bytes(first.read_bytes())
+    rows = ("specimen_id,image", f"a,images/{first.name}", f"b,other/{first.name}")
+    (table / "specimens.csv").write_text("\n".join(rows) + "\n")
+    annotations = f"annotations={exported / 'annotations.json'}"
+    assert main(["organs", "action=import", cache, annotations, f"table={table}", f"out={tmp_path / 'out'}"]) == 2
+    assert "have one name, by which the COCO file tells pictures" in capsys.readouterr().err
+
+
+def test_labels_of_all_masks_are_exported_and_broken_pictures_left_out(cache: str, tmp_path: Path, capsys) -> None:
+    table, buffer = tmp_path / "table", io.BytesIO()
+    table.mkdir()
+    Image.effect_noise((40, 30), 50).save(buffer, "JPEG")
+    whole = buffer.getvalue()
+    for name, image in (("a", whole), ("b", whole), ("c", whole[: whole.index(b"\xff\xda") + 40])):
+        (table / f"{name}.jpg").write_bytes(image)
+    mask_HW = np.zeros((30, 40), np.uint8)
+    mask_HW[5:25, 5:15], mask_HW[5:25, 20:35] = 1, 2
+    (table / "mask.png").write_bytes(encode_numbers(mask_HW))
+    labels = {"a": {"1": "leaf"}, "b": {"1": "leaf", "2": "flower"}, "c": {"1": "leaf"}}
+    with (table / "specimens.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["specimen_id", "genus", "species", "image", "mask", "mask_labels", "split"])
+        for name, own in labels.items():
+            writer.writerow([name, "Aus", "bus", f"{name}.jpg", "mask.png", json.dumps(own), "train"])
+    arguments = ["data=table", f"data.root={table}", "labels=null", "crops=true", f"out={tmp_path / 'out'}"]
+    assert main(["organs", "action=export", cache, "progress=false", *arguments]) == 0
+    found = {one.id: masks_of(one) for one in TableSource(tmp_path / "out")}
+    assert {name: [label for label in own if own[label].any()] for name, own in found.items()} == {
+        "a": ["leaf"],
+        "b": ["leaf", "flower"],
+    }
+    assert "specimen 'c' is left out" in capsys.readouterr().err
 
 
 def test_crops_are_views_of_sheets_with_their_split_and_individual(exported: Path) -> None:
