@@ -12,7 +12,7 @@ from clipbio.evaluation.annotated import note
 from clipbio.taxonomy import Taxon
 from clipbio.text import Named
 from clipbio.text.trait_text import traits_of
-from clipbio.traits import PROPERTIES
+from clipbio.traits import MEASURED
 from clipbio.virtual.characters import CHARACTERS, MEASURES
 from clipbio.virtual.triples import trait_character, triples
 
@@ -21,7 +21,6 @@ __all__ = ["Columns", "Saying", "Statement", "described", "recorded"]
 Columns = Mapping[str, str] | str
 """Columns of metadata and the character that each tells; `virtual`: those of the virtual herbarium."""
 
-_MEASURED = PROPERTIES[PROPERTIES.index("length") :]
 _MILLIMETRES = {"cm": 10.0, "mm": 1.0}
 
 
@@ -60,7 +59,7 @@ class Statement:
     @classmethod
     def of(cls, saying: Saying) -> Statement:
         """Return what a trait or a triple states."""
-        if saying.property not in _MEASURED:
+        if saying.property not in MEASURED:
             return cls(saying.character, saying.value)
         ends = [end for end in (saying.low, saying.high) if end is not None]
         return cls(saying.character, saying.value, sum(ends) / len(ends) if ends else None)

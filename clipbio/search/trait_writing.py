@@ -15,14 +15,12 @@ from clipbio.search.arrow import numpy_of
 from clipbio.search.query import Array
 from clipbio.search.trait_table import TraitTable, trait_rows
 from clipbio.taxonomy import RANKS, Taxon
-from clipbio.traits import Trait, extract, group_of
+from clipbio.traits import LANGUAGES, Trait, extract, group_of, language_code
 
-__all__ = ["trait_language", "write_traits"]
+__all__ = ["write_traits"]
 
 log = logging.getLogger(__name__)
 
-_LANGUAGES = {"en": ("en", "eng", "english"), "fr": ("fr", "fra", "fre", "french")}
-_CODES = {name: code for code, names in _LANGUAGES.items() for name in names}
 # A bar for fewer would be gone before it is read.
 _MANY = 500
 
@@ -54,18 +52,13 @@ def write_traits(
     return int(table.num_rows)
 
 
-def trait_language(name: str) -> str | None:
-    """Return the code of a language by code or name, such as `en`, `en-GB`, `english`; None if it is not read."""
-    return _CODES.get(name.strip().casefold().replace("_", "-").partition("-")[0])
-
-
 def _extracted(records: Sequence[Mapping[str, str]], new: Sequence[int], language: str) -> Iterator[tuple[int, Trait]]:
     passed: Counter[str] = Counter()
     with progress_bar(enabled=len(new) > _MANY) as bar:
         for number in bar.track(new, description="traits"):
             record = records[number]
-            code = trait_language(record["language"] or language)
-            if code is None:
+            code = language_code(record["language"] or language)
+            if code not in LANGUAGES:
                 passed[record["language"] or language] += 1
                 continue
             group = group_of(Taxon(*(record[rank] for rank in RANKS)))

@@ -20,12 +20,12 @@ from clipbio.errors import ClipbioError, closest
 from clipbio.search.arrow import numpy_of
 from clipbio.search.query import Array
 from clipbio.search.texts import Texts
+from clipbio.traits import MEASURED
 
 __all__ = ["TRAIT", "Character", "StatedTraits", "TraitFacet"]
 
 TRAIT = "trait"
 """The name of the filter."""
-_MEASURED = frozenset({"length", "width", "height", "thickness", "diameter", "wingspan"})
 _MOST_NAMED = 12
 _RANGE = re.compile(r"(\d+(?:\.\d+)?)?\s*(\.\.|[-–])?\s*(\d+(?:\.\d+)?)?\s*(?:mm)?")
 
@@ -46,7 +46,7 @@ class Character:
     @builtins.property
     def is_measure(self) -> bool:
         """Tell whether its states are millimetres."""
-        return self.property in _MEASURED
+        return self.property in MEASURED
 
 
 @dataclass(frozen=True)

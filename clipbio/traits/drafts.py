@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 from clipbio.traits.numbers import span
 from clipbio.traits.scanner import Item
-from clipbio.traits.trait import Side, Trait
+from clipbio.traits.trait import MEASURED, Side, Trait
 from clipbio.traits.vocabulary import Vocabulary
 
 __all__ = ["NOWHERE", "Draft", "Scope", "Target", "adjective_drafts", "moved", "noun_drafts", "to_traits"]
 
 _NAMED_BY = {"margin": ("margin", "edge", "border"), "venation": ("vein",)}
-_WHOLE_PROPERTIES = ("size", "form", "length", "width", "height", "thickness", "diameter", "wingspan")
+_WHOLE_PROPERTIES = ("size", "form", *MEASURED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,17 +6,19 @@ import builtins
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["PROPERTIES", "Group", "Side", "Trait"]
+__all__ = ["MEASURED", "PROPERTIES", "Group", "Side", "Trait"]
 
 Group = Literal["plants", "insects", "birds"]
 """What kind of organism a vocabulary is for."""
 Side = Literal["", "above", "below"]
 
+MEASURED = ("length", "width", "height", "thickness", "diameter", "wingspan")
+"""Properties whose values are millimetres."""
 PROPERTIES = (
     *("colour", "pattern", "shape", "margin", "surface", "arrangement", "structure", "venation", "form", "type"),
-    *("count", "size", "length", "width", "height", "thickness", "diameter", "wingspan"),
+    *("count", "size", *MEASURED),
 )
-"""What can be said of an organ; from `length` on measures, in millimetres."""
+"""What can be said of an organ."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

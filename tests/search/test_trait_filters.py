@@ -17,7 +17,6 @@ from clipbio.search.filters import Columns, mask_N
 from clipbio.search.folder import IndexFolder
 from clipbio.search.manifest import About
 from clipbio.search.trait_table import TRAITS
-from clipbio.search.trait_writing import trait_language
 from clipbio.search.writing import IndexWriter
 from clipbio.taxonomy import RANKS, Taxon
 from clipbio.traits import extract, group_of
@@ -223,10 +222,6 @@ def test_traits_of_other_languages_are_left_out_and_told(tmp_path, caplog):
     assert len(folder.texts.traits) == 0
     assert "3 descriptions in 'german' give none" in caplog.text
     assert trait_facets(Columns(folder)) == []
-    assert [trait_language(name) for name in ("en-GB", "Français", "fra", "English", "de", "none", "")] == [
-        *("en", None, "fr", "en"),
-        *(None, None, None),
-    ]
 
 
 def test_the_file_holds_every_field(folder):

@@ -273,6 +273,6 @@ def test_accents_behind_their_letters_are_read_and_places_fit() -> None:
     assert language_of(apart) == "fr"
 
 
-@pytest.mark.parametrize("text", ["", " ", "\"", "''", "''\n", "\" \""])
+@pytest.mark.parametrize("text", ["", " ", '"', "''", "''\n", '" "'])
 def test_texts_that_say_nothing_have_no_traits(text: str) -> None:
     assert extract(text, group="birds") == ()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from clipbio.traits import language_of
+from clipbio.traits import language_code, language_of
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,8 @@ from clipbio.traits import language_of
 )
 def test_organs_and_small_words_tell_the_language(text: str, language: str) -> None:
     assert language_of(text) == language
+
+
+def test_names_and_codes_of_languages_are_known() -> None:
+    told = ("en-GB", "Français", "fra", "English", "de", "none", "")
+    assert [language_code(one) for one in told] == ["en", "fr", "fr", "en", "de", "none", ""]
