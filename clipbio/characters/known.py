@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from clipbio.characters.describer import Written
 from clipbio.characters.statements import Columns, Statement, described, recorded
 from clipbio.characters.table import CharacterTable, Told
+from clipbio.errors import ClipbioError, nearest
 from clipbio.evaluation.embeddings import Candidates, SplitData, class_key
 from clipbio.text import Named
 
@@ -57,15 +58,27 @@ def known_species(things: Iterable[Named], columns: Columns | None) -> list[tupl
     Args:
         things: Specimens, or species with all their descriptions.
         columns: Columns of metadata that tell characters; None takes them out of the descriptions.
+
+    Raises:
+        ClipbioError: No record has one of the columns.
     """
     if columns is None:
         return [described(one.taxon, one.descriptions) for one in Candidates.from_named(things)]
+    things = list(things)
+    _check_columns(things, columns)
     found: dict[int, dict[Statement, None]] = {}
     for thing in things:
         key = class_key(thing)
         if key is not None:
             found.setdefault(key, {}).update(dict.fromkeys(recorded(thing, columns)))
     return [tuple(one) for one in found.values()]
+
+
+def _check_columns(things: Iterable[Named], columns: Columns) -> None:
+    known = dict.fromkeys(name for one in things for name in getattr(one, "metadata", {}))
+    for column in () if isinstance(columns, str) else columns:
+        if column not in known:
+            raise ClipbioError(f"columns: no record has the column '{column}'{nearest(column, list(known))}")
 
 
 def known_images(data: SplitData, table: CharacterTable, columns: Columns | None) -> Known:

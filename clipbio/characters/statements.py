@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -92,7 +93,14 @@ def recorded(named: Named, columns: Columns) -> tuple[Statement, ...]:
 
 def _cell(value: Any) -> list[str]:
     values = value if isinstance(value, list | tuple) else [value]
-    return [text for one in values if one is not None and (text := str(one).strip())]
+    return [text for one in values if one is not None and (text := _state(one))]
+
+
+def _state(value: Any) -> str:
+    """Return a cell as a state: 5 for the 5.0 that a column of numbers with gaps has, nothing for its gaps."""
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:g}"
+    return str(value).strip()
 
 
 def _virtual(named: Named) -> Iterable[Statement]:

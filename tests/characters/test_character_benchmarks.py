@@ -109,8 +109,10 @@ def test_without_validation_or_characters_they_say_so() -> None:
     data = splits()
     with pytest.raises(ClipbioError, match="needs a split val or val_unseen"):
         Describe(columns=COLUMNS).run_across({"train": data["train"], "unseen": data["unseen"]}, ["unseen"], encode)
+    with pytest.raises(ClipbioError, match="no record has the column 'leafs'; did you mean 'leaf'"):
+        Verify(columns={"leafs": "leaf shape"}).run_across(data, ["unseen"], encode)
     with pytest.raises(ClipbioError, match="no character is left"):
-        Verify(columns={"nothing": "leaf shape"}).run_across(data, ["unseen"], encode)
+        Verify(columns=COLUMNS, min_species=99).run_across(data, ["unseen"], encode)
     with pytest.raises(ClipbioError, match="min_species=0"):
         Describe(min_species=0)
     with pytest.raises(ClipbioError, match="accuracy=80"):

@@ -73,6 +73,8 @@ def test_a_measure_is_the_middle_of_its_range() -> None:
 def test_columns_tell_states_by_their_mapping() -> None:
     plant = Plant(Taxon(), {"flower": ["red", "white"], "leaf": "ovate", "hidden": None, "other": 1})
     assert recorded(plant, COLUMNS) == of(("flower colour", "red"), ("flower colour", "white"), ("leaf shape", "ovate"))
+    counted = Plant(Taxon(), {"flower": 5.0, "leaf": float("nan")})
+    assert recorded(counted, COLUMNS) == of(("flower colour", "5"))
     with pytest.raises(ClipbioError, match="columns=virtuel: give virtual"):
         recorded(plant, "virtuel")
 
@@ -87,7 +89,9 @@ def test_the_virtual_herbarium_tells_traits() -> None:
 def test_specimens_of_a_species_are_taken_together() -> None:
     taxon = Taxon(genus="Rosa", species="alba")
     plants = [Plant(taxon, {"flower": "red"}), Plant(taxon, {"flower": "white"}), Plant(Taxon(), {"flower": "blue"})]
-    assert known_species(plants, COLUMNS) == [of(("flower colour", "red"), ("flower colour", "white"))]
+    assert known_species(plants, {"flower": "flower colour"}) == [
+        of(("flower colour", "red"), ("flower colour", "white"))
+    ]
 
 
 def test_descriptions_tell_traits_of_all_texts_once() -> None:
