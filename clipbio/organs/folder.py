@@ -83,7 +83,8 @@ class OrganFolder:
         image, suffix, size = _stored(specimen.image)
         if wrong := next((one.shape for one in masks.values() if one.shape != size[::-1]), None):
             pixels = f"{wrong[1]} x {wrong[0]} pixels, its picture {size[0]} x {size[1]}"
-            raise ClipbioError(f"the mask of specimen '{specimen.id}' has {pixels}")
+            turned = ": does EXIF turn it? store it upright" if wrong == size else ""
+            raise ClipbioError(f"the mask of specimen '{specimen.id}' has {pixels}{turned}")
         instances = instances_of(masks, least_share=self.least_share)
         crops = list(crops_of(specimen, instances, self.crops)) if self.crops else []
         name = _file_name(specimen.id, self._names)

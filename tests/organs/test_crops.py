@@ -110,6 +110,8 @@ def test_a_mask_of_another_size_is_told(tmp_path) -> None:
     folder = OrganFolder(tmp_path, ["leaf"], SpeciesTexts())
     with pytest.raises(ClipbioError, match="'s1' has 5 x 4 pixels, its picture 100 x 60"):
         folder.add(sheet(), {"leaf": np.zeros((4, 5), bool)})
+    with pytest.raises(ClipbioError, match="60 x 100 pixels, its picture 100 x 60: does EXIF turn it"):
+        folder.add(sheet(), {"leaf": np.zeros((100, 60), bool)})
 
 
 def test_labels_and_ids_that_are_no_file_names_are_written_all_the_same(tmp_path) -> None:
