@@ -9,12 +9,13 @@ from clipbio.traits.drafts import NOWHERE, Scope, Target
 from clipbio.traits.phrases import Phrase
 from clipbio.traits.places import begin_place
 from clipbio.traits.scanner import Item
-from clipbio.traits.speech import LISTS, Chunk, Speech, State, is_kind
+from clipbio.traits.speech import LISTS, MOST, Chunk, Speech, State, is_kind
 from clipbio.traits.trait import Side
 
 __all__ = ["RULES"]
 
 _BREAKS = ("comma", "and", "or", "end", "stop", "but", "colon", "dash", "open")
+_ENDS = ("comma", "end", "stop", "but", "close")
 _FARTHEST = 16
 
 Rule = Callable[[Speech, Item, Chunk, Chunk], None]
@@ -55,6 +56,22 @@ def _without(speech: Speech, item: Item, before: Chunk, after: Chunk) -> None:
         speech.state.is_not = False
     _colon(speech, item, before, after)
     speech.negate(True)
+
+
+def _absent(speech: Speech, item: Item, before: Chunk, after: Chunk) -> None:
+    """Deny what was named right before, `spots absent`; else what follows: `lacking spots`."""
+    named = speech.chunks[speech.place - 2] if is_kind(before, "be") else before
+    if not (isinstance(named, Phrase) and named.nouns) or not (after is None or is_kind(after, *_ENDS)):
+        _without(speech, item, before, after)
+        return
+    words = {id(one) for one in (*named.adjectives, *named.nouns)}
+    said = [one for one in speech.drafts[-MOST:] if id(one.item) in words]
+    carried = [one for one in speech.state.last if id(one.item) not in words]  # `leaves ovate, stipules absent`
+    denied = [replace(one, scope=replace(one.scope, negated=not one.scope.negated)) for one in said]
+    speech.replace([*said, *carried], denied)
+    state, starts = speech.state, {one.start for one in named.nouns}
+    state.current, state.has_subject = [], False  # `crest absent, bill red`
+    state.subject = state.owner = [one for one in state.subject if one.start not in starts] or state.subject
 
 
 def _not(speech: Speech, item: Item, before: Chunk, after: Chunk) -> None:
@@ -197,6 +214,7 @@ RULES: dict[str, Rule] = {
     "be": _have,
     "colon": _colon,
     "without": _without,
+    "absent": _absent,
     "not": _not,
     "comma": _comma,
     "but": _but,

@@ -176,9 +176,10 @@ def _trait(draft: Draft, text: str, vocabulary: Vocabulary) -> Trait:
     side: Side = scope.side if target.side is None else target.side
     if vocabulary.sided is not None and organ not in vocabulary.sided:
         side = ""
+    is_of_whole = draft.property == "wingspan"
     return Trait(
-        organ=organ,
-        part=target.part,
+        organ="" if is_of_whole else organ,
+        part="" if is_of_whole else target.part,
         property=draft.property,
         value=draft.value,
         phrase=text[start:end],

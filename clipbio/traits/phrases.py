@@ -26,6 +26,7 @@ _WAITING = frozenset(
             "have",
             "preposition",
             "without",
+            "absent",
             "agent",
             "of",
             "article",

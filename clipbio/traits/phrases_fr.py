@@ -24,7 +24,7 @@ _PLACES = frozenset(("part", "side_noun", "nothing"))
 # An adjective before these is told of more: `rayé de brun`, `rouge à la base`.
 _PLACED = frozenset(("agent", "preposition"))
 _PLURAL = frozenset(("mp", "fp"))
-_BINDS = frozenset(("with", "of", "preposition", "without", "agent", "have"))
+_BINDS = frozenset(("with", "of", "preposition", "without", "absent", "agent", "have"))
 
 
 def group(items: Sequence[Item]) -> list[Item | Phrase]:

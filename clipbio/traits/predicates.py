@@ -10,7 +10,21 @@ from clipbio.traits.speech import LOCAL, MOST, Chunk, Speech, is_kind
 
 __all__ = ["awaits_noun", "on_adjectives"]
 
-_BEHIND_NAMES = ("", "with", "have", "be", "comma", "stop", "end", "but", "function", "loose", "without", "open")
+_BEHIND_NAMES = (
+    "",
+    "with",
+    "have",
+    "be",
+    "comma",
+    "stop",
+    "end",
+    "but",
+    "function",
+    "loose",
+    "without",
+    "absent",
+    "open",
+)
 _BEFORE_THINGS = ("with", "of", "have", "preposition", "agent")
 
 
@@ -69,7 +83,7 @@ def _spoken_of(speech: Speech, phrase: Phrase, before: Chunk, after: Chunk) -> l
         return state.current
     if is_kind(before, "of"):  # an amount of black is none of the spots before
         return [replace(one, part="", is_marking=False) for one in state.owner]
-    return state.owner if is_kind(before, "with", "agent", "have", "without") else state.subject
+    return state.owner if is_kind(before, "with", "agent", "have", "without", "absent") else state.subject
 
 
 def _is_odd(speech: Speech, phrase: Phrase) -> bool:

@@ -8,7 +8,7 @@ from typing import get_args
 from clipbio.errors import ClipbioError, nearest
 from clipbio.traits.described import Described
 from clipbio.traits.extraction import extract
-from clipbio.traits.groups import group_of
+from clipbio.traits.groups import group_of, told_group
 from clipbio.traits.languages import LANGUAGES
 from clipbio.traits.told_language import language_code, language_of
 from clipbio.traits.trait import Group, Trait
@@ -44,4 +44,5 @@ class Reader:
         language = language_code(about.language) if about.language else self.language or language_of(about.text)
         if language not in LANGUAGES:
             return group, ()
+        group = group or told_group(about.text, language)
         return group, extract(about.text, group=group, language=language, own=self.own)

@@ -159,6 +159,17 @@ RULES = {
         "Leaves neither hairy nor spotted.",
         ["leaf surface: hairy not", "leaf pattern: spot not"],
     ),
+    "absent denies what stands before": ("insects", "Spots absent.", ["wing pattern: spot not"]),
+    "and nothing else": (
+        "plants",
+        "Leaves ovate, stipules absent; margins serrate.",
+        ["leaf shape: ovate", "leaf margin: serrate"],
+    ),
+    "the wingspan is that of the whole": (
+        "insects",
+        "Wings yellow; wingspan 65-80 mm.",
+        ["wing colour: yellow", "wingspan: 65-80 mm"],
+    ),
     "unstreaked is plain": ("birds", "Unstreaked breast.", ["breast pattern: plain"]),
     "comparisons say nothing": ("birds", "Wings longer than tail; darker like a dark sparrow.", []),
     "an adjective waits for the noun of the next": (

@@ -76,7 +76,7 @@ PATTERNS = [
     "(",
     "black, ",
 ]
-PATTERNS += ["spotted with black, ", "of the ", "white spot ", "3-4 mm ", "very ", "like a ", "-", "bill black; "]
+PATTERNS += ["spotted with black, ", "of the ", "white spot ", "3-4 mm ", "very ", "like a ", "-", "bill black; ", "spots absent, "]
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
