@@ -18,7 +18,7 @@ from clipbio.evaluation.grounding_detail import GroundingRow
 from clipbio.evaluation.grounding_scores import centre_map, measured
 from clipbio.grounding.grounder import Grounder
 from clipbio.grounding.heat import stretched
-from clipbio.grounding.queries import Phrase, phrases_of, plain_phrase
+from clipbio.grounding.queries import Phrase, phrases_of, plain_phrase, states_of
 from clipbio.seeding import rng
 
 __all__ = ["TEXT_FREE", "Asked", "Part", "Question", "Sheet"]
@@ -44,11 +44,12 @@ class Part:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A specimen with its parts by label."""
+    """A specimen with its parts by label, and all characters and states that are true of it."""
 
     row: int
     id: str
     parts: Mapping[str, Part]
+    true: frozenset[tuple[str, str]]
 
     @classmethod
     def of(cls, row: int, specimen: Specimen, masks: Mapping[str, Mask], *, most: int) -> Sheet:
@@ -59,7 +60,7 @@ class Sheet:
             for label, phrases in found.items()
             if phrases
         }
-        return cls(row, specimen.id, parts)
+        return cls(row, specimen.id, parts, states_of(specimen))
 
 
 @dataclass
@@ -178,7 +179,11 @@ class Question:
             known = self.states[phrase.character]
             # What is true of the specimen in other words is no wrong value.
             true = {one.state for part in sheet.parts.values() for one in part.phrases}
-            others = sorted(text for state, text in known.items() if state not in true)
+            others = sorted(
+                text
+                for state, text in known.items()
+                if state not in true and (phrase.character, state) not in sheet.true
+            )
             if others:
                 found[phrase] = others[int(random.integers(len(others)))]
         return found

@@ -12,7 +12,7 @@ from clipbio.sentences import split_sentences
 from clipbio.traits import Trait, captions, extract
 from clipbio.traits.nouns import subject
 
-__all__ = ["Phrase", "phrases_of", "plain_phrase"]
+__all__ = ["Phrase", "phrases_of", "plain_phrase", "states_of"]
 
 # What is seen inside of an organ that masks tell apart.
 _INSIDE = {
@@ -54,6 +54,11 @@ def phrases_of(specimen: Specimen, label: str, *, most: int) -> tuple[Phrase, ..
     return tuple(_phrase(one) for one in kept)[:most]
 
 
+def states_of(specimen: Specimen) -> frozenset[tuple[str, str]]:
+    """Return all characters and states that the descriptions tell, also those that no phrase is made of."""
+    return frozenset((one.character, _state(one)) for one in _traits(specimen.descriptions))
+
+
 def plain_phrase(specimen: Specimen, label: str) -> str:
     """Return what a part is called and nothing more: `flowers`; of a whole specimen its name."""
     if label == WHOLE:
@@ -69,5 +74,9 @@ def _traits(descriptions: Sequence[str]) -> tuple[Trait, ...]:
 
 
 def _phrase(trait: Trait) -> Phrase:
-    state = f"{trait.shade} {trait.value}".strip()
+    state = _state(trait)
     return Phrase(captions(trait.character, state)[0], trait.character, state)
+
+
+def _state(trait: Trait) -> str:
+    return f"{trait.shade} {trait.value}".strip()

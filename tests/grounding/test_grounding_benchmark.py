@@ -20,7 +20,7 @@ from clipbio.evaluation.embeddings import SplitData
 from clipbio.evaluation.grounding_panel import grounding_panels
 from clipbio.evaluation.pictures import Album
 from clipbio.grounding.benchmark import Grounding
-from clipbio.grounding.queries import phrases_of
+from clipbio.grounding.queries import phrases_of, states_of
 
 LABELS = {"1": "flower", "2": "leaf", "3": "label"}
 
@@ -166,3 +166,18 @@ def test_phrases_put_the_colour_first_and_name_each_character_once(split):
     assert found[0].state == "green"
     assert phrases_of(specimen, "root", most=5) == ()
     assert set(COLOURS) >= {"green"}
+
+
+def test_no_other_state_that_is_true_of_a_specimen_is_a_wrong_value(tmp_path):
+    folder = tmp_path / "table"
+    folder.mkdir()
+    rows = write_sheets(folder)
+    for row in rows:
+        first, other = ("red", "blue") if "red" in row["description"] else ("blue", "red")
+        row["description"] = row["description"].replace(first, f"{first} or {other}")
+    write_table(folder, rows)
+    split = whole_split(resolve(str(folder), tmp_path / "cache"), "test")
+    assert {("flower colour", "red"), ("flower colour", "blue")} <= states_of(split.index.read(0))
+    result = Grounding(["conv"], bootstrap=0).run_on_pictures(split, colour_model())
+    assert "grounding/test/conv/flower/pointing" in result.metrics
+    assert "grounding/test/conv/flower/told_from_wrong_value" not in result.metrics
