@@ -76,7 +76,17 @@ PATTERNS = [
     "(",
     "black, ",
 ]
-PATTERNS += ["spotted with black, ", "of the ", "white spot ", "3-4 mm ", "very ", "like a ", "-", "bill black; ", "spots absent, "]
+PATTERNS += [
+    "spotted with black, ",
+    "of the ",
+    "white spot ",
+    "3-4 mm ",
+    "very ",
+    "like a ",
+    "-",
+    "bill black; ",
+    "spots absent, ",
+]
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
