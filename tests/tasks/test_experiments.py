@@ -50,6 +50,7 @@ def test_the_quickstart_runs_on_a_small_herbarium(
     assert metrics["zero_shot/unseen/description/top1/chance"] == pytest.approx(0.2)
 
 
+@pytest.mark.slow  # the pretrained text tower of lite; the herbarium below runs the same benchmarks
 def test_characters_of_descriptions_are_told_on_a_table(
     make_garden: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -62,6 +63,7 @@ def test_characters_of_descriptions_are_told_on_a_table(
     status, _, err = here(
         capsys, "train", "experiment=characters", f"data.root={garden}", "data.batch_size=8", "debug=fast",
         "model.image.weights=null", "progress=false", "benchmark.zero_shot.bootstrap=20",
+        "benchmark.describe.bootstrap=20", "benchmark.verify.bootstrap=20",
         f"run_dir={tmp_path / 'run'}", f"cache_dir={tmp_path / 'cache'}",
     )  # fmt: skip
     assert status == 0, err
