@@ -1,5 +1,6 @@
 """Configs: every shipped one composes and fits its constructors; wrong overrides name the nearest valid key."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -315,3 +316,9 @@ def test_the_layers_of_the_design_hold() -> None:
                 if len(words) > 1 and words[0] in ("from", "import") and words[1].startswith("clipbio."):
                     other = words[1].split(".")[1]
                     assert other in known | {room}, f"{path.name} imports clipbio.{other}"
+
+
+def test_each_test_module_has_a_name_of_its_own() -> None:
+    """Two of one name cannot be collected together."""
+    names = sorted(path.name for path in Path(__file__).resolve().parent.rglob("test_*.py"))
+    assert [one for one, other in pairwise(names) if one == other] == []

@@ -96,8 +96,9 @@ def read_entry(read: Reader, position: int) -> Entry | None:
 
 def walk_entries(read: Reader, end: int) -> Iterator[Entry]:
     """Yield the entries of a tar of `end` bytes; `ShardError` where it is damaged or ends too early."""
-    # A two-letter start may be a plain file's name, too.
-    if (compression := _COMPRESSED.get(read(0, 2))) and not _is_header(read(0, BLOCK)):
+    magic = read(0, 2)
+    # A start of two letters may be a plain file's name, too.
+    if (compression := _COMPRESSED.get(magic)) and not (magic.isalpha() and _is_header(read(0, BLOCK))):
         raise ShardError(f"it is compressed ({compression}): shards are plain tars, decompress it first")
     position = 0
     while position < end:
