@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from clipbio.errors import ClipbioError
 if TYPE_CHECKING:
     from clipbio.distributed import World
 
-__all__ = ["flag", "new_folder", "report_folder", "whole_number", "worker_count"]
+__all__ = ["flag", "new_file", "new_folder", "report_folder", "whole_number", "worker_count"]
 
 
 def flag(value: Any, key: str) -> bool:
@@ -30,9 +31,6 @@ def whole_number(value: Any, key: str) -> int:
 
 def worker_count(value: Any, key: str, world: World) -> int:
     """Return a number of reading processes; `auto` is that of the cores of this process."""
-    # PyTorch is not loaded for commands that do without it.
-    from clipbio.data.stream import own_cores
-
     if value == "auto":
         from clipbio.data.stream import own_cores  # late: torch, which most commands that ask need not load
 
@@ -52,6 +50,24 @@ def report_folder(value: Any, key: str = "out") -> Path | None:
     if there.exists() and not there.is_dir():
         raise ClipbioError(f"{key}={value}: {there} is a file; give a folder")
     return folder
+
+
+def new_file(config: Mapping[str, Any], checked: Callable[[Path], Path]) -> Path | None:
+    """Return the file `out` that is to be written, None if none is wanted.
+
+    Args:
+        config: With `out` and `overwrite`.
+        checked: Refuses what cannot be written in this form.
+
+    Raises:
+        ClipbioError: It is there, and `overwrite` is false.
+    """
+    if config["out"] is None:
+        return None
+    out = checked(local_folder(str(config["out"]), "out"))
+    if out.exists() and not flag(config["overwrite"], "overwrite"):
+        raise ClipbioError(f"out={out} exists: give another file, or overwrite=true")
+    return out
 
 
 def new_folder(value: Any, *, overwrite: bool, mark: str, key: str = "out") -> Path:

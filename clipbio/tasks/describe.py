@@ -17,12 +17,11 @@ from clipbio.characters.folder import DESCRIBER, save_describer
 from clipbio.characters.measurements import method_of
 from clipbio.characters.writing import checked_suffix, open_writer
 from clipbio.data.batch import Skipped
-from clipbio.data.roots import local_folder
 from clipbio.distributed import World
 from clipbio.errors import ClipbioError
 from clipbio.models import MultiTower, generate
 from clipbio.progress import progress_bar
-from clipbio.tasks.asked import flag, new_folder, whole_number
+from clipbio.tasks.asked import flag, new_file, new_folder, whole_number
 from clipbio.tasks.building import device_of
 from clipbio.tasks.describers import describer_of
 from clipbio.tasks.loading import load_model
@@ -44,7 +43,7 @@ def describe(config: Config) -> None:
     Args:
         config: Plain resolved config of `conf/describe.yaml`.
     """
-    out, overwrite = _out(config), flag(config["overwrite"], "overwrite")
+    out, overwrite = new_file(config, checked_suffix), flag(config["overwrite"], "overwrite")
     save = None
     if config["save"] is not None:
         save = new_folder(config["save"], overwrite=overwrite, mark=DESCRIBER, key="save")
@@ -99,12 +98,3 @@ def _captions(config: Config, model: MultiTower, out: Path | None) -> Callable[[
         raise ClipbioError(f"generate=true: captions stand in out=FILE.jsonl, and {out.name} has no place for them")
     beams, most = (whole_number(config[name], name) for name in ("beams", "max_words"))
     return lambda pixels_BCHW: generate(model, pixels_BCHW, beams=beams, max_words=most)
-
-
-def _out(config: Config) -> Path | None:
-    if config["out"] is None:
-        return None
-    out = checked_suffix(local_folder(str(config["out"]), "out"))
-    if out.exists() and not flag(config["overwrite"], "overwrite"):
-        raise ClipbioError(f"out={out} exists: give another file, or overwrite=true")
-    return out

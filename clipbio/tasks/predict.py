@@ -14,7 +14,6 @@ import torch
 from rich.console import Console
 
 from clipbio.data.batch import Skipped
-from clipbio.data.roots import local_folder
 from clipbio.distributed import World
 from clipbio.errors import ClipbioError
 from clipbio.evaluation.embedding_files import ABOUT
@@ -28,7 +27,7 @@ from clipbio.prediction.table import AnswerTable
 from clipbio.prediction.writing import checked_suffix
 from clipbio.progress import progress_bar
 from clipbio.tasks.answerable import label_set
-from clipbio.tasks.asked import flag, whole_number
+from clipbio.tasks.asked import new_file, whole_number
 from clipbio.tasks.building import device_of
 from clipbio.tasks.exchange import check_weights
 from clipbio.tasks.loading import LoadedModel, load_model
@@ -53,7 +52,7 @@ def predict(config: Config) -> None:
         config: Plain resolved config of `conf/predict.yaml`.
     """
     started = time.time()
-    out = _out(config)
+    out = new_file(config, checked_suffix)
     device = device_of(str(config["trainer"]["accelerator"]), World())
     loaded = _model(config)
     if loaded is not None:
@@ -113,15 +112,6 @@ def _answer(asked: Asked, source: VectorSource, out: Path | None) -> list[Skippe
     if out is None:
         Console().print(table.rich())
     return skipped
-
-
-def _out(config: Config) -> Path | None:
-    if config["out"] is None:
-        return None
-    out = checked_suffix(local_folder(str(config["out"]), "out"))
-    if out.exists() and not flag(config["overwrite"], "overwrite"):
-        raise ClipbioError(f"out={out} exists: give another file, or overwrite=true")
-    return out
 
 
 def _asked(config: Config, loaded: LoadedModel | None, labels: LabelSet, device: torch.device) -> Asked:

@@ -18,7 +18,7 @@ from clipbio.search.filters import Columns, mask_N
 from clipbio.search.folder import IndexFolder
 from clipbio.search.query import Engine, Part, PartKind, Query, Show
 from clipbio.search.results import Results
-from clipbio.tasks.asked import flag, whole_number
+from clipbio.tasks.asked import flag, new_file, whole_number
 from clipbio.tasks.search_table import hit_table
 
 __all__ = ["search"]
@@ -40,7 +40,7 @@ def search(config: Config) -> None:
     """
     if config["index"] in (None, ""):
         raise ClipbioError("index is missing: python -m clipbio search INDEX 'leaves opposite'")
-    out = _out(config)
+    out = new_file(config, _checked_suffix)
     query = _query(config)
     size, page = (_positive(config[key], key) for key in ("k", "page"))
     results = _opened(config, query).search(
@@ -139,14 +139,9 @@ def _positive(value: Any, key: str) -> int:
     return number
 
 
-def _out(config: Config) -> Path | None:
-    if config["out"] is None:
-        return None
-    out = local_folder(str(config["out"]), "out")
+def _checked_suffix(out: Path) -> Path:
     if out.suffix not in _SUFFIXES:
         raise ClipbioError(f"out={out}: hits are written as {', '.join(_SUFFIXES)}{closest(out.suffix, _SUFFIXES)}")
-    if out.exists() and not flag(config["overwrite"], "overwrite"):
-        raise ClipbioError(f"out={out} exists: give another file, or overwrite=true")
     return out
 
 

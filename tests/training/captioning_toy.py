@@ -59,9 +59,6 @@ class Library:
     def decode(self, tokens: list[int]) -> str:
         return " ".join(map(str, tokens))
 
-    def __call__(self, texts: list[str], context_length: int) -> Tensor:
-        raise NotImplementedError
-
 
 class Multimodal(nn.Module):
     """In place of open_clip's decoder."""
