@@ -26,7 +26,7 @@ __all__ = ["TEXT_FREE", "Asked", "Part", "Question", "Sheet"]
 Map = npt.NDArray[np.floating]
 Mask = npt.NDArray[np.bool_]
 Scores = Mapping[str, torch.Tensor]
-"""What each text scores on a map, by text (Y, X)."""
+"""What texts score on a map, by text (Y, X)."""
 
 TEXT_FREE = ("centre", "layout", "saliency")
 
@@ -123,13 +123,15 @@ class Question:
         # All of them read with the same tower.
         vectors_TD = next(iter(self.grounders.values())).encode(texts)
         for name, grounder in self.grounders.items():
-            scores_TYX = grounder.scores(picture, vectors_TD)
-            scores = dict(zip(texts, scores_TYX, strict=True))
+            against = grounder.against(texts)
+            scores_TYX = grounder.scores(picture, torch.cat([vectors_TD, *(one_D[None] for one_D in against.values())]))
+            scores = dict(zip(texts, scores_TYX, strict=False))
+            others = dict(zip(against, scores_TYX[len(texts) :], strict=True))
             if name in TEXT_FREE:
                 for label in sheet.parts:
                     self._note_one(asked, name, label, stretched(scores_TYX[0].numpy()))
             else:
-                self._judge(asked, name, grounder, scores, wrong)
+                self._judge(asked, name, grounder, scores, others, wrong)
         for label, part in sheet.parts.items():
             self._note_one(asked, "centre", label, centre_map(part.mask_HW.shape))
             if len(self.layouts[label]) > 1:
@@ -137,10 +139,18 @@ class Question:
                 self._note_one(asked, "layout", label, stretched(others))
         return asked
 
-    def _judge(self, asked: Asked, name: str, grounder: Grounder, scores: Scores, wrong: Mapping[Phrase, str]) -> None:
+    def _judge(
+        self,
+        asked: Asked,
+        name: str,
+        grounder: Grounder,
+        scores: Scores,
+        others: Scores,
+        wrong: Mapping[Phrase, str],
+    ) -> None:
         parts = asked.sheet.parts
         maps = {
-            phrase: self._map(asked, label, grounder, scores, phrase.text)
+            phrase: self._map(asked, label, grounder, scores, others, phrase.text)
             for label, part in parts.items()
             for phrase in part.phrases
         }
@@ -148,18 +158,21 @@ class Question:
             own = [maps[phrase] for phrase in part.phrases]
             asked.maps[name, label] = own[0]
             asked.note(name, label, own)
-            asked.note(name, label, [self._map(asked, label, grounder, scores, part.plain)], "plain/")
-            others = [maps[one] for other, its in parts.items() if other != label for one in its.phrases]
-            asked.note(name, label, others, "wrong_part/")
+            asked.note(name, label, [self._map(asked, label, grounder, scores, others, part.plain)], "plain/")
+            elsewhere = [maps[one] for other, its in parts.items() if other != label for one in its.phrases]
+            asked.note(name, label, elsewhere, "wrong_part/")
             told = [_hotter(scores, one.text, wrong[one], part.mask_HW) for one in part.phrases if one in wrong]
             if told:
                 asked.values[name, label, "told_from_wrong_value"] = float(np.mean(told))
 
-    def _map(self, asked: Asked, label: str, grounder: Grounder, scores: Scores, text: str) -> Map:
-        """Return the map of a text beside the names of the other parts and the distractors."""
+    def _map(self, asked: Asked, label: str, grounder: Grounder, scores: Scores, others: Scores, text: str) -> Map:
+        """Return the map of a text beside its other states, else the names of the other parts and the distractors."""
         parts = asked.sheet.parts
-        beside = [*(part.plain for other, part in parts.items() if other != label), *self.distractors]
-        rows = torch.stack([scores[one] for one in (text, *(one for one in beside if one != text))])
+        if text in others:
+            rows = torch.stack([scores[text], others[text]])
+        else:
+            beside = [*(part.plain for other, part in parts.items() if other != label), *self.distractors]
+            rows = torch.stack([scores[one] for one in (text, *(one for one in beside if one != text))])
         return stretched(_resized(grounder.maps(rows, 1)[0], parts[label].mask_HW.shape))
 
     def _note_one(self, asked: Asked, name: str, label: str, map_YX: Map) -> None:

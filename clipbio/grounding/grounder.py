@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from threading import Lock
 from typing import Any, Literal, cast, get_args
 
@@ -25,21 +26,24 @@ from clipbio.grounding.windows import Window, map_size, painted, pyramid, seen, 
 from clipbio.models import ImageTrunk, MultiTower, TextTrunk
 from clipbio.models.dense import DenseMethod, cell, dense_features, dense_methods
 from clipbio.text import templates
+from clipbio.traits import alternatives, language_of
 
 __all__ = ["DISTRACTORS", "METHODS", "SCORINGS", "Grounder", "Scoring", "opened"]
 
 DISTRACTORS = ("paper", "label", "ruler", "colour card")
 """What else is on a sheet: its texts take the heat of places that look like them."""
 
-Scoring = Literal["softmax", "margin", "cosine", "contribution"]
+Scoring = Literal["softmax", "margin", "cosine", "contribution", "contrast"]
 METHODS = ("auto", *get_args(DenseMethod), "crop", "saliency")
 SCORINGS = ("auto", *get_args(Scoring))
 
+_LENGTHS_COUNT = ("contribution", "contrast")
 _BATCH = 32
 _TEXTS_AT_ONCE = 256
 _MAP_SIDE = 128
 _LARGEST_SIDE = 1024
 _MOST_TEXTS = 256
+_ALTERNATIVES = 12
 
 
 class Grounder:
@@ -56,8 +60,10 @@ class Grounder:
         scoring: `softmax`: the share of a text among all texts and distractors. `margin`: its cosine above the mean of
             the others. `cosine`: alone. `contribution`: as margin, with vectors of whatever length they have: what a
             place adds to the similarity of the whole, as in class activation maps (https://arxiv.org/abs/1512.04150),
-            more than the median place does.
-            `auto`: contribution for `conv`, whose places are averaged in training, else softmax.
+            more than the median place does. `contrast`: as contribution, and a text that tells a state (`leaves ovate`)
+            is compared with the same words and other states (`leaves linear`, `leaves cordate`; `alternatives`) in
+            place of the other texts: what they share, where the organ usually is and that the place is a plant at all,
+            falls out. `auto`: contrast for `conv`, whose places are averaged in training, else softmax.
         temperature: Divides cosines before the softmax.
         image_size: Side of the pixels that are made of a window; None is that of training. Larger ones give finer maps.
         tiles: How many times smaller the sides of windows are than the picture.
@@ -97,6 +103,7 @@ class Grounder:
         self.projection, self.map_side = projection, map_side
         self.sides = _sides(trunk, image_size)
         self._lock = Lock()
+        self._against = lru_cache(maxsize=4096)(self._other_states)
 
     def heat(
         self,
@@ -122,8 +129,25 @@ class Grounder:
         picture = opened(image)
         # A text that is its own distractor would take half of its heat away.
         beside = [one for one in distractors if one not in texts]
-        scores_TYX = self.scores(picture, self.encode([*texts, *beside], template))
-        return Heat(tuple(texts), self.maps(scores_TYX, len(texts)), picture.size, self.method, self.scoring)
+        vectors_TD, against = self.encode([*texts, *beside], template), self.against(texts, template)
+        scores_TYX = self.scores(picture, torch.cat([vectors_TD, *(one_D[None] for one_D in against.values())]))
+        maps_TYX = self.maps(scores_TYX[: len(vectors_TD)], len(texts))
+        for number, text in enumerate(against):
+            own, other = texts.index(text), len(vectors_TD) + number
+            maps_TYX[own] = self.maps(scores_TYX[[own, other]], 1)[0]
+        return Heat(tuple(texts), maps_TYX, picture.size, self.method, self.scoring)
+
+    def against(self, texts: Sequence[str], template: str | Sequence[str] = "{}") -> dict[str, Tensor]:
+        """Return by text the mean vector_D of what it says with other states; without `contrast` and states nothing."""
+        if self.scoring != "contrast":
+            return {}
+        form = template if isinstance(template, str) else tuple(template)
+        found = {text: self._against(text, form) for text in texts}
+        return {text: mean_D for text, mean_D in found.items() if mean_D is not None}
+
+    def _other_states(self, text: str, template: str | tuple[str, ...]) -> Tensor | None:
+        others = alternatives(text, language=language_of(text), most=_ALTERNATIVES)
+        return self.encode(others, template).mean(dim=0) if others else None
 
     @torch.inference_mode()
     def encode(self, texts: Sequence[str], template: str | Sequence[str] = "{}") -> Tensor:
@@ -181,7 +205,7 @@ class Grounder:
     def _cosines(self, inputs: Tensor, vectors_TD: Tensor) -> Tensor:
         """Return what texts score by pictures or features, (..., T)."""
         vectors = self._image.unnormalised(inputs, self.projection).float()
-        if self.scoring != "contribution":
+        if self.scoring not in _LENGTHS_COUNT:
             vectors = functional.normalize(vectors, dim=-1)
         scores: Tensor = vectors.cpu() @ vectors_TD.T
         return scores
@@ -202,10 +226,10 @@ class Grounder:
                 )
             shares: Maps = (scores_TYX / self.temperature).softmax(dim=0)[:count].numpy()
             return shares
-        if self.scoring in ("margin", "contribution") and len(scores_TYX) > 1:
+        if self.scoring in ("margin", *_LENGTHS_COUNT) and len(scores_TYX) > 1:
             total = scores_TYX.sum(dim=0, keepdim=True)
             scores_TYX = scores_TYX - (total - scores_TYX) / (len(scores_TYX) - 1)
-        if self.scoring == "contribution" and self.method != "saliency":
+        if self.scoring in _LENGTHS_COUNT and self.method != "saliency":
             # Most of a sheet is paper: what adds no more than the usual place is cold.
             usual_T11 = scores_TYX.flatten(1).median(dim=1).values[:, None, None]
             scores_TYX = (scores_TYX - usual_T11).clamp(min=0)
@@ -248,7 +272,7 @@ def _sides(trunk: ImageTrunk, image_size: int | None) -> tuple[int, int]:
 
 def _scoring(given: str, method: str) -> Scoring:
     if given == "auto":
-        return "contribution" if method == "conv" else "softmax"
+        return "contrast" if method == "conv" else "softmax"
     return cast(Scoring, given)
 
 

@@ -1,5 +1,6 @@
 """Structured characters out of descriptions: organ, property and value, with the words that say so."""
 
+from clipbio.traits.alternatives import alternatives
 from clipbio.traits.captions import caption, captions, prose
 from clipbio.traits.described import Described
 from clipbio.traits.extraction import extract
@@ -18,6 +19,7 @@ __all__ = [
     "Reader",
     "Side",
     "Trait",
+    "alternatives",
     "caption",
     "captions",
     "extract",

@@ -15,6 +15,7 @@ from clipbio.grounding import Grounder, ground_description, overlay
 from clipbio.grounding.heat import Heat, stretched
 from clipbio.grounding.windows import map_size, painted, pyramid, seen, tiled
 from clipbio.models import ImageSpec
+from clipbio.traits import alternatives
 
 SPEC = ImageSpec(size=(32, 32), mean=(0.5, 0.5, 0.5), std=(1, 1, 1), interpolation="bicubic")
 
@@ -31,7 +32,7 @@ def inside(peak, left, top):
 
 @pytest.mark.parametrize("mode", ["shortest", "longest", "squash"])
 @pytest.mark.parametrize(("width", "height"), [(64, 64), (128, 64), (64, 96)])
-@pytest.mark.parametrize("scoring", ["softmax", "margin", "contribution"])
+@pytest.mark.parametrize("scoring", ["softmax", "margin", "contribution", "contrast"])
 def test_a_colour_is_found_where_it_is(mode, width, height, scoring):
     picture = sheet(width, height, red=(width - 24, 8), green=(8, height - 24))
     grounder = Grounder(colour_model(resize_mode=mode, fill=255), scoring=scoring, image_size=128)
@@ -52,7 +53,7 @@ def test_a_colour_is_found_where_it_is(mode, width, height, scoring):
 def test_tiles_and_crops_find_it_too(tiles):
     picture = sheet(96, 64, red=(72, 40), blue=(8, 8))
     for method in ("conv", "crop"):
-        heat = Grounder(colour_model(), method=method, tiles=tiles, levels=4).heat(picture, ["red", "blue"])
+        heat = Grounder(colour_model(), method=method, tiles=tiles, levels=4, image_size=64).heat(picture, ["red", "blue"])
         assert inside(heat.peak(0), 72, 40)
         assert inside(heat.peak(1), 8, 8)
 
@@ -63,6 +64,22 @@ def test_another_word_gives_another_map_but_saliency_does_not_read():
     assert np.abs(heat.maps_TYX[0] - heat.maps_TYX[1]).max() > 0.5
     blind = Grounder(colour_model(), method="saliency").heat(picture, ["red", "green"])
     assert np.array_equal(blind.maps_TYX[0], blind.maps_TYX[1])
+
+
+def test_a_contrast_is_the_share_of_a_place_above_the_mean_of_other_states():
+    picture, text = sheet(red=(8, 8), green=(40, 40)), "flowers red"
+    grounder = Grounder(colour_model(), scoring="contrast")
+    heat = grounder.heat(picture, [text, "leaves", "flowers green"], distractors=["white"])
+    own, others = (grounder.scores(picture, grounder.encode(one)) for one in ([text], alternatives(text, most=12)))
+    above_YX = own[0] - others.mean(dim=0)
+    expected = stretched((above_YX - above_YX.median()).clamp(min=0).numpy())
+    assert np.allclose(heat.maps_TYX[0], expected, atol=1e-5)
+    # What tells no state is compared with the other texts, as without contrast.
+    plain = Grounder(colour_model(), scoring="contribution")
+    beside = plain.heat(picture, [text, "leaves", "flowers green"], distractors=["white"])
+    assert np.array_equal(heat.maps_TYX[1], beside.maps_TYX[1])
+    assert not np.allclose(heat.maps_TYX[0], beside.maps_TYX[0], atol=0.01)
+    assert Grounder(colour_model()).scoring == "contrast"
 
 
 def test_softmax_shares_of_texts_and_distractors_sum_to_at_most_one():
