@@ -47,7 +47,7 @@ class Grounding:
 
     Args:
         methods: Ways to look, see `Grounder`; those that the trunk cannot do are left out. `saliency` reads no text.
-        scoring: `auto`, `softmax`, `margin`, `cosine` or `contribution`, see `Grounder`.
+        scoring: `auto`, `softmax`, `margin`, `cosine`, `contribution` or `contrast`, see `Grounder`.
         temperature: Of the softmax.
         distractors: What is asked beside the phrase and the names of the other parts.
         ignored: Parts of masks that no phrase is about.
