@@ -9,7 +9,7 @@ from clipbio.traits.drafts import NOWHERE, Scope, Target
 from clipbio.traits.phrases import Phrase
 from clipbio.traits.places import begin_place
 from clipbio.traits.scanner import Item
-from clipbio.traits.speech import LISTS, MOST, Chunk, Speech, State, is_kind
+from clipbio.traits.speech import LISTS, MOST, Chunk, Speech, State, is_kind, is_predicate
 from clipbio.traits.trait import Side
 
 __all__ = ["RULES"]
@@ -83,9 +83,26 @@ def _comma(speech: Speech, item: Item, before: Chunk, after: Chunk) -> None:
     state.placing = False
     if state.marking and not _colours_follow(speech):
         state.marking = ""
-    if not (isinstance(after, Phrase) and after.is_bare):
+    if speech.scope.negated and not _lacks_further(speech):
         speech.negate(False)
+        state.current = []
     state.is_not = state.is_not and _alternatives_follow(speech)
+
+
+def _lacks_further(speech: Speech) -> bool:
+    """Tell whether a list of what is lacking goes on: `without spots, bands`, but `without spots, bands black`."""
+    place = speech.place + 1
+    if is_kind(speech.chunks[place], "and", "or"):
+        place += 1
+    if not _is_bare(speech.chunks[place]):
+        return False
+    while is_kind(speech.chunks[place + 1], "and") and _is_bare(speech.chunks[place + 2]):
+        place += 2
+    return not is_predicate(speech.chunks[place + 1])
+
+
+def _is_bare(chunk: Chunk) -> bool:
+    return isinstance(chunk, Phrase) and chunk.is_bare
 
 
 def _alternatives_follow(speech: Speech) -> bool:

@@ -9,7 +9,7 @@ from clipbio.traits.drafts import NOWHERE, Target
 from clipbio.traits.phrases import Phrase
 from clipbio.traits.places import locate, locate_further
 from clipbio.traits.scanner import Item
-from clipbio.traits.speech import LISTS, MOST, Chunk, Speech, is_kind
+from clipbio.traits.speech import LISTS, MOST, Chunk, Speech, is_kind, is_predicate
 from clipbio.traits.targets import targets_of
 
 __all__ = ["on_nouns"]
@@ -18,7 +18,7 @@ __all__ = ["on_nouns"]
 def on_nouns(speech: Speech, phrase: Phrase, names: Sequence[Item], before: Chunk, after: Chunk) -> None:
     """Take in a phrase with nouns; `names` are those that mean something."""
     state = speech.state
-    speaks = is_kind(after, "be", "have") or (isinstance(after, Phrase) and not after.nouns)
+    speaks = is_predicate(after)
     goes_on = is_kind(before, *LISTS) and phrase.is_bare
     if state.placing and not state.is_further:
         locate(speech, phrase, names)

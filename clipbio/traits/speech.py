@@ -10,7 +10,7 @@ from clipbio.traits.phrases import Phrase
 from clipbio.traits.scanner import Item
 from clipbio.traits.trait import Side
 
-__all__ = ["LISTS", "LOCAL", "MOST", "Chunk", "Speech", "State", "is_kind"]
+__all__ = ["LISTS", "LOCAL", "MOST", "Chunk", "Speech", "State", "is_kind", "is_predicate"]
 
 Chunk = Item | Phrase | None
 """A phrase or what binds phrases; None is the beginning or end of a sentence."""
@@ -24,6 +24,11 @@ MOST = 24
 def is_kind(chunk: Chunk, *kinds: str) -> bool:
     """Tell whether a chunk binds in one of these ways."""
     return isinstance(chunk, Item) and chunk.kind in kinds
+
+
+def is_predicate(chunk: Chunk) -> bool:
+    """Tell whether a chunk says something of the nouns right before it: `leaves ovate`, `leaves are`, `leaves not`."""
+    return is_kind(chunk, "be", "have", "not") or (isinstance(chunk, Phrase) and not chunk.nouns)
 
 
 @dataclass(slots=True)
