@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,64 +54,96 @@ def read_entries(name: str, table: Mapping[str, Any], language: Language) -> dic
     Raises:
         ClipbioError: a phrase means two things.
     """
-    found: dict[tuple[str, ...], Entry] = {}
+    reading = _Reading(name, table, language)
+    # What stands first wins over the further forms of what stands behind it.
+    reading.read_nouns()
+    reading.read_states()
+    reading.read_markings()
+    reading.read_words()
+    reading.read_possessing()
+    return reading.found
 
-    named = language.names_keys
 
-    def add(phrases: Sequence[str], entry: Entry) -> None:
+class _Reading:
+    """The phrases of a vocabulary table as they are read, section by section."""
+
+    def __init__(self, name: str, table: Mapping[str, Any], language: Language) -> None:
+        self.found: dict[tuple[str, ...], Entry] = {}
+        self._name, self._table, self._language = name, table, language
+
+    def read_nouns(self) -> None:
+        """Read organs, their parts, markings and what wholes are called."""
+        for section, kind in NOUNS.items():
+            for canonical, phrase in self._pairs(section):
+                self._add(self._language.nouns(phrase), Entry(kind, canonical))
+        for key, words in self._table.get("organ_parts", {}).items():
+            organ, _, part = key.partition("/")
+            for phrase in words:
+                self._add(self._language.nouns(phrase), Entry("organ", organ, part=part))
+        for phrase in self._table.get("wholes", ()):
+            self._add(self._language.nouns(phrase), Entry("whole"))
+
+    def read_states(self) -> None:
+        """Read the states of each property: nouns such as `berry`, then adjectives."""
+        for organ, property_, canonical, phrase in self._states("kinds"):
+            self._add(self._language.nouns(phrase), Entry("kind", canonical, organ, property_))
+        for organ, property_, canonical, phrase in self._states("states"):
+            self._add_free(self._language.adjectives(phrase), Entry("state", canonical, organ, property_))
+
+    def read_markings(self) -> None:
+        """Read the adjectives of markings, regions and builds: `spotted`, `tipped`, `stout`."""
+        adjectives = self._language.adjectives
+        for canonical, phrase in pairs(self._table.get("marking_adjectives", {}), named=False):
+            self._add(adjectives(phrase), Entry("state", canonical, property="pattern", part=canonical))
+        for canonical, phrase in pairs(self._table.get("region_adjectives", {}), named=False):
+            self._add(adjectives(phrase), Entry("state", "", part=canonical))
+        for phrase in self._table.get("plain", ()):
+            self._add(adjectives(phrase), Entry("state", "plain", property="pattern"))
+        for phrase in self._table.get("builds", ()):
+            self._add_free(adjectives(phrase), Entry("state", phrase, property="build"))
+
+    def read_words(self) -> None:
+        """Read sexes, stages, sides, and the small words that bind."""
+        for section, kind in OTHERS.items():
+            for canonical, phrase in self._pairs(section):
+                self._add(self._language.adjectives(phrase), Entry(kind, canonical))
+        for phrase in self._table.get("both_sides", ()):
+            self._add([phrase], Entry("both_sides"))
+        for kind, words in self._table.get("words", {}).items():
+            self._add_free(words, Entry(kind))
+        for phrase in self._table.get("elsewhere", ()):
+            self._add([phrase], Entry("elsewhere"))
+
+    def read_possessing(self) -> None:
+        """Make the adjectives of what has an organ or marking: `eyed`, `spotted`."""
+        for words, entry in list(self.found.items()):
+            if entry.kind in ("organ", "marking") and len(words) == 1:
+                bodied = Entry("bodied", entry.value, part=entry.part, organ=entry.kind)
+                self._add_free(self._language.possessing(words[0]), bodied)
+
+    def _pairs(self, section: str) -> list[tuple[str, str]]:
+        named = self._language.names_keys and section not in _UNNAMED
+        return pairs(self._table.get(section, {}), named=named)
+
+    def _states(self, section: str) -> Iterator[tuple[str, str, str, str]]:
+        """Yield (organ, property, canonical, phrase) of a section by `organ property`."""
+        for key, states in self._table.get(section, {}).items():
+            organ, _, property_ = key.rpartition(" ")
+            for canonical, phrase in pairs(states, named=self._language.names_keys):
+                yield organ, property_, canonical, phrase
+
+    def _add(self, phrases: Sequence[str], entry: Entry) -> None:
+        """Add a phrase that means nothing else, and those of its further forms that are free."""
         phrase, *forms = phrases
         words = folded(phrase)
-        if found.setdefault(words, entry) != entry:
-            raise ClipbioError(f"vocabulary {name}: '{phrase}' is both {_told(found[words])} and {_told(entry)}")
-        add_free(forms, entry)
+        if self.found.setdefault(words, entry) != entry:
+            told = f"both {_told(self.found[words])} and {_told(entry)}"
+            raise ClipbioError(f"vocabulary {self._name}: '{phrase}' is {told}")
+        self._add_free(forms, entry)
 
-    def add_free(phrases: Sequence[str], entry: Entry) -> None:
+    def _add_free(self, phrases: Sequence[str], entry: Entry) -> None:
         for phrase in phrases:
-            found.setdefault(folded(phrase), entry)
-
-    def add_noun(phrase: str, entry: Entry) -> None:
-        add(language.nouns(phrase), entry)
-
-    for section, kind in NOUNS.items():
-        for canonical, phrase in pairs(table.get(section, {}), named=named and section not in _UNNAMED):
-            add_noun(phrase, Entry(kind, canonical))
-    for key, words in table.get("organ_parts", {}).items():
-        organ, _, part = key.partition("/")
-        for phrase in words:
-            add_noun(phrase, Entry("organ", organ, part=part))
-    for phrase in table.get("wholes", ()):
-        add_noun(phrase, Entry("whole"))
-    for key, states in table.get("kinds", {}).items():
-        organ, _, property_ = key.rpartition(" ")
-        for canonical, phrase in pairs(states, named=named):
-            add_noun(phrase, Entry("kind", canonical, organ, property_))
-    for key, states in table.get("states", {}).items():
-        organ, _, property_ = key.rpartition(" ")
-        for canonical, phrase in pairs(states, named=named):
-            add_free(language.adjectives(phrase), Entry("state", canonical, organ, property_))
-    for canonical, phrase in pairs(table.get("marking_adjectives", {}), named=False):
-        add(language.adjectives(phrase), Entry("state", canonical, property="pattern", part=canonical))
-    for canonical, words in table.get("region_adjectives", {}).items():
-        for phrase in words:
-            add(language.adjectives(phrase), Entry("state", "", part=canonical))
-    for phrase in table.get("plain", ()):
-        add(language.adjectives(phrase), Entry("state", "plain", property="pattern"))
-    for phrase in table.get("builds", ()):
-        add_free(language.adjectives(phrase), Entry("state", phrase, property="build"))
-    for section, kind in OTHERS.items():
-        for canonical, phrase in pairs(table.get(section, {}), named=named and section not in _UNNAMED):
-            add(language.adjectives(phrase), Entry(kind, canonical))
-    for phrase in table.get("both_sides", ()):
-        add([phrase], Entry("both_sides"))
-    for kind, words in table.get("words", {}).items():
-        add_free(words, Entry(kind))
-    for phrase in table.get("elsewhere", ()):
-        add([phrase], Entry("elsewhere"))
-    for words_, entry in list(found.items()):
-        if entry.kind in ("organ", "marking") and len(words_) == 1:
-            for form in language.possessing(words_[0]):
-                found.setdefault((form,), Entry("bodied", entry.value, part=entry.part, organ=entry.kind))
-    return found
+            self.found.setdefault(folded(phrase), entry)
 
 
 def read_tied(
