@@ -12,7 +12,7 @@ from rich.table import Table
 from torch import nn
 
 from clipbio.characters.benchmark import CharacterBenchmark
-from clipbio.config import instantiate
+from clipbio.config import config_groups, instantiate
 from clipbio.data.datamodule import SpecimenData
 from clipbio.data.roots import shown
 from clipbio.distributed import World
@@ -65,14 +65,20 @@ def build_data(config: Config, world: World) -> SpecimenData:
 def build_benchmarks(
     config: Config, names: Sequence[str] | None = None, *, place: str = "benchmark"
 ) -> dict[str, AnyBenchmark]:
-    """Return benchmarks by name, all or some.
+    """Return benchmarks by name, all or some; settings of others, which an experiment may hold, are not used.
 
     Args:
         config: Plain config with the parts `benchmark` and `protocol`.
-        names: Some of them; None is all.
+        names: Some of them; None is all, and warns of settings that are not used.
         place: Where they stand, for messages.
+
+    Raises:
+        ClipbioError: A name or a setting is wrong.
     """
-    configs: Mapping[str, Any] = config.get("benchmark") or {}
+    entries: Mapping[str, Any] = config.get("benchmark") or {}
+    configs = {name: one for name, one in entries.items() if isinstance(one, Mapping) and "_target_" in one}
+    if names is None:
+        _tell_unused([name for name in entries if name not in configs], list(configs), place)
     for name in names or ():
         if name not in configs:
             raise ClipbioError(
@@ -85,6 +91,17 @@ def build_benchmarks(
             raise ClipbioError(f"{place}.{name}.bootstrap={resamples}; give a number of resamples, 0 for none")
         benchmarks |= _in_forms(name, configs[name], asked, place)
     return benchmarks
+
+
+def _tell_unused(names: Sequence[str], chosen: Sequence[str], place: str) -> None:
+    """Warn of settings of benchmarks that are not chosen; refuse those of benchmarks that do not exist."""
+    known = config_groups()["benchmark"]
+    for name in names:
+        if name not in known:
+            raise ClipbioError(f"{place}.{name}: there is no such benchmark{nearest(name, known)}")
+        chosen_too = f"benchmark=[{','.join([*chosen, name])}]"
+        adding = chosen_too if place == "benchmark" else f"+benchmark@{place}.{name}={name}"
+        log.warning("%s.%s is set, but that benchmark is not chosen and not run: %s adds it", place, name, adding)
 
 
 def _in_forms(name: str, config: Config, asked: str | Sequence[str], place: str) -> dict[str, AnyBenchmark]:

@@ -27,6 +27,30 @@ def test_a_benchmark_none_of_whose_splits_is_evaluated_is_refused():
     check_splits(benchmarks, ["val", "test"])
 
 
+def test_settings_of_a_benchmark_that_is_not_chosen_are_told_and_not_used(caplog):
+    config = plain(compose("train", ["experiment=grounding_virtual", "benchmark=[zero_shot]"]))
+    assert list(build_benchmarks(config)) == ["zero_shot"]
+    (told,) = caplog.messages
+    assert told.startswith("benchmark.grounding is set, but that benchmark is not chosen and not run")
+    assert "benchmark=[zero_shot,grounding] adds it" in told
+    assert build_benchmarks(plain(compose("train", ["experiment=traits", "benchmark=[]"]))) == {}
+    with pytest.raises(
+        ClipbioError, match=r"validation.benchmarks: 'grounding' is not among benchmark=\['zero_shot'\]"
+    ):
+        build_benchmarks(config, ["grounding"])
+
+
+def test_settings_of_a_benchmark_that_does_not_exist_are_refused():
+    with pytest.raises(ClipbioError, match=r"benchmark.few_shott: there is no such benchmark; did you mean 'few_shot'"):
+        build_benchmarks(config_of("+benchmark.few_shott.shots=[1]"))
+
+
+def test_settings_of_a_task_that_a_set_does_not_have_are_told(caplog):
+    tasks = {"benchmark": {"retrieval": {"bootstrap": 0}}}
+    assert build_benchmarks(tasks, place="benchmark.nabirds.tasks") == {}
+    assert "+benchmark@benchmark.nabirds.tasks.retrieval=retrieval adds it" in caplog.text
+
+
 def test_data_that_nothing_names_are_refused_before_a_model_is_made():
     config = plain(compose("train", ["experiment=bioscan_clip_5m"]))
     with pytest.raises(ClipbioError, match=r"data\.root is missing"):
