@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from clipbio.data.masks import WHOLE
 from clipbio.data.specimen import Specimen
 from clipbio.sentences import split_sentences
-from clipbio.traits import Trait, captions, extract
+from clipbio.text.trait_text import traits_of
+from clipbio.traits import Trait, captions
 from clipbio.traits.nouns import subject
 
 __all__ = ["Phrase", "phrases_of", "plain_phrase", "states_of"]
@@ -47,7 +46,7 @@ def phrases_of(specimen: Specimen, label: str, *, most: int) -> tuple[Phrase, ..
     if label == WHOLE:
         sentences = (one for text in specimen.descriptions for one in split_sentences(text))
         return tuple(Phrase(one, WHOLE, specimen.species) for one in dict.fromkeys(sentences))[:most]
-    found = [one for one in _traits(specimen.descriptions) if _INSIDE.get(one.organ, one.organ) == label]
+    found = [one for one in _traits(specimen) if _INSIDE.get(one.organ, one.organ) == label]
     found.sort(key=lambda one: (one.property != "colour", bool(one.part)))
     told = {one.character: one for one in reversed(found)}
     kept = [one for one in dict.fromkeys(found) if told[one.character] is one]
@@ -56,7 +55,7 @@ def phrases_of(specimen: Specimen, label: str, *, most: int) -> tuple[Phrase, ..
 
 def states_of(specimen: Specimen) -> frozenset[tuple[str, str]]:
     """Return all characters and states that the descriptions tell, also those that no phrase is made of."""
-    return frozenset((one.character, _state(one)) for one in _traits(specimen.descriptions))
+    return frozenset((one.character, _state(one)) for one in _traits(specimen))
 
 
 def plain_phrase(specimen: Specimen, label: str) -> str:
@@ -66,11 +65,9 @@ def plain_phrase(specimen: Specimen, label: str) -> str:
     return subject(label)
 
 
-@lru_cache(maxsize=4096)
-def _traits(descriptions: Sequence[str]) -> tuple[Trait, ...]:
-    return tuple(
-        trait for text in descriptions for trait in extract(text) if trait.property in _SEEN and not trait.negated
-    )
+def _traits(specimen: Specimen) -> tuple[Trait, ...]:
+    told = traits_of(specimen.taxon, specimen.descriptions)
+    return tuple(trait for trait in told if trait.property in _SEEN and not trait.negated)
 
 
 def _phrase(trait: Trait) -> Phrase:
