@@ -55,10 +55,7 @@ def load_describer(folder: str | Path) -> Describer:
     """
     place = Path(folder).expanduser()
     if not (place / DESCRIBER).is_file():
-        raise ClipbioError(
-            f"{place} is no describer (no {DESCRIBER} in it); make one with "
-            "'python -m clipbio describe checkpoint=RUN save=FOLDER'"
-        )
+        raise ClipbioError(_no_describer(place))
     content = read_json(place / DESCRIBER)
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         told = content.get("schema") if isinstance(content, dict) else None
@@ -69,6 +66,19 @@ def load_describer(folder: str | Path) -> Describer:
         return _read(content, map_tensors(place / VECTORS, _AGAIN))
     except (KeyError, TypeError, ValueError) as error:
         raise ClipbioError(f"{place / DESCRIBER} is damaged ({error!r}); {_AGAIN}") from error
+
+
+def _no_describer(place: Path) -> str:
+    """Return what stands in the place of a describer, and how to make one."""
+    is_run = (place / "checkpoints").is_dir()
+    if is_run:
+        told = "is a run, not a describer"
+    elif place.exists():
+        told = f"is no describer (no {DESCRIBER} in it)"
+    else:
+        told = "is not there"
+    making = f"python -m clipbio describe checkpoint={place if is_run else 'RUN'} save=FOLDER"
+    return f"{place} {told}: make one with '{making}', then characters=FOLDER"
 
 
 def check_towers(describer: Describer, towers: Mapping[str, str], what: str) -> None:

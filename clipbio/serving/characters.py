@@ -112,7 +112,9 @@ class Characters:
     def _needed(self) -> Describer:
         if self._describer is None:
             raise RefusalError(
-                404, "this server reads no characters off pictures: start it with characters=FOLDER (see describe)"
+                404,
+                "this server reads no characters off pictures: start it with characters=FOLDER, a describer made with "
+                "'python -m clipbio describe checkpoint=RUN save=FOLDER'",
             )
         return self._describer
 

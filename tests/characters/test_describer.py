@@ -1,6 +1,7 @@
 """Describers: what they predict, when they keep silent, how they are saved."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -95,8 +96,17 @@ def test_another_model_is_refused(describer: Describer, tower: str) -> None:
 
 
 def test_what_is_no_describer_is_told(describer: Describer, tmp_path) -> None:
-    with pytest.raises(ClipbioError, match="is no describer"):
+    making = "'python -m clipbio describe checkpoint={} save=FOLDER', then characters=FOLDER"
+    with pytest.raises(ClipbioError, match=re.escape(f"nowhere is not there: make one with {making.format('RUN')}")):
+        load_describer(tmp_path / "nowhere")
+    with pytest.raises(ClipbioError, match=r"is no describer \(no describer.json in it\): make one with"):
         load_describer(tmp_path)
+    run = tmp_path / "run"
+    (run / "checkpoints").mkdir(parents=True)
+    with pytest.raises(
+        ClipbioError, match=re.escape(f"{run} is a run, not a describer: make one with {making.format(run)}")
+    ):
+        load_describer(run)
     save_describer(describer, tmp_path / "one")
     file = tmp_path / "one" / "describer.json"
     content = json.loads(file.read_text())
