@@ -84,7 +84,7 @@ def test_characters_are_told_and_verified_on_a_small_herbarium(
     status, out, err = here(
         capsys, "train", "experiment=characters_virtual", *small, "data.batch_size=16", "debug=fast", "progress=false",
         "data.source.image_size=64", "optim.warmup=1 steps", *few, "benchmark.zero_shot.bootstrap=20",
-        f"run_dir={tmp_path / 'run'}", f"cache_dir={tmp_path / 'cache'}",
+        "evaluate_splits=[unseen]", f"run_dir={tmp_path / 'run'}", f"cache_dir={tmp_path / 'cache'}",
     )  # fmt: skip
     assert status == 0, err
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
