@@ -6,10 +6,10 @@
 | `traits/leeds` | the ten of leeds-butterflies | made by hand before the extractor, whole descriptions |
 | `traits/birds` | 60 sentences of the birds | made by hand before the extractor |
 
-`ours` and `peer` are F1 over statements: organ, part, property and value equal, the words overlapping (the virtual
+`ours` and `peer` are F1 over assertions: organ, part, property and value equal, the words overlapping (the virtual
 ones without offsets). The peer is what one writes in an hour: the same words found by a regular expression, each given
 to the nearest organ word of its sentence. Both read the same texts in one run. `precision`, `recall` and `num` hold
-ours per property, `details` the share of agreeing statements that agree in shade, side, sex and stage too, and
+ours per property, `details` the share of agreeing assertions that agree in shade, side, sex and stage too, and
 `texts_per_second` how fast both are on one core.
 """
 
@@ -23,7 +23,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from clipbio.traits import Group, extract
-from clipbio.traits.agreement import Agreement, Statement, agreement, read_statements, statement_of
+from clipbio.traits.agreement import Agreement, Assertion, agreement, assertion_of, read_assertions
 from clipbio.virtual import VirtualHerbarium
 from clipbio.virtual.triples import claimed
 from clipbio.virtual.words import Claim
@@ -35,7 +35,7 @@ GOLD = Path(__file__).resolve().parents[1] / "tests" / "traits" / "gold"
 NUM_VIRTUAL = 200
 SETS = ["traits/virtual", "traits/leeds", "traits/birds"]
 
-Found = list[Statement]
+Found = list[Assertion]
 Case = tuple[str, Found, tuple[int, int]]
 """A text, what it says, and which part of it was annotated."""
 
@@ -52,7 +52,7 @@ def claims(told: Sequence[Claim]) -> Found:
     """Return what a writer claims; of a compound leaf the shape may be that of its leaflets."""
     triples = [triple for claim in told for triple in claimed(claim.character, claim.value)]
     return [
-        Statement(
+        Assertion(
             (one.character, "leaflet shape") if one.character == "leaf shape" else (one.character,),
             one.value,
             details=(("shade", one.shade),),
@@ -62,13 +62,13 @@ def claims(told: Sequence[Claim]) -> Found:
 
 
 def leeds_cases(shared: Path) -> list[Case]:
-    true = read_statements(GOLD / "leeds.csv")
+    true = read_assertions(GOLD / "leeds.csv")
     rows = {row["species"]: row["description"] for row in read(shared / "leeds-butterflies" / "specimens.csv")}
     return [(text, true.get((species, 0), []), (0, len(text))) for species, text in rows.items()]
 
 
 def birds_cases(shared: Path) -> list[Case]:
-    true = read_statements(GOLD / "birds.csv")
+    true = read_assertions(GOLD / "birds.csv")
     texts: defaultdict[str, list[str]] = defaultdict(list)
     for row in read(shared / "birds" / "descriptions.csv"):
         texts[row["scientific_name"]].append(row["description"])
@@ -86,7 +86,7 @@ def read(path: Path) -> list[dict[str, str]]:
 
 
 def ours(text: str, group: Group) -> Found:
-    return [statement_of(trait) for trait in extract(text, group=group) if not trait.negated]
+    return [assertion_of(trait) for trait in extract(text, group=group) if not trait.negated]
 
 
 def scored(cases: list[Case], reader: Callable[[str], Found]) -> tuple[dict[str, Agreement], float]:
@@ -95,8 +95,8 @@ def scored(cases: list[Case], reader: Callable[[str], Found]) -> tuple[dict[str,
     found = [reader(text) for text, _, _ in cases]
     seconds = time.process_time() - started
     pairs = []
-    for (_, true, (start, end)), statements in zip(cases, found, strict=True):
-        pairs.append(([one for one in statements if start <= one.start < end], true))
+    for (_, true, (start, end)), assertions in zip(cases, found, strict=True):
+        pairs.append(([one for one in assertions if start <= one.start < end], true))
     return agreement(pairs), len(cases) / max(seconds, 1e-9)
 
 

@@ -6,7 +6,7 @@ import re
 from functools import cache
 
 from clipbio.traits import Group
-from clipbio.traits.agreement import Statement
+from clipbio.traits.agreement import Assertion
 from clipbio.traits.entries import Entry
 from clipbio.traits.numbers import numbers_of, span
 from clipbio.traits.vocabulary import vocabulary
@@ -16,12 +16,12 @@ __all__ = ["nearest_organ"]
 _SENTENCE = re.compile(r"[^.;]+")
 
 
-def nearest_organ(text: str, group: Group) -> list[Statement]:
+def nearest_organ(text: str, group: Group) -> list[Assertion]:
     """Return what the words of `text` say, each of the organ word next to it in its sentence."""
     return [one for found in _SENTENCE.finditer(text) for one in _sentence(text, found.start(), found.end(), group)]
 
 
-def _sentence(text: str, start: int, end: int, group: Group) -> list[Statement]:
+def _sentence(text: str, start: int, end: int, group: Group) -> list[Assertion]:
     organs, states = [], []
     for found in _pattern(group).finditer(text, start, end):
         entry = _meanings(group)[_folded(found.group())]
@@ -34,14 +34,14 @@ def _sentence(text: str, start: int, end: int, group: Group) -> list[Statement]:
         states += [(at, behind, one.role or "length", f"{span(one.low, one.high)} mm") for one in number.dimensions]
         if number.count is not None:
             states.append((at, behind, "count", span(number.count.low, number.count.high)))
-    return [_statement(state, organs, group) for state in states]
+    return [_assertion(state, organs, group) for state in states]
 
 
-def _statement(state: tuple[int, int, str, str], organs: list[tuple[int, str]], group: Group) -> Statement:
+def _assertion(state: tuple[int, int, str, str], organs: list[tuple[int, str]], group: Group) -> Assertion:
     start, end, property_, value = state
     nearest = min(organs, key=lambda organ: abs(organ[0] - start), default=None)
     organ = nearest[1] if nearest else vocabulary(group).default["organ"]
-    return Statement((" ".join(filter(None, (organ, property_))),), value, start, end)
+    return Assertion((" ".join(filter(None, (organ, property_))),), value, start, end)
 
 
 @cache

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from clipbio.characters.describer import Array, Describer, Nearest, Prediction
 from clipbio.characters.sentence import sentence
 
-__all__ = ["Described", "PictureText"]
+__all__ = ["PictureDescriber", "PictureText"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class PictureText:
 
 
 @dataclass(frozen=True)
-class Described:
+class PictureDescriber:
     """A describer, and how many real descriptions it shows beside."""
 
     describer: Describer

@@ -15,11 +15,11 @@ import numpy as np
 from clipbio.characters.table import CharacterTable, Told
 from clipbio.seeding import rng
 
-__all__ = ["Triple", "plant"]
+__all__ = ["PlantedStatement", "plant"]
 
 
 @dataclass(frozen=True, slots=True)
-class Triple:
+class PlantedStatement:
     """A statement that a species, by its number, has a state of a character, and whether it is true."""
 
     species: int
@@ -28,7 +28,7 @@ class Triple:
     true: bool
 
 
-def plant(species: Sequence[Told], table: CharacterTable, *, seed: int, rounds: int = 1) -> list[Triple]:
+def plant(species: Sequence[Told], table: CharacterTable, *, seed: int, rounds: int = 1) -> list[PlantedStatement]:
     """Return true statements, and as many false ones.
 
     A state that too many species have to be swapped, and one that the table does not know, is left out.
@@ -39,13 +39,13 @@ def plant(species: Sequence[Told], table: CharacterTable, *, seed: int, rounds: 
         seed: Another one swaps other states.
         rounds: How often each state is swapped, with other partners.
     """
-    found: list[Triple] = []
+    found: list[PlantedStatement] = []
     for character in table.characters:
         for number in range(rounds):
             random = rng("planted", character.name, number, seed)
             for (one, state), (other, false) in _swaps(species, character.name, character.states, random):
                 said = ((one, state, True), (one, false, False), (other, false, True), (other, state, False))
-                found += [Triple(holder, character.name, what, true) for holder, what, true in said]
+                found += [PlantedStatement(holder, character.name, what, true) for holder, what, true in said]
     return found
 
 

@@ -18,7 +18,7 @@ from clipbio.characters.calibration import FloatArray
 from clipbio.characters.choosing import told_of_species
 from clipbio.characters.describer import Describer
 from clipbio.characters.known import Known
-from clipbio.characters.planted import Triple, plant
+from clipbio.characters.planted import PlantedStatement, plant
 from clipbio.characters.statements import Columns
 from clipbio.characters.table import CharacterTable, slug
 from clipbio.evaluation.benchmark import EncodeText, Result
@@ -162,22 +162,22 @@ class Verify(CharacterBenchmark):
         return figures[0], figures[1]
 
 
-def weighed(triples: Sequence[Triple], images: Known, describer: Describer) -> Weighed:
+def weighed(planted: Sequence[PlantedStatement], images: Known, describer: Describer) -> Weighed:
     """Return the evidence of the images of each species for statements about it."""
     places = {one.character.name: place for place, one in enumerate(describer.characters)}
-    species = sorted({one.species for one in triples})
+    species = sorted({one.species for one in planted})
     rows = {one: np.flatnonzero(images.species_N == one) for one in species}
     mean = {
         name: {of: scored.evidence(images.image_ND[row_N]).mean(axis=0) for of, row_N in rows.items()}
         for name, scored in describer.by_name.items()
     }
-    scored_N = [describer.characters[places[one.character]] for one in triples]
-    state_N = [scored.character.states.index(one.state) for scored, one in zip(scored_N, triples, strict=True)]
+    scored_N = [describer.characters[places[one.character]] for one in planted]
+    state_N = [scored.character.states.index(one.state) for scored, one in zip(scored_N, planted, strict=True)]
     return Weighed(
-        np.array([places[one.character] for one in triples], np.int64),
-        np.array([one.species for one in triples], np.int64),
-        np.array([one.true for one in triples], bool),
-        np.array([mean[one.character][one.species][state] for one, state in zip(triples, state_N, strict=True)]),
+        np.array([places[one.character] for one in planted], np.int64),
+        np.array([one.species for one in planted], np.int64),
+        np.array([one.true for one in planted], bool),
+        np.array([mean[one.character][one.species][state] for one, state in zip(planted, state_N, strict=True)]),
         np.array([scored.prior_S[state] for scored, state in zip(scored_N, state_N, strict=True)]),
         np.array([scored.visible for scored in scored_N], bool),
     )

@@ -13,7 +13,7 @@ from clipbio.serving.answers import plain
 from clipbio.serving.characters import evidence_answer
 from clipbio.serving.parameters import parameter
 from clipbio.serving.question import Question, read
-from clipbio.serving.schemas import Described, Error, Verdicts
+from clipbio.serving.schemas import Error, PictureCharacters, Verdicts
 from clipbio.serving.service import Service, service_of
 
 __all__ = ["router"]
@@ -29,7 +29,7 @@ _VECTOR = parameter("vector", {"type": "string"}, "A picture as `POST /api/vecto
 
 
 @router.get(
-    "/describe", response_model=Described, responses=_ERRORS, openapi_extra={"parameters": [_SPECIMEN, _VECTOR]}
+    "/describe", response_model=PictureCharacters, responses=_ERRORS, openapi_extra={"parameters": [_SPECIMEN, _VECTOR]}
 )
 async def describe(request: Request, service: Served) -> JSONResponse:
     """Return the characters that a picture shows, the surest first, and the descriptions that are nearest to it."""

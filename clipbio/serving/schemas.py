@@ -6,7 +6,18 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-__all__ = ["About", "Described", "Error", "Facets", "Found", "Health", "Specimen", "TraitFacets", "Vector", "Verdicts"]
+__all__ = [
+    "About",
+    "Error",
+    "Facets",
+    "Found",
+    "Health",
+    "PictureCharacters",
+    "Specimen",
+    "TraitFacets",
+    "Vector",
+    "Verdicts",
+]
 
 _RANKS = {
     "kingdom": "Plantae",
@@ -203,7 +214,7 @@ class Prediction(BaseModel):
     answered: bool = Field(description="Whether it is sure enough to be told.")
 
 
-class Described(BaseModel):
+class PictureCharacters(BaseModel):
     """What a picture shows."""
 
     characters: list[Prediction]

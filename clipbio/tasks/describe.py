@@ -12,7 +12,7 @@ from rich.console import Console
 from torch import Tensor
 
 from clipbio.characters.console import show
-from clipbio.characters.described import Described
+from clipbio.characters.described import PictureDescriber
 from clipbio.characters.folder import DESCRIBER, save_describer
 from clipbio.characters.measurements import method_of
 from clipbio.characters.writing import checked_suffix, open_writer
@@ -60,10 +60,10 @@ def describe(config: Config) -> None:
     if config["image"]:
         asked = {**config, "images": config["image"], "projection": "default"}
         source = picture_vectors(asked, loaded.model, loaded.name, device, caption)
-        _describe(config, Described(describer, whole_number(config["nearest"], "nearest")), source, out)
+        _describe(config, PictureDescriber(describer, whole_number(config["nearest"], "nearest")), source, out)
 
 
-def _describe(config: Config, described: Described, source: VectorSource, out: Path | None) -> None:
+def _describe(config: Config, described: PictureDescriber, source: VectorSource, out: Path | None) -> None:
     """Write or print what is told of all pictures."""
     skipped: list[Skipped] = []
     console, printed = Console(), 0

@@ -11,17 +11,17 @@ from pathlib import Path
 from clipbio.errors import ClipbioError
 from clipbio.traits.trait import Trait
 
-__all__ = ["DETAILS", "Agreement", "Statement", "agreement", "read_statements", "statement_of"]
+__all__ = ["DETAILS", "Agreement", "Assertion", "agreement", "assertion_of", "read_assertions"]
 
 DETAILS = ("shade", "side", "sex", "stage")
-"""What statements may say besides character and value."""
+"""What assertions may say besides character and value."""
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class Assertion:
     """What a text says, to be compared: `details` (shade, sex, stage, side) are told apart from the rest.
 
-    Two statements agree when character and value are equal and their words overlap; without offsets (-1) anywhere in
+    Two assertions agree when character and value are equal and their words overlap; without offsets (-1) anywhere in
     the text. `characters` are all names that count as right, where the text leaves it open what is meant.
     """
 
@@ -31,8 +31,8 @@ class Statement:
     end: int = -1
     details: tuple[tuple[str, str], ...] = ()
 
-    def agrees(self, other: Statement) -> bool:
-        """Tell whether another statement says the same of the same words."""
+    def agrees(self, other: Assertion) -> bool:
+        """Tell whether another assertion says the same of the same words."""
         anywhere = -1 in (self.start, other.start)
         overlaps = anywhere or (self.start < other.end and other.start < self.end)
         return overlaps and self.value == other.value and bool(set(self.characters) & set(other.characters))
@@ -40,7 +40,7 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Counts of statements, and how many of the agreeing ones agree in a detail, by its name."""
+    """Counts of assertions, and how many of the agreeing ones agree in a detail, by its name."""
 
     num_both: int = 0
     num_found: int = 0
@@ -63,14 +63,14 @@ class Agreement:
         return 2 * self.num_both / (self.num_found + self.num_true) if self.num_found + self.num_true else 1.0
 
 
-def statement_of(trait: Trait) -> Statement:
-    """Return a trait as a statement."""
+def assertion_of(trait: Trait) -> Assertion:
+    """Return a trait as an assertion."""
     details = tuple((name, str(getattr(trait, name))) for name in DETAILS)
-    return Statement((trait.character,), trait.value, trait.start, trait.end, details)
+    return Assertion((trait.character,), trait.value, trait.start, trait.end, details)
 
 
-def read_statements(path: Path) -> dict[tuple[str, int], list[Statement]]:
-    """Read a table of statements made by hand; return those of each text, by species and number of the description.
+def read_assertions(path: Path) -> dict[tuple[str, int], list[Assertion]]:
+    """Read a table of assertions made by hand; return those of each text, by species and number of the description.
 
     Args:
         path: a CSV with columns of `Trait`, `species`, and `description` where a species has several.
@@ -78,24 +78,24 @@ def read_statements(path: Path) -> dict[tuple[str, int], list[Statement]]:
     Raises:
         ClipbioError: a column is missing.
     """
-    found: dict[tuple[str, int], list[Statement]] = {}
+    found: dict[tuple[str, int], list[Assertion]] = {}
     with path.open(newline="", encoding="utf-8") as file:
         rows = csv.DictReader(file)
         needed = ("species", "organ", "part", "property", "value", "start", "end")
         if missing := [name for name in needed if name not in (rows.fieldnames or ())]:
-            raise ClipbioError(f"{path}: a table of statements needs the columns {', '.join(missing)}")
+            raise ClipbioError(f"{path}: a table of assertions needs the columns {', '.join(missing)}")
         for row in rows:
             character = " ".join(filter(None, (row["organ"], row["part"], row["property"])))
             details = tuple((name, row[name]) for name in DETAILS if name in row)
-            statement = Statement((character,), row["value"], int(row["start"]), int(row["end"]), details)
-            found.setdefault((row["species"], int(row.get("description") or 0)), []).append(statement)
+            assertion = Assertion((character,), row["value"], int(row["start"]), int(row["end"]), details)
+            found.setdefault((row["species"], int(row.get("description") or 0)), []).append(assertion)
     return found
 
 
-def agreement(texts: Iterable[tuple[Sequence[Statement], Sequence[Statement]]]) -> dict[str, Agreement]:
-    """Compare (found, true) statements of each text; return counts by property, and over all under `""`.
+def agreement(texts: Iterable[tuple[Sequence[Assertion], Sequence[Assertion]]]) -> dict[str, Agreement]:
+    """Compare (found, true) assertions of each text; return counts by property, and over all under `""`.
 
-    Each true statement is matched by one found statement at most, and the other way round.
+    Each true assertion is matched by one found assertion at most, and the other way round.
     """
     both: Counter[str] = Counter()
     num_found: Counter[str] = Counter()
@@ -120,16 +120,16 @@ def agreement(texts: Iterable[tuple[Sequence[Statement], Sequence[Statement]]]) 
     return {key: Agreement(both[key], num_found[key], num_true[key], details[key]) for key in keys}
 
 
-def _match(true: Statement, found: Sequence[Statement]) -> Statement | None:
-    """Return the statement that agrees, one that does so in all details first."""
+def _match(true: Assertion, found: Sequence[Assertion]) -> Assertion | None:
+    """Return the assertion that agrees, one that does so in all details first."""
     matches = [one for one in found if one.agrees(true)]
     return min(matches, key=lambda one: one.details != true.details, default=None)
 
 
-def _property(statement: Statement) -> str:
-    return statement.characters[0].rpartition(" ")[2]
+def _property(assertion: Assertion) -> str:
+    return assertion.characters[0].rpartition(" ")[2]
 
 
-def _count(counter: Counter[str], statement: Statement) -> None:
+def _count(counter: Counter[str], assertion: Assertion) -> None:
     counter[""] += 1
-    counter[_property(statement)] += 1
+    counter[_property(assertion)] += 1

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from character_worlds import COLUMNS, DIM, axis, encode, splits
 
-from clipbio.characters.described import Described
+from clipbio.characters.described import PictureDescriber
 from clipbio.characters.describer import Describer, Prediction, Written
 from clipbio.characters.folder import check_towers, load_describer, save_describer
 from clipbio.characters.known import known_images, known_species
@@ -86,7 +86,7 @@ def test_without_descriptions_it_is_saved_too(describer: Describer, tmp_path) ->
     bare = Describer(describer.characters, describer.thresholds, (), np.zeros((0, 0), np.float32), {})
     save_describer(bare, tmp_path / "bare")
     again = load_describer(tmp_path / "bare")
-    assert Described(again, 3).of(["x"], seen("red"))[0].nearest == ()
+    assert PictureDescriber(again, 3).of(["x"], seen("red"))[0].nearest == ()
 
 
 @pytest.mark.parametrize("tower", ["image", "text"])

@@ -90,23 +90,23 @@ def planted_table() -> tuple[list[dict[str, frozenset[str]]], CharacterTable]:
 
 def test_planted_statements_are_false_and_each_state_is_as_often_true_as_false() -> None:
     told, table = planted_table()
-    triples = plant(told, table, seed=0, rounds=3)
-    assert all((one.state in told[one.species]["leaf shape"]) == one.true for one in triples)
-    counts = Counter((one.state, one.true) for one in triples)
+    planted = plant(told, table, seed=0, rounds=3)
+    assert all((one.state in told[one.species]["leaf shape"]) == one.true for one in planted)
+    counts = Counter((one.state, one.true) for one in planted)
     assert {state for state, _ in counts} == set(table["leaf shape"].states)
     assert all(counts[state, True] == counts[state, False] > 0 for state in table["leaf shape"].states)
-    own = Counter((one.species, one.true) for one in triples)
+    own = Counter((one.species, one.true) for one in planted)
     assert all(own[species, True] == own[species, False] for species, _ in own)
 
 
 def test_frequency_gives_nothing_away_and_the_seed_decides() -> None:
     told, table = planted_table()
-    triples = plant(told, table, seed=1)
+    planted = plant(told, table, seed=1)
     prior = dict(zip(table["leaf shape"].states, table["leaf shape"].species, strict=True))
-    score = np.array([prior[one.state] for one in triples])
-    assert auroc(score, np.array([one.true for one in triples])) == pytest.approx(0.5)
-    assert triples == plant(told, table, seed=1)
-    assert triples != plant(told, table, seed=2)
+    score = np.array([prior[one.state] for one in planted])
+    assert auroc(score, np.array([one.true for one in planted])) == pytest.approx(0.5)
+    assert planted == plant(told, table, seed=1)
+    assert planted != plant(told, table, seed=2)
 
 
 def test_species_that_are_all_alike_leave_nothing_to_plant() -> None:

@@ -92,7 +92,7 @@ def test_programs_ask_what_a_picture_shows(browser: TestClient, herbarium: Index
     if by == "vector":
         given = {"vector": browser.post("/api/vector", files={"image": herbarium.picture(ROW)}).json()["vector"]}
     answer = browser.get("/api/describe", params=given).json()
-    found = schemas.Described.model_validate(answer)
+    found = schemas.PictureCharacters.model_validate(answer)
     assert {one.character for one in found.characters} == set(CHARACTERS)
     assert found.sentence.endswith(".")
     assert len(found.descriptions) == 3

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from clipbio.errors import ClipbioError
 from clipbio.traits import extract
-from clipbio.traits.agreement import Agreement, Statement, agreement
+from clipbio.traits.agreement import Agreement, Assertion, agreement
 
 GOLD = yaml.safe_load((Path(__file__).parent / "gold" / "french.yaml").read_text("utf-8"))
 WORDS = [
@@ -67,13 +67,13 @@ def told(text, group="plants"):
     return {f"{'not ' if one.negated else ''}{one.character} = {one.value}" for one in traits}
 
 
-def statements(traits):
-    return [Statement((character,), value) for character, _, value in (trait.partition(" = ") for trait in traits)]
+def assertions(traits):
+    return [Assertion((character,), value) for character, _, value in (trait.partition(" = ") for trait in traits)]
 
 
 def score(part: str) -> Agreement:
     found = agreement(
-        (statements(told(sentence["text"], sentence["group"])), statements(sentence["traits"]))
+        (assertions(told(sentence["text"], sentence["group"])), assertions(sentence["traits"]))
         for sentence in GOLD[part]
     )
     return found[""]

@@ -3,7 +3,7 @@
 import pytest
 
 from clipbio.traits import extract
-from clipbio.traits.agreement import Statement, agreement
+from clipbio.traits.agreement import Assertion, agreement
 from clipbio.virtual import VirtualHerbarium
 from clipbio.virtual.triples import claimed
 
@@ -17,12 +17,12 @@ def names(triple):
 
 def claims_of(description):
     triples = [triple for claim in description.claims for triple in claimed(claim.character, claim.value)]
-    return [Statement(names(one), one.value, details=(("shade", one.shade),)) for one in triples]
+    return [Assertion(names(one), one.value, details=(("shade", one.shade),)) for one in triples]
 
 
 def traits_of(description):
     return [
-        Statement((one.character,), one.value, details=(("shade", one.shade),))
+        Assertion((one.character,), one.value, details=(("shade", one.shade),))
         for one in extract(description.text, group="plants")
     ]
 
