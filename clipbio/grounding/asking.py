@@ -129,7 +129,7 @@ class Question:
             others = dict(zip(against, scores_TYX[len(texts) :], strict=True))
             if name in TEXT_FREE:
                 for label in sheet.parts:
-                    self._note_one(asked, name, label, stretched(scores_TYX[0].numpy()))
+                    self._note_one(asked, name, label, grounder.maps(scores_TYX[:1], 1)[0])
             else:
                 self._judge(asked, name, grounder, scores, others, wrong)
         for label, part in sheet.parts.items():

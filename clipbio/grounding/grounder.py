@@ -44,6 +44,7 @@ _MAP_SIDE = 128
 _LARGEST_SIDE = 1024
 _MOST_TEXTS = 256
 _ALTERNATIVES = 12
+_COLD_SHARE = 0.75
 
 
 class Grounder:
@@ -60,10 +61,11 @@ class Grounder:
         scoring: `softmax`: the share of a text among all texts and distractors. `margin`: its cosine above the mean of
             the others. `cosine`: alone. `contribution`: as margin, with vectors of whatever length they have: what a
             place adds to the similarity of the whole, as in class activation maps (https://arxiv.org/abs/1512.04150),
-            more than the median place does. `contrast`: as contribution, and a text that tells a state (`leaves ovate`)
-            is compared with the same words and other states (`leaves linear`, `leaves cordate`; `alternatives`) in
-            place of the other texts: what they share, where the organ usually is and that the place is a plant at all,
-            falls out. `auto`: contrast for `conv`, whose places are averaged in training, else softmax.
+            more than three of four places do. `contrast`: as contribution, and a text that tells a state (`leaves
+            ovate`) is compared with the same words and other states (`leaves linear`; `alternatives`) in place of the
+            other texts: what they share, where the organ usually is and that a place is a plant at all, falls out.
+            `auto`: contrast for `conv`, whose places are averaged in training, and for `saliency`, which compares
+            nothing and is cold at three of four places too; else softmax.
         temperature: Divides cosines before the softmax.
         image_size: Side of the pixels that are made of a window; None is that of training. Larger ones give finer maps.
         tiles: How many times smaller the sides of windows are than the picture.
@@ -139,7 +141,7 @@ class Grounder:
 
     def against(self, texts: Sequence[str], template: str | Sequence[str] = "{}") -> dict[str, Tensor]:
         """Return by text the mean vector_D of what it says with other states; without `contrast` and states nothing."""
-        if self.scoring != "contrast":
+        if self.scoring != "contrast" or self.method == "saliency":
             return {}
         form = template if isinstance(template, str) else tuple(template)
         found = {text: self._against(text, form) for text in texts}
@@ -226,13 +228,13 @@ class Grounder:
                 )
             shares: Maps = (scores_TYX / self.temperature).softmax(dim=0)[:count].numpy()
             return shares
-        if self.scoring in ("margin", *_LENGTHS_COUNT) and len(scores_TYX) > 1:
+        if self.scoring in ("margin", *_LENGTHS_COUNT) and self.method != "saliency" and len(scores_TYX) > 1:
             total = scores_TYX.sum(dim=0, keepdim=True)
             scores_TYX = scores_TYX - (total - scores_TYX) / (len(scores_TYX) - 1)
-        if self.scoring in _LENGTHS_COUNT and self.method != "saliency":
-            # Most of a sheet is paper: what adds no more than the usual place is cold.
-            usual_T11 = scores_TYX.flatten(1).median(dim=1).values[:, None, None]
-            scores_TYX = (scores_TYX - usual_T11).clamp(min=0)
+        if self.scoring in _LENGTHS_COUNT:
+            # Most of a sheet is paper: what adds no more than three of four places do is cold.
+            floor_T11 = scores_TYX.flatten(1).quantile(_COLD_SHARE, dim=1)[:, None, None]
+            scores_TYX = (scores_TYX - floor_T11).clamp(min=0)
         return np.stack([stretched(map_YX.numpy()) for map_YX in scores_TYX[:count]])
 
 
@@ -272,7 +274,7 @@ def _sides(trunk: ImageTrunk, image_size: int | None) -> tuple[int, int]:
 
 def _scoring(given: str, method: str) -> Scoring:
     if given == "auto":
-        return "contrast" if method == "conv" else "softmax"
+        return "contrast" if method in ("conv", "saliency") else "softmax"
     return cast(Scoring, given)
 
 
