@@ -52,6 +52,8 @@ _NOT_SHARES = ("brier", "depth", "distance", "distance_wrong", "fisher", "nll", 
 
 
 _AS = ", as "
+# Tasks whose metrics are told part by part.
+_BY_PART = ("grounding",)
 
 
 @dataclass
@@ -148,6 +150,8 @@ def result_tables(metrics: Mapping[str, float]) -> list[ResultTable]:
         table.rows.setdefault(figure.variant, {})[figure.metric] = figure
     for table in tables.values():
         _fold_controls(table)
+        if table.task in _BY_PART:
+            table.rows = _by_part(table.rows)
         table.rows = dict(sorted(table.rows.items(), key=lambda row: (_place(row[0]), _natural(row[0]))))
         table.rows = {variant: _ordered(row) for variant, row in table.rows.items()}
     return [tables[key] for key in sorted(tables)]
@@ -192,9 +196,31 @@ def _fold_controls(table: ResultTable) -> None:
             table.rows[variant.removesuffix("_permuted")] |= measured
 
 
+def _by_part(rows: Mapping[str, Mapping[str, Figure]]) -> dict[str, dict[str, Figure]]:
+    """Return a row for each method and part, where metrics are `PART/MEASURE`."""
+    found: dict[str, dict[str, Figure]] = {}
+    for variant, row in rows.items():
+        for metric, figure in row.items():
+            part, _, measure = metric.partition("/")
+            found.setdefault(f"{variant}/{part}", {})[measure] = figure
+    return found
+
+
 def _ordered(row: dict[str, Figure]) -> dict[str, Figure]:
     """Sort metrics by name with numbers as numbers: metrics.json is sorted, `recall@10` must not precede `recall@5`."""
-    first = ["top1", "top3", "top5", "macro_top1", "top1_permuted", "auroc", "fpr95", "oscr", "balanced"]
+    first = [
+        "top1",
+        "top3",
+        "top5",
+        "macro_top1",
+        "top1_permuted",
+        "auroc",
+        "fpr95",
+        "oscr",
+        "balanced",
+        "pointing",
+        "soft_iou",
+    ]
 
     def order(metric: str) -> tuple[object, ...]:
         stem, _, depth = metric.partition("@")

@@ -204,3 +204,21 @@ def test_published_forms_stand_below_our_own():
     lines = shown(figures)
     assert not any("Zero shot bioclip" in line for line in lines)
     assert any("as bioclip v1" in line and "45.0" in line for line in lines)
+
+
+def test_what_is_measured_part_by_part_has_a_row_for_each_part():
+    metrics = {
+        "grounding/unseen/conv/leaf/mass": 0.3,
+        "grounding/unseen/conv/leaf/mass/n": 5,
+        "grounding/unseen/conv/leaf/pointing": 0.5,
+        "grounding/unseen/conv/leaf/pointing/n": 5,
+        "grounding/unseen/conv/leaf/plain/pointing": 0.25,
+        "grounding/unseen/conv/leaf/plain/pointing/n": 5,
+        "grounding/unseen/centre/stem/pointing": 0.1,
+        "grounding/unseen/centre/stem/pointing/n": 4,
+    }
+    (table,) = result_tables(metrics)
+    assert list(table.rows) == ["centre/stem", "conv/leaf"]
+    assert list(table.rows["conv/leaf"]) == ["pointing", "mass", "plain/pointing"]
+    assert table.rows["conv/leaf"]["plain/pointing"].value == 0.25
+    assert table.n("centre/stem") == 4
