@@ -134,9 +134,10 @@ class Grounder:
         vectors_TD, against = self.encode([*texts, *beside], template), self.against(texts, template)
         scores_TYX = self.scores(picture, torch.cat([vectors_TD, *(one_D[None] for one_D in against.values())]))
         maps_TYX = self.maps(scores_TYX[: len(vectors_TD)], len(texts))
-        for number, text in enumerate(against):
-            own, other = texts.index(text), len(vectors_TD) + number
-            maps_TYX[own] = self.maps(scores_TYX[[own, other]], 1)[0]
+        others = {text: len(vectors_TD) + number for number, text in enumerate(against)}
+        for own, text in enumerate(texts):
+            if text in others:
+                maps_TYX[own] = self.maps(scores_TYX[[own, others[text]]], 1)[0]
         return Heat(tuple(texts), maps_TYX, picture.size, self.method, self.scoring)
 
     def against(self, texts: Sequence[str], template: str | Sequence[str] = "{}") -> dict[str, Tensor]:
