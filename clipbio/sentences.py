@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import islice
 
-__all__ = ["sentence_spans", "split_clauses", "split_sentences"]
+__all__ = ["clause_spans", "sentence_spans", "split_clauses", "split_sentences"]
 
 # Never the end of a sentence, because something must follow.
 _LEADING_WORDS = """
@@ -47,8 +48,20 @@ def sentence_spans(text: str) -> tuple[tuple[int, int], ...]:
 
     `text[start:end]` is a sentence of `split_sentences` but for the white space in it.
     """
+    return _spans(text, split_sentences(text))
+
+
+def clause_spans(text: str) -> tuple[tuple[int, int], ...]:
+    """Return where in `text` each of its clauses begins and ends, as `sentence_spans` does for sentences.
+
+    A clause of one or two words stands by itself, other than in `split_clauses`.
+    """
+    return _spans(text, _cut(" ".join(text.split()), clauses=True))
+
+
+def _spans(text: str, pieces: Sequence[str]) -> tuple[tuple[int, int], ...]:
     spans, at = [], 0
-    for piece in split_sentences(text):
+    for piece in pieces:
         start = at + len(text[at:]) - len(text[at:].lstrip())
         at = start + len(piece) if text.startswith(piece, start) else _end_of(piece, text, start)
         spans.append((start, at))
@@ -64,10 +77,10 @@ def _end_of(piece: str, text: str, start: int) -> int:
 
 @lru_cache(maxsize=16384)
 def _split(text: str, *, clauses: bool) -> tuple[str, ...]:
-    return tuple(_merge_short(_cut(" ".join(text.split()), clauses)))
+    return tuple(_merge_short(_cut(" ".join(text.split()), clauses=clauses)))
 
 
-def _cut(flat: str, clauses: bool) -> list[str]:
+def _cut(flat: str, *, clauses: bool) -> list[str]:
     pieces, start = [], 0
     is_lower = flat == flat.lower()
     for end in _END.finditer(flat):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from things import MONARCH_TEXT
 
-from clipbio.sentences import sentence_spans, split_clauses, split_sentences
+from clipbio.sentences import clause_spans, sentence_spans, split_clauses, split_sentences
 
 CASES = [
     ("One whole sentence here. Another whole sentence there.", 2),
@@ -75,10 +75,27 @@ def test_clauses_refine_sentences(text):
     assert len(split_clauses(text)) >= len(split_sentences(text))
 
 
-@given(st.text(alphabet="ab.A;。 \n\t\u00a0\u2028\x1c()é1", max_size=60))
+TEXTS = st.text(alphabet="ab.A;。 \n\t\u00a0\u2028\x1c()é1", max_size=60)
+
+
+@given(TEXTS)
 def test_spans_are_the_sentences_of_the_text_as_it_is(text):
     spans = sentence_spans(text)
     sentences = split_sentences(text)
     assert ["".join(text[start:end].split()) for start, end in spans] == ["".join(one.split()) for one in sentences]
     assert all(one[1] <= two[0] for one, two in pairwise(spans))
     assert all(text[start:end] == text[start:end].strip() for start, end in spans)
+
+
+@given(TEXTS)
+def test_clauses_of_any_length_are_the_whole_text_in_order(text):
+    spans = clause_spans(text)
+    assert "".join("".join(text[start:end].split()) for start, end in spans) == "".join(text.split())
+    assert all(start < end for start, end in spans)
+    assert all(one[1] <= two[0] for one, two in pairwise(spans))
+
+
+def test_a_short_clause_has_a_span_of_its_own():
+    text = "Leaves ovate; petals red. Fruit blue."
+    assert [text[start:end] for start, end in clause_spans(text)] == ["Leaves ovate;", "petals red.", "Fruit blue."]
+    assert len(split_clauses(text)) == 1
