@@ -18,16 +18,13 @@ from PIL import Image
 
 from clipbio.data.images import BadImageError, decode, encode
 from clipbio.data.pictures import read_picture
-from clipbio.data.specimen import Specimen
+from clipbio.data.specimen import WHOLE, Specimen
 from clipbio.errors import ClipbioError
 
 __all__ = ["LABELS_KEY", "WHOLE", "Mask", "encode_numbers", "mask_labels", "masks_of", "numbers_of", "read_numbers"]
 
 LABELS_KEY = "mask_labels"
 """Key of the metadata that names the numbers of a mask."""
-
-WHOLE = "specimen"
-"""What a mask without labels shows."""
 
 Mask = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.uint8]

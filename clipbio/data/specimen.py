@@ -9,7 +9,13 @@ from typing import Any
 
 from clipbio.taxonomy import RANKS, Taxon, class_name
 
-__all__ = ["Picture", "SpeciesText", "Specimen"]
+__all__ = ["PART", "VIEW_OF", "WHOLE", "Picture", "SpeciesText", "Specimen"]
+
+VIEW_OF, PART = "view_of", "part"
+"""Keys of metadata: the id of the specimen that a row is a view of, and what of it is shown."""
+
+WHOLE = "specimen"
+"""The part that is the whole."""
 
 Picture = bytes | Path | Callable[[], bytes]
 """Encoded bytes, a path to them, or what reads them when they are wanted: out of a tar, an HDF5 or a parquet file."""
@@ -51,6 +57,12 @@ class Specimen:
     def group(self) -> str:
         """Name what splits never part: the individual or occurrence, by default the specimen itself."""
         return self.group_id or self.id
+
+    @property
+    def part(self) -> str:
+        """Name the organ that this view of another specimen shows; empty where it shows the whole."""
+        part = str(self.metadata.get(PART) or "") if self.metadata.get(VIEW_OF) else ""
+        return "" if part == WHOLE else part
 
     @property
     def has_name(self) -> bool:

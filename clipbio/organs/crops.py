@@ -11,7 +11,7 @@ from PIL import Image
 
 from clipbio.data.images import decode, eight_bits, encode
 from clipbio.data.masks import LABELS_KEY
-from clipbio.data.specimen import Specimen
+from clipbio.data.specimen import PART, VIEW_OF, Specimen
 from clipbio.errors import ClipbioError
 from clipbio.organs.instances import Box, Instance
 from clipbio.taxonomy import RANKS
@@ -95,7 +95,7 @@ def _row(specimen: Specimen, instance: Instance, number: int, box: Box) -> dict[
     # A barcode is that of the plant, and stands with the sheet: a view does not repeat it.
     row = table_row(specimen) | {"dna": "", "bin": "", "group_id": specimen.group}
     row["specimen_id"] = f"{specimen.id}#{instance.label}-{number}"
-    return row | {"view_of": specimen.id, "part": instance.label, "box": ",".join(map(str, box))}
+    return row | {VIEW_OF: specimen.id, PART: instance.label, "box": ",".join(map(str, box))}
 
 
 def _with_margin(box: Box, margin: float, size: tuple[int, int]) -> Box:

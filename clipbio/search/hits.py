@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from clipbio.data.specimen import PART, VIEW_OF
 from clipbio.search.folder import IndexFolder
 from clipbio.search.highlight import highlight
 from clipbio.search.new_rows import META
 from clipbio.search.results import DescriptionHit, Passage, SpeciesHit, SpecimenHit, View
-from clipbio.search.sheets import PART, VIEW_OF
 from clipbio.search.words import Words
 from clipbio.taxonomy import RANKS, Taxon
 from clipbio.traits import Trait

@@ -13,15 +13,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from clipbio.data.specimen import VIEW_OF
 from clipbio.search.arrow import numpy_of
 from clipbio.search.new_rows import META
 from clipbio.search.query import Array
 from clipbio.search.rows import Rows
 
-__all__ = ["PART", "VIEW_OF", "Sheets"]
-
-VIEW_OF, PART = "view_of", "part"
-"""Keys of metadata: the id of the sheet, and what of it is shown."""
+__all__ = ["Sheets"]
 
 
 class Sheets:

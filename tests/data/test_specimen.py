@@ -67,3 +67,18 @@ def test_a_specimen_has_a_name_if_anything_can_be_said_of_it() -> None:
     assert Specimen("a", Taxon(kingdom="Plantae")).has_name
     assert Specimen("a", Taxon(), label="rust").has_name
     assert Specimen("a", Taxon(), descriptions=("leaves opposite",)).has_name
+
+
+@pytest.mark.parametrize(
+    ("metadata", "part"),
+    [
+        ({}, ""),
+        ({"part": "leaf"}, ""),
+        ({"view_of": "a"}, ""),
+        ({"view_of": "a", "part": None}, ""),
+        ({"view_of": "a", "part": "leaf"}, "leaf"),
+        ({"view_of": "a", "part": "specimen"}, ""),
+    ],
+)
+def test_a_view_shows_a_part_and_anything_else_the_whole(metadata: dict[str, object], part: str) -> None:
+    assert Specimen("a#1", PICA, metadata=metadata).part == part
