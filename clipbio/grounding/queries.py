@@ -10,16 +10,10 @@ from clipbio.sentences import split_sentences
 from clipbio.text.trait_text import traits_of
 from clipbio.traits import Trait, captions
 from clipbio.traits.nouns import subject
+from clipbio.traits.shown import shows
 
 __all__ = ["Phrase", "phrases_of", "plain_phrase", "states_of"]
 
-# What is seen inside of an organ that masks tell apart.
-_INSIDE = {
-    "leaflet": "leaf",
-    "petiole": "leaf",
-    **dict.fromkeys(("petal", "sepal", "corolla", "calyx", "stamen", "inflorescence"), "flower"),
-    "seed": "fruit",
-}
 # Measures and numbers cannot be seen as such at a place.
 _SEEN = ("colour", "pattern", "shape", "margin", "surface", "arrangement", "structure", "venation", "form", "type")
 
@@ -46,7 +40,7 @@ def phrases_of(specimen: Specimen, label: str, *, most: int) -> tuple[Phrase, ..
     if label == WHOLE:
         sentences = (one for text in specimen.descriptions for one in split_sentences(text))
         return tuple(Phrase(one, WHOLE, specimen.species) for one in dict.fromkeys(sentences))[:most]
-    found = [one for one in _traits(specimen) if _INSIDE.get(one.organ, one.organ) == label]
+    found = [one for one in _traits(specimen) if shows(label, one.organ)]
     found.sort(key=lambda one: (one.property != "colour", bool(one.part)))
     told = {one.character: one for one in reversed(found)}
     kept = [one for one in dict.fromkeys(found) if told[one.character] is one]

@@ -6,18 +6,16 @@ import logging
 import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from itertools import accumulate
 from random import Random
 from typing import Literal, TypeVar, get_args
 
 from clipbio.errors import ClipbioError, nearest
-from clipbio.names import clean_phrase
 from clipbio.seeding import derive_seed
 from clipbio.sentences import split_clauses, split_sentences
 from clipbio.text.rendering import PROSE, MissingRanks, Named, Rendered, Unnameable, check_type, render
 from clipbio.text.template_sets import template_id, templates
-from clipbio.text.trait_text import traits_of
+from clipbio.text.told import told_texts, told_traits
 from clipbio.traits import Trait, prose
 
 __all__ = ["TextRegime"]
@@ -33,7 +31,8 @@ class TextRegime:
     """Draw one caption for a specimen, as a pure function of seeds.
 
     A drawn type that the specimen lacks is replaced along `FALLBACKS`, so the shares of the other types stay as set and
-    every specimen takes part; `Rendered.type` tells what was used.
+    every specimen takes part; `Rendered.type` tells what was used. Of a view of one organ, such as a crop,
+    descriptions and traits tell what is about that organ alone.
 
     Args:
         weights: share of each text type, in any scale; a type of weight 0 is left out.
@@ -96,11 +95,12 @@ class TextRegime:
 
     def draw_as(self, named: Named, text_type: str, *, sample_seed: int) -> Rendered:
         """Return the caption of `named` as `text_type`, template and part of the description drawn."""
-        if text_type in PROSE and (texts := _usable(named.descriptions)):
+        if text_type in PROSE:
             random = Random(derive_seed(sample_seed, "text"))
-            if text_type == "traits" and (traits := traits_of(named.taxon, texts)):
+            if text_type == "traits" and (traits := told_traits(named)):
                 return Rendered(self._with_name(named, self._told(traits, random), random), "traits")
-            return Rendered(self._describe(named, texts, random), "description")
+            if texts := told_texts(named):
+                return Rendered(self._describe(named, texts, random), "description")
         template = self.templates[derive_seed(sample_seed, "template") % len(self.templates)]
         return render(named, text_type, template=template, missing_ranks=self.missing_ranks)
 
@@ -172,8 +172,3 @@ def _one_of(name: str, value: T, literal: object) -> T:
     if value not in valid:
         raise ClipbioError(f"text: unknown {name} '{value}'{nearest(str(value), valid)}")
     return value
-
-
-@lru_cache(maxsize=16384)
-def _usable(descriptions: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(text for text in map(clean_phrase, descriptions) if text)

@@ -4,8 +4,9 @@ A text type that a specimen lacks is replaced along `FALLBACKS`, and `Rendered.t
 caption is never empty and `a photo of .` cannot arise. Only when nothing names it at all `Unnameable` is raised.
 
 Templates decorate names: every type but `description`, which is prose and used as it stands, and `traits`, which is
-what descriptions say organ by organ (`leaves ovate, with serrate margins; petals five`). `label` is the class
-string as it is (BioCLIP's `asis`: no cleaning, underscores and authors kept), put into the template like a name.
+what descriptions say organ by organ (`leaves ovate, with serrate margins; petals five`). Of a view of one organ both
+tell what is about that organ, and names stand in where nothing is (`clipbio.text.told`). `label` is the class string as
+it is (BioCLIP's `asis`: no cleaning, underscores and authors kept), put into the template like a name.
 `clibd` is what CLIBD (https://arxiv.org/abs/2405.17537) calls a record, for comparison with its results alone: order,
 family, genus and binomial (else the label, which may be a provisional name of a species), and the literal
 `not_classified` for each that is missing.
@@ -20,7 +21,8 @@ from typing import Literal, Protocol
 from clipbio.errors import ClipbioError, nearest
 from clipbio.names import clean_phrase
 from clipbio.taxonomy import RANKS, Taxon
-from clipbio.text.trait_text import traits_text
+from clipbio.text.told import told_texts, told_traits
+from clipbio.traits import prose
 
 __all__ = [
     "FALLBACKS",
@@ -143,12 +145,12 @@ def _scientific(named: Named, missing_ranks: MissingRanks) -> str:
 
 def _description(named: Named, missing_ranks: MissingRanks) -> str:
     del missing_ranks
-    return next(filter(None, map(clean_phrase, named.descriptions)), "")
+    return next(iter(told_texts(named)), "")
 
 
 def _traits(named: Named, missing_ranks: MissingRanks) -> str:
     del missing_ranks
-    return traits_text(named.taxon, named.descriptions)
+    return prose(told_traits(named))
 
 
 def _known_ranks(taxon: Taxon, missing_ranks: MissingRanks) -> list[tuple[str, str]]:
