@@ -22,18 +22,13 @@ from clipbio.cli import run as run_verb
 from sides import line
 
 REFERENCE = "sheets"
-FIGURES = (
-    "zero_shot/unseen/description/top1",
-    "retrieval/unseen/text_to_image/recall@5",
-    "retrieval/unseen/text_to_image/mAP",
-    "zero_shot/test/description/top1",
-)
+FIGURES = ("zero_shot/{}/description/top1", "retrieval/{}/text_to_image/mAP")
 _ANSWER = "answer.json"
 
 
 @dataclass(frozen=True)
-class Size:
-    """The size of flora and run; both arms take as many steps and see as many pictures."""
+class Study:
+    """Flora, run and what is measured; both arms take as many steps and see as many pictures."""
 
     species: int = 160
     unseen: int = 60
@@ -41,20 +36,30 @@ class Size:
     image_size: int = 192
     batch_size: int = 128
     steps: int = 200
+    splits: tuple[str, ...] = ("val", "test", "unseen")
+    """Those to judge on; settings are chosen on val alone."""
+    crops: tuple[str, ...] = ()
+    """Further settings of the arms with crops."""
+
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """Names of the figures that are compared."""
+        return tuple(one.format(split) for split in self.splits for one in FIGURES)
 
 
 def main() -> None:
     """Run what has not been run, then print a line per arm and figure."""
     options = _options()
     os.environ["OMP_NUM_THREADS"] = "1"
-    size = Size(**{name: getattr(options, name) for name in asdict(Size())})
+    given = {name: getattr(options, name) for name in asdict(Study())}
+    study = Study(**{name: tuple(one) if isinstance(one, list) else one for name, one in given.items()})
     out, segmenter = options.out.resolve(), options.segmenter and options.segmenter.resolve()
     arms = [REFERENCE, "crops_true", *(["crops_found"] if segmenter else [])]
-    todo = [(out, seed, arms, size, segmenter) for seed in options.seeds]
+    todo = [(out, seed, arms, study, segmenter) for seed in options.seeds]
     with ProcessPoolExecutor(options.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
         found = list(pool.map(_seed, *zip(*todo, strict=True)))
     for arm in arms:
-        for figure in FIGURES:
+        for figure in study.figures:
             _print(arm, figure, [one[arm] for one in found], [one[REFERENCE] for one in found])
 
 
@@ -66,20 +71,27 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--jobs", type=int, default=2, help="seeds at once, each on one core")
     parser.add_argument("--segmenter", type=Path, help="a run of 'clipbio organs': a third arm takes what it finds")
-    for name, value in asdict(Size()).items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=value)
+    parser.add_argument("--splits", nargs="+", default=Study.splits, help="judged on; choose settings on val alone")
+    parser.add_argument(
+        "--crops", nargs="*", default=Study.crops, metavar="KEY=VALUE", help="further settings of the arms with crops"
+    )
+    for name, value in asdict(Study()).items():
+        if isinstance(value, int):
+            parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=value)
     return parser.parse_args()
 
 
-def _seed(out: Path, seed: int, arms: list[str], size: Size, segmenter: Path | None) -> dict[str, dict[str, Any]]:
+def _seed(out: Path, seed: int, arms: list[str], study: Study, segmenter: Path | None) -> dict[str, dict[str, Any]]:
     """Return the answers of all arms of a seed: a flora, its sheets, the weights and the order of the samples."""
     torch.set_num_threads(1)
-    return {arm: _arm(out / f"seed-{seed}", seed, arm, size, segmenter) for arm in arms}
+    return {arm: _arm(out / f"seed-{seed}", seed, arm, study, segmenter) for arm in arms}
 
 
-def _arm(folder: Path, seed: int, arm: str, size: Size, segmenter: Path | None) -> dict[str, Any]:
+def _arm(folder: Path, seed: int, arm: str, study: Study, segmenter: Path | None) -> dict[str, Any]:
     """Return the metrics of a run, of an earlier one where its settings are the same."""
-    path, settings = folder / arm / _ANSWER, dict[str, Any](asdict(size), seed=seed)
+    path, settings = folder / arm / _ANSWER, dict[str, Any](json.loads(json.dumps(asdict(study))), seed=seed)
+    if arm == REFERENCE:
+        del settings["crops"]
     if arm == "crops_found":
         settings["segmenter"] = str(segmenter)
     if path.exists():
@@ -88,15 +100,15 @@ def _arm(folder: Path, seed: int, arm: str, size: Size, segmenter: Path | None) 
             sys.exit(f"{path} comes from other settings: give another --out")
         return answer
     path.parent.mkdir(parents=True, exist_ok=True)
-    data, started = _data(size, seed, folder), time.perf_counter()
+    data, started = _data(study, seed, folder), time.perf_counter()
     if arm != REFERENCE:
         _crop(folder, arm, data, segmenter)
-    more = (
-        []
-        if arm == REFERENCE
-        else ["experiment=organ_crops", f"data.streams.crops.root={folder / f'{arm}-table'}/crops"]
-    )
-    _verb(folder / arm / "log.txt", "train", [*more, *data, *_training(size, seed), f"run_dir={folder / arm / 'run'}"])
+    before, after = [], []
+    if arm != REFERENCE:
+        before = ["experiment=organ_crops", f"data.streams.crops.root={folder / f'{arm}-table'}/crops"]
+        after = [*study.crops]
+    training = [*_training(study, seed), f"run_dir={folder / arm / 'run'}"]
+    _verb(folder / arm / "log.txt", "train", [*before, *data, *training, *after])
     metrics = json.loads((folder / arm / "run" / "metrics.json").read_text())
     answer = {"settings": settings, "metrics": metrics, "seconds": round(time.perf_counter() - started, 1)}
     partial = path.with_suffix(".part")
@@ -105,13 +117,13 @@ def _arm(folder: Path, seed: int, arm: str, size: Size, segmenter: Path | None) 
     return answer
 
 
-def _data(size: Size, seed: int, folder: Path) -> list[str]:
+def _data(study: Study, seed: int, folder: Path) -> list[str]:
     return [
         "data=virtual",
-        f"data.source.num_species={size.species}",
-        f"data.source.num_unseen={size.unseen}",
-        f"data.source.specimens_per_species={size.specimens}",
-        f"data.source.image_size={size.image_size}",
+        f"data.source.num_species={study.species}",
+        f"data.source.num_unseen={study.unseen}",
+        f"data.source.specimens_per_species={study.specimens}",
+        f"data.source.image_size={study.image_size}",
         f"data.source.seed={seed}",
         "data.source.masks=true",
         "data.num_workers=0",
@@ -120,13 +132,13 @@ def _data(size: Size, seed: int, folder: Path) -> list[str]:
     ]
 
 
-def _training(size: Size, seed: int) -> list[str]:
+def _training(study: Study, seed: int) -> list[str]:
     """Return what both arms share; the last state of a run is judged."""
     return [
         f"seed={seed}",
         "text=description",
-        f"data.batch_size={size.batch_size}",
-        f"duration={size.steps} steps",
+        f"data.batch_size={study.batch_size}",
+        f"duration={study.steps} steps",
         "optim.lr=1e-3",
         "optim.warmup=10 percent",
         "optim.weight_decay=0.1",
@@ -135,7 +147,7 @@ def _training(size: Size, seed: int) -> list[str]:
         "augmentation.flip=0.5",
         "validation.splits=[]",
         "validation.benchmarks=[]",
-        "evaluate_splits=[test,unseen]",
+        f"evaluate_splits=[{','.join(study.splits)}]",
         "checkpoint.every=100 percent",
         "monitors=null",
         "logger=none",

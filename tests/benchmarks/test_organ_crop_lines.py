@@ -18,28 +18,32 @@ def study(monkeypatch):
 
 
 def answer(study, value: float) -> dict:
-    return {"metrics": dict.fromkeys(study.FIGURES, value), "seconds": 3.0}
+    return {"metrics": dict.fromkeys(study.Study().figures, value), "seconds": 3.0}
 
 
 def test_differences_are_those_of_one_seed(study, capsys):
-    study._print("crops_true", study.FIGURES[0], [answer(study, 0.5), answer(study, 0.3)], [answer(study, 0.2)] * 2)
+    figure = "zero_shot/unseen/description/top1"
+    study._print("crops_true", figure, [answer(study, 0.5), answer(study, 0.3)], [answer(study, 0.2)] * 2)
     (line,) = map(json.loads, capsys.readouterr().out.splitlines())
-    assert line["name"] == f"organ_crops/crops_true/{study.FIGURES[0]}"
+    assert line["name"] == f"organ_crops/crops_true/{figure}"
     assert (line["ours"], line["peer"], line["difference"]) == (0.4, 0.2, 0.2)
     assert line["difference_seeds"] == [0.3, 0.1]
 
 
 def test_finished_runs_are_not_repeated_but_others_are_refused(study, tmp_path):
-    size = study.Size(steps=3)
+    size = study.Study(steps=3, crops=("data.streams.crops.share=2",))
     path = tmp_path / "sheets" / "answer.json"
     path.parent.mkdir()
-    path.write_text(json.dumps({"settings": {**asdict(size), "seed": 1}, "metrics": {}}))
+    settings = {name: value for name, value in asdict(size).items() if name != "crops"}
+    path.write_text(json.dumps({"settings": {**settings, "seed": 1}, "metrics": {}}))
     assert study._arm(tmp_path, 1, "sheets", size, None)["metrics"] == {}
+    # Settings of crops say nothing of sheets alone.
+    assert study._arm(tmp_path, 1, "sheets", study.Study(steps=3), None)["metrics"] == {}
     with pytest.raises(SystemExit, match="comes from other settings"):
-        study._arm(tmp_path, 1, "sheets", study.Size(steps=4), None)
+        study._arm(tmp_path, 1, "sheets", study.Study(steps=4), None)
 
 
 def test_both_arms_train_alike(study):
     """Steps and pictures of a batch stand in what the arms share, and the experiment of crops is overridden by it."""
-    shared = study._training(study.Size(), 0)
+    shared = study._training(study.Study(), 0)
     assert {"data.batch_size=128", "duration=200 steps", "text=description"} <= set(shared)
