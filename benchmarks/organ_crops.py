@@ -51,8 +51,8 @@ def main() -> None:
     """Run what has not been run, then print a line per arm and figure."""
     options = _options()
     os.environ["OMP_NUM_THREADS"] = "1"
-    given = {name: getattr(options, name) for name in asdict(Study())}
-    study = Study(**{name: tuple(one) if isinstance(one, list) else one for name, one in given.items()})
+    given: dict[str, Any] = {name: getattr(options, name) for name in asdict(Study())}
+    study = Study(**given | {name: tuple(given[name]) for name in ("splits", "crops")})
     out, segmenter = options.out.resolve(), options.segmenter and options.segmenter.resolve()
     arms = [REFERENCE, "crops_true", *(["crops_found"] if segmenter else [])]
     todo = [(out, seed, arms, study, segmenter) for seed in options.seeds]
@@ -103,12 +103,12 @@ def _arm(folder: Path, seed: int, arm: str, study: Study, segmenter: Path | None
     data, started = _data(study, seed, folder), time.perf_counter()
     if arm != REFERENCE:
         _crop(folder, arm, data, segmenter)
-    before, after = [], []
+    overrides = [*data, *_training(study, seed), f"run_dir={folder / arm / 'run'}"]
     if arm != REFERENCE:
-        before = ["experiment=organ_crops", f"data.streams.crops.root={folder / f'{arm}-table'}/crops"]
-        after = [*study.crops]
-    training = [*_training(study, seed), f"run_dir={folder / arm / 'run'}"]
-    _verb(folder / arm / "log.txt", "train", [*before, *data, *training, *after])
+        crops = f"data.streams.crops.root={folder / f'{arm}-table'}/crops"
+        # What is given last counts.
+        overrides = ["experiment=organ_crops", crops, *overrides, *study.crops]
+    _verb(folder / arm / "log.txt", "train", overrides)
     metrics = json.loads((folder / arm / "run" / "metrics.json").read_text())
     answer = {"settings": settings, "metrics": metrics, "seconds": round(time.perf_counter() - started, 1)}
     partial = path.with_suffix(".part")
