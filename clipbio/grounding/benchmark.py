@@ -54,7 +54,7 @@ class Grounding:
         phrases: At most so many phrases about each part, its colour first.
         specimens: At most so many of a split, drawn by seed.
         shown: So many of them are shown in the report.
-        image_size: Side of the pixels that are made of a window; None is that of training.
+        image_size: Side of the pixels that are made of a window; None as in `Grounder`.
         tiles: How many times smaller the sides of windows are than the picture.
         levels: Sizes of squares of `crop`.
         splits: The splits to run on; None is all that are evaluated.

@@ -45,6 +45,8 @@ _LARGEST_SIDE = 1024
 _MOST_TEXTS = 256
 _ALTERNATIVES = 12
 _COLD_SHARE = 0.75
+# Networks without position embeddings see as well at twice the pixels, and finer (docs/grounding.md).
+_CONV_SCALE = 2
 
 
 class Grounder:
@@ -67,7 +69,8 @@ class Grounder:
             `auto`: contrast for `conv`, whose places are averaged in training, and for `saliency`, which compares
             nothing and is cold at three of four places too; else softmax.
         temperature: Divides cosines before the softmax.
-        image_size: Side of the pixels that are made of a window; None is that of training. Larger ones give finer maps.
+        image_size: Side of the pixels that are made of a window. None is that of training, for `conv` and its
+            saliency twice as many: larger ones give finer maps.
         tiles: How many times smaller the sides of windows are than the picture.
         levels: Sizes of squares of `crop`.
         projection: Projection of the towers.
@@ -103,7 +106,7 @@ class Grounder:
         self.scoring = _scoring(scoring, self.method)
         self.temperature, self.tiles, self.levels = temperature, tiles, levels
         self.projection, self.map_side = projection, map_side
-        self.sides = _sides(trunk, image_size)
+        self.sides = _sides(trunk, image_size, self.method)
         self._lock = Lock()
         self._against = lru_cache(maxsize=4096)(self._other_states)
 
@@ -263,10 +266,12 @@ def _method(given: str, trunk: ImageTrunk) -> str:
     raise ClipbioError(f"method={given} does not go with a {kind}: take {', '.join([*known, 'crop'])}")
 
 
-def _sides(trunk: ImageTrunk, image_size: int | None) -> tuple[int, int]:
+def _sides(trunk: ImageTrunk, image_size: int | None, method: str) -> tuple[int, int]:
     """Return height and width of the pixels of a window, rounded to whole patches."""
     if image_size is None:
-        return trunk.spec.size
+        more = _CONV_SCALE if method != "crop" and "conv" in dense_methods(trunk) else 1
+        height, width = trunk.spec.size
+        return (height * more, width * more) if more * max(height, width) <= _LARGEST_SIDE else (height, width)
     if not 16 <= image_size <= _LARGEST_SIDE:
         raise ClipbioError(f"image_size={image_size} must lie between 16 and {_LARGEST_SIDE}")
     high, wide = cell(trunk)

@@ -70,7 +70,7 @@ def test_another_word_gives_another_map_but_saliency_does_not_read():
 
 def test_a_contrast_is_the_share_of_a_place_above_the_mean_of_other_states():
     picture, text = sheet(red=(8, 8), green=(40, 40)), "flowers red"
-    grounder = Grounder(colour_model(), scoring="contrast")
+    grounder = Grounder(colour_model(), scoring="contrast", image_size=32)
     heat = grounder.heat(picture, [text, "leaves", text], distractors=["white"])
     assert np.array_equal(heat.maps_TYX[0], heat.maps_TYX[2])
     own, others = (grounder.scores(picture, grounder.encode(one)) for one in ([text], alternatives(text, most=12)))
@@ -78,11 +78,18 @@ def test_a_contrast_is_the_share_of_a_place_above_the_mean_of_other_states():
     expected = stretched((above_YX - above_YX.quantile(0.75)).clamp(min=0).numpy())
     assert np.allclose(heat.maps_TYX[0], expected, atol=1e-5)
     # What tells no state is compared with the other texts, as without contrast.
-    plain = Grounder(colour_model(), scoring="contribution")
+    plain = Grounder(colour_model(), scoring="contribution", image_size=32)
     beside = plain.heat(picture, [text, "leaves", text], distractors=["white"])
     assert np.array_equal(heat.maps_TYX[1], beside.maps_TYX[1])
     assert not np.allclose(heat.maps_TYX[0], beside.maps_TYX[0], atol=0.01)
     assert Grounder(colour_model()).scoring == "contrast"
+
+
+def test_a_network_without_positions_looks_at_twice_the_pixels():
+    model = colour_model()
+    assert Grounder(model).sides == Grounder(model, method="saliency").sides == (64, 64)
+    assert Grounder(model, method="crop").sides == (32, 32)
+    assert Grounder(model, image_size=32).sides == (32, 32)
 
 
 def test_softmax_shares_of_texts_and_distractors_sum_to_at_most_one():
