@@ -12,10 +12,9 @@ from torch.nn import functional
 from clipbio.organs.segmenter import Segmenter
 from clipbio.organs.views import UNKNOWN
 
-__all__ = ["OrganModule", "class_weights", "fitting_prior", "segmentation_loss"]
+__all__ = ["OrganModule", "fitting_prior", "segmentation_loss"]
 
 _SMALL = 1e-6
-_RAREST = 1e-4
 
 
 class OrganModule(pl.LightningModule):
@@ -26,24 +25,18 @@ class OrganModule(pl.LightningModule):
         lr: The highest learning rate.
         weight_decay: That of AdamW.
         steps: Length of the run.
-        weight_K: Weight of each class in the cross-entropy; None is the same for all.
     """
 
-    weight_K: Tensor | None
-
-    def __init__(
-        self, segmenter: Segmenter, *, lr: float, weight_decay: float, steps: int, weight_K: Tensor | None = None
-    ) -> None:
+    def __init__(self, segmenter: Segmenter, *, lr: float, weight_decay: float, steps: int) -> None:
         super().__init__()
         self.segmenter = segmenter
-        self.register_buffer("weight_K", weight_K)
         self.lr, self.weight_decay, self.steps = lr, weight_decay, steps
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """Return the loss of a batch of views."""
         del batch_idx
         pixels_B3hw, numbers_Bhw = batch
-        loss = segmentation_loss(self.segmenter(pixels_B3hw), numbers_Bhw.long(), self.weight_K)
+        loss = segmentation_loss(self.segmenter(pixels_B3hw), numbers_Bhw.long())
         self.log("train/loss", loss, prog_bar=True)
         return loss
 
@@ -56,7 +49,7 @@ class OrganModule(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-def segmentation_loss(logits_BKhw: Tensor, numbers_Bhw: Tensor, weight_K: Tensor | None = None) -> Tensor:
+def segmentation_loss(logits_BKhw: Tensor, numbers_Bhw: Tensor) -> Tensor:
     """Return cross-entropy plus 1 - Dice, the mean over the classes that the batch shows (V-Net, arXiv:1606.04797).
 
     Pixels of number `UNKNOWN` count in neither.
@@ -64,12 +57,11 @@ def segmentation_loss(logits_BKhw: Tensor, numbers_Bhw: Tensor, weight_K: Tensor
     Args:
         logits_BKhw: Of each class, background first.
         numbers_Bhw: The right classes, int64.
-        weight_K: Weight of each class in the cross-entropy.
     """
     known_B1hw = (numbers_Bhw != UNKNOWN)[:, None]
     if not known_B1hw.any():
         return logits_BKhw.sum() * 0
-    entropy = functional.cross_entropy(logits_BKhw, numbers_Bhw, weight_K, ignore_index=UNKNOWN)
+    entropy = functional.cross_entropy(logits_BKhw, numbers_Bhw, ignore_index=UNKNOWN)
     probability_BKhw = logits_BKhw.softmax(dim=1) * known_B1hw
     known_Bhw = numbers_Bhw.where(known_B1hw[:, 0], 0)
     truth_BKhw = functional.one_hot(known_Bhw, logits_BKhw.shape[1]).movedim(-1, 1) * known_B1hw
@@ -78,19 +70,6 @@ def segmentation_loss(logits_BKhw: Tensor, numbers_Bhw: Tensor, weight_K: Tensor
     shown_K = truth_BKhw.sum(over) > 0
     dice_K = 2 * both_K / (sum_K + _SMALL)
     return entropy + 1 - dice_K[shown_K].mean()
-
-
-def class_weights(count_Lhw: Tensor, total: int) -> Tensor:
-    """Return a weight per class (K,), background first: what is rare counts more, by the root of how rare it is.
-
-    Args:
-        count_Lhw: In how many of the masks a pixel has the label.
-        total: Number of masks.
-    """
-    share_L = count_Lhw.double().flatten(1).mean(dim=1) / max(total, 1)
-    share_K = torch.cat([(1 - share_L.sum()).clamp(min=0)[None], share_L]).clamp(min=_RAREST)
-    weight_K = share_K.rsqrt()
-    return (weight_K / (share_K * weight_K).sum()).float()
 
 
 def fitting_prior(count_Lhw: Tensor, total: int) -> Tensor:

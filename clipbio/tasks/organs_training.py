@@ -29,7 +29,7 @@ from clipbio.organs.measures import OrganScores
 from clipbio.organs.panel import Example, write_panel
 from clipbio.organs.seeing import prior_numbers, sight
 from clipbio.organs.segmenter import Segmenter, SegmenterOptions, load_segmenter, save_segmenter
-from clipbio.organs.training import OrganModule, class_weights, fitting_prior
+from clipbio.organs.training import OrganModule, fitting_prior
 from clipbio.organs.views import OrganViews, check_labels, check_masks, masked, true_numbers
 from clipbio.seeding import derive_seed
 from clipbio.tasks.asked import report_folder, whole_number
@@ -71,7 +71,6 @@ def train(config: Config) -> dict[str, float]:
         lr=float(config["lr"]),
         weight_decay=float(config["weight_decay"]),
         steps=steps,
-        weight_K=class_weights(count_Lhw, total),
     )
     _fit(config, module, data, split, folder)
     save_segmenter(segmenter, folder.last, config=config)

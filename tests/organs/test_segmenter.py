@@ -18,7 +18,7 @@ from clipbio.models.trunks import ImageSpec
 from clipbio.organs import SegmenterOptions, load_segmenter
 from clipbio.organs.seeing import on_picture, prior_numbers, sight
 from clipbio.organs.segmenter import save_segmenter
-from clipbio.organs.training import class_weights, fitting_prior, segmentation_loss
+from clipbio.organs.training import fitting_prior, segmentation_loss
 from clipbio.organs.views import UNKNOWN, OrganViews, check_labels, check_masks, masked
 
 LABELS = {"1": "leaf", "2": "flower"}
@@ -126,15 +126,6 @@ def test_the_loss_is_least_where_the_answer_is_right() -> None:
     nothing = segmentation_loss(wrong_BKhw.requires_grad_(), torch.full_like(truth_Bhw, UNKNOWN))
     nothing.backward()
     assert nothing == 0
-
-
-def test_what_is_rare_weighs_more() -> None:
-    count_Lhw = torch.zeros(2, 10, 10, dtype=torch.int64)
-    count_Lhw[0, :4, :5], count_Lhw[1, 9, :5] = 10, 2
-    weight_K = class_weights(count_Lhw, 10)
-    share_K = torch.tensor([0.79, 0.2, 0.01])
-    assert (weight_K * share_K).sum() == pytest.approx(1)
-    assert weight_K[2] / weight_K[1] == pytest.approx(20**0.5)
 
 
 def test_the_prior_is_the_best_single_mask() -> None:
