@@ -162,7 +162,7 @@ def test_crops_train_beside_their_sheets(exported: Path, cache: str, tmp_path: P
     arguments = [
         *DATA, cache, f"run_dir={tmp_path / 'run'}", "experiment=organ_crops",
         f"data.streams.crops.root={exported / 'crops'}", "duration=2 steps", "optim.warmup=0 steps",
-        "data.batch_size=16", "leakage=refuse", "benchmark=[]", "validation.benchmarks=[]", "logger=none",
+        "data.batch_size=10", "leakage=refuse", "benchmark=[]", "validation.benchmarks=[]", "logger=none",
     ]  # fmt: skip
     assert main(["train", *arguments]) == 0
     leaks = json.loads((tmp_path / "run" / "leakage.json").read_text())
@@ -178,7 +178,7 @@ def test_crops_of_another_split_of_the_sheets_are_leaks(exported: Path, cache: s
     (moved / "specimens.csv").write_text(table.replace(",test,", ",train,"))
     arguments = [
         *DATA, cache, f"run_dir={tmp_path / 'run'}", "experiment=organ_crops", f"data.streams.crops.root={moved}",
-        "duration=2 steps", "optim.warmup=0 steps", "data.batch_size=16", "leakage=refuse", "benchmark=[]",
+        "duration=2 steps", "optim.warmup=0 steps", "data.batch_size=10", "leakage=refuse", "benchmark=[]",
         "validation.benchmarks=[]", "logger=none",
     ]  # fmt: skip
     assert main(["train", *arguments]) == 2
