@@ -120,10 +120,12 @@ class Question:
         asked = Asked(sheet, picture)
         wrong = self._wrong_values(sheet)
         texts = self._texts(sheet, wrong)
+        untold = {*wrong.values()} - {one.text for part in sheet.parts.values() for one in part.phrases}
         # All of them read with the same tower.
         vectors_TD = next(iter(self.grounders.values())).encode(texts)
         for name, grounder in self.grounders.items():
-            against = grounder.against(texts)
+            # A wrong value is compared with the right one, and has no map.
+            against = grounder.against([text for text in texts if text not in untold])
             scores_TYX = grounder.scores(picture, torch.cat([vectors_TD, *(one_D[None] for one_D in against.values())]))
             scores = dict(zip(texts, scores_TYX, strict=False))
             others = dict(zip(against, scores_TYX[len(texts) :], strict=True))

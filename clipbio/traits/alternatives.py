@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 
 from clipbio.traits.extraction import extract
 from clipbio.traits.groups import told_group
@@ -18,7 +17,6 @@ __all__ = ["alternatives"]
 _NOUNS = ("kind", "marking")
 
 
-@lru_cache(maxsize=4096)
 def alternatives(
     text: str, *, group: Group | None = None, language: str = "en", most: int | None = None
 ) -> tuple[str, ...]:
