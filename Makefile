@@ -48,7 +48,7 @@ test-all: test
 	$(BIN)/python -m pytest -q -m slow
 
 lock:
-	uv pip compile pyproject.toml --extra dev --extra lite --extra lora --extra hdf5 --extra huggingface --extra joblib --extra onnx --extra umap --extra serve --extra faiss --extra organs --python-version 3.11 --universal --generate-hashes \
+	uv pip compile pyproject.toml --extra dev --extra lite --extra lora --extra hdf5 --extra huggingface --extra joblib --extra slurm --extra optuna --extra energy --extra docs --extra onnx --extra umap --extra serve --extra faiss --extra organs --python-version 3.11 --universal --generate-hashes \
 		--no-emit-index-url --upgrade --quiet --output-file requirements.lock
 
 clean:
