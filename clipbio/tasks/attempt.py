@@ -13,7 +13,8 @@ from clipbio.data.datamodule import SpecimenData
 from clipbio.distributed import World, on_main
 from clipbio.errors import ClipbioError
 from clipbio.files import read_json, write_json
-from clipbio.training.run import RunFolder, provenance
+from clipbio.training.provenance import provenance
+from clipbio.training.run import RunFolder
 
 __all__ = ["Attempt"]
 

@@ -44,7 +44,8 @@ from clipbio.tasks.suites import without_suites
 from clipbio.training.checkpoints import checkpoint_path, load_into, read_checkpoint
 from clipbio.training.inputs import connect
 from clipbio.training.masked import join_tokens
-from clipbio.training.run import RunFolder, provenance
+from clipbio.training.provenance import provenance
+from clipbio.training.run import RunFolder
 
 __all__ = ["evaluate"]
 

@@ -19,7 +19,7 @@ from clipbio.tasks.embeddings import Measured
 from clipbio.tasks.suite_runs import OpenSuite
 from clipbio.tasks.suites import is_suite
 from clipbio.text.template_sets import template_id, templates
-from clipbio.training.run import provenance
+from clipbio.training.provenance import provenance
 
 __all__ = ["data_hash", "evaluation_identity", "hashes", "measured", "model_hash"]
 

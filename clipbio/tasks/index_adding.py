@@ -29,7 +29,7 @@ from clipbio.tasks.index_ids import given_ids
 from clipbio.tasks.index_rows import new_rows
 from clipbio.tasks.loading import LoadedModel
 from clipbio.training.encoder import TextEncoder
-from clipbio.training.run import provenance
+from clipbio.training.provenance import provenance
 from clipbio.training.text_store import StoredTexts
 
 __all__ = ["Adding", "add", "opened"]

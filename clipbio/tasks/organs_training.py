@@ -38,7 +38,8 @@ from clipbio.tasks.organs_data import chosen_splits, organ_data, organ_transform
 from clipbio.tasks.trainer import quieten_lightning
 from clipbio.training.loggers import JsonLinesLogger
 from clipbio.training.progress import RunProgressBar
-from clipbio.training.run import RunFolder, provenance
+from clipbio.training.provenance import provenance
+from clipbio.training.run import RunFolder
 
 __all__ = ["evaluate", "train"]
 

@@ -32,7 +32,7 @@ from clipbio.tasks.building import device_of
 from clipbio.tasks.exchange import check_weights
 from clipbio.tasks.loading import LoadedModel, load_model
 from clipbio.tasks.predict_sources import VectorSource, given_vectors, picture_vectors
-from clipbio.training.run import provenance
+from clipbio.training.provenance import provenance
 
 __all__ = ["predict", "tell_skipped"]
 

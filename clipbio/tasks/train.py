@@ -40,7 +40,6 @@ from clipbio.tasks.processes import check_processes
 from clipbio.tasks.results import finish_run
 from clipbio.tasks.trainer import build_trainer, quieten_lightning
 from clipbio.training.base import TrainingModule
-from clipbio.training.callbacks import GracefulStop
 from clipbio.training.captioning import CaptioningModule, check_captions
 from clipbio.training.checkpoints import checkpoint_path, load_into, read_checkpoint, start_heads
 from clipbio.training.compiling import compile_trunks
@@ -51,6 +50,7 @@ from clipbio.training.masked import MaskedTokenModule, check_alone, join_tokens
 from clipbio.training.microbatches import warn_of_batch_statistics
 from clipbio.training.module import ContrastiveModule
 from clipbio.training.run import RunFolder
+from clipbio.training.stopping import GracefulStop
 from clipbio.training.validation import Validation
 from clipbio.training.validity import check_config
 

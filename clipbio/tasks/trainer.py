@@ -15,18 +15,14 @@ from clipbio.data.datamodule import SpecimenData
 from clipbio.distributed import World
 from clipbio.training.atomic_checkpoints import AtomicCheckpoints
 from clipbio.training.base import TrainingModule
-from clipbio.training.callbacks import (
-    GracefulStop,
-    LastCheckpoint,
-    LearningRates,
-    SkippedGuard,
-    StatusFile,
-    Throughput,
-)
+from clipbio.training.callbacks import LearningRates, SkippedGuard, Throughput
 from clipbio.training.durations import Duration
+from clipbio.training.last_checkpoint import LastCheckpoint
 from clipbio.training.loggers import JsonLinesLogger
 from clipbio.training.progress import RunProgressBar
 from clipbio.training.run import RunFolder
+from clipbio.training.status import StatusFile
+from clipbio.training.stopping import GracefulStop
 from clipbio.training.strategy import ShardedStrategy, WholeValidation
 
 __all__ = ["build_trainer", "quieten_lightning"]

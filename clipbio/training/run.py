@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import platform
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 
 from clipbio.checkpoint_files import BEST, LAST
 from clipbio.errors import ClipbioError
 from clipbio.files import read_json, write_json, write_text
 
-__all__ = ["RESUME_MODES", "RunFolder", "config_difference", "config_hash", "provenance"]
+__all__ = ["RESUME_MODES", "RunFolder", "config_difference", "config_hash"]
 
 RESUME_MODES = ("never", "auto", "must")
 # What may change between two attempts at one run: where and how it runs, not what it computes.
@@ -33,8 +26,6 @@ _VOLATILE = ("resume", "run_dir", "name", "cache_dir", "logger", "progress", "lo
              "data.remote_retries", "data.remote_timeout", "overwrite", "compile", "micro_batch_size",
              "leakage", "model.image.gradient_checkpointing", "model.text.gradient_checkpointing",
              "model.dna.gradient_checkpointing")  # fmt: skip
-_PACKAGES = ("torch", "torchvision", "pytorch-lightning", "open_clip_torch", "timm", "transformers", "webdataset",
-             "hydra-core", "numpy", "pillow", "peft")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -164,41 +155,3 @@ def config_hash(config: Mapping[str, Any]) -> str:
     """Return a short name for what a run computes: the folder of a job in a sweep."""
     text = json.dumps(_lasting(config), sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def provenance(**values: Any) -> dict[str, Any]:
-    """Return what `run.json` says about code, machine and versions."""
-    return {
-        "command": sys.argv,
-        "python": platform.python_version(),
-        "packages": {name: _version(name) for name in _PACKAGES},
-        "clipbio": _version("clipbio"),
-        "git": _git(),
-        "host": socket.gethostname(),
-        "platform": platform.platform(),
-        "cpus": os.cpu_count(),
-        "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
-        **values,
-    }
-
-
-def _version(name: str) -> str | None:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _git() -> dict[str, Any]:
-    """Return commit and whether the tree was changed; empty outside a checkout."""
-    folder = Path(__file__).resolve().parent
-    try:
-        commit = _run_git(folder, "rev-parse", "HEAD")
-        return {"commit": commit, "changed": bool(_run_git(folder, "status", "--porcelain", "--untracked-files=no"))}
-    except (OSError, subprocess.SubprocessError):
-        return {}
-
-
-def _run_git(folder: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(folder), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()

@@ -14,9 +14,9 @@ from clipbio.errors import ClipbioError
 from clipbio.models import TowerOptions
 from clipbio.training.atomic_checkpoints import AtomicCheckpoints
 from clipbio.training.averaging import WeightAverage, averaged_tensors
-from clipbio.training.callbacks import LastCheckpoint
 from clipbio.training.checkpoints import chosen_weights, load_into, read_checkpoint
 from clipbio.training.durations import RunLength
+from clipbio.training.last_checkpoint import LastCheckpoint
 from clipbio.training.strategy import ShardedStrategy
 
 STEPS = 8
