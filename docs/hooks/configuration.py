@@ -67,7 +67,9 @@ def _page(group: str, paths: list[Path]) -> str:
 def _use(group: str, paths: list[Path]) -> str:
     """Return how the settings of a group are given."""
     if group == "commands":
-        return "The settings of each verb: `python -m clipbio VERB KEY=VALUE`. Files without a verb are parts of several."
+        return (
+            "The settings of each verb: `python -m clipbio VERB KEY=VALUE`. Files without a verb are parts of several."
+        )
     if group.endswith("/shared"):
         return f"What files of `{group.removesuffix('/shared')}` have in common; not chosen by themselves."
     if all("# @package _global_" in path.read_text(encoding="utf-8") for path in paths):
