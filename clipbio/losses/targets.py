@@ -20,6 +20,7 @@ from clipbio.losses.tiles import Relate, Weights
 __all__ = ["TARGETS", "check_targets", "classes", "deepest_taxon", "relation"]
 
 TARGETS = ("instance", "text", "taxon", "rank")
+"""Who is a positive of whom: `loss.targets`."""
 
 
 def check_targets(targets: str, rank_decay: float) -> None:

@@ -39,6 +39,7 @@ __all__ = [
 ]
 
 MissingRanks = Literal["skip", "deepest"]
+"""What a taxonomic text does about ranks that are not known: leaves them out, or is cut above the first."""
 
 _NOT_CLASSIFIED = "not_classified"
 
@@ -57,6 +58,7 @@ FALLBACKS: dict[str, tuple[str, ...]] = {
     "clibd": ("clibd",),
 }
 TEXT_TYPES = tuple(FALLBACKS)
+"""All types of text, as `text.weights` and benchmarks name them."""
 PROSE = frozenset({"description", "traits"})
 """Text types that stand as they are, without a template."""
 

@@ -67,6 +67,7 @@ class _Newest(Mapping[str, tuple[str, ...]]):
 
 
 TEMPLATES: Mapping[str, tuple[str, ...]] = _Newest()
+"""Sets of templates by name, the newest version of each; a template holds one `{}`."""
 
 
 def templates(name_or_list: str | Sequence[str]) -> tuple[str, ...]:

@@ -58,3 +58,4 @@ LANGUAGES = {
         shape_suffixes=(),
     ),
 }
+"""The languages that are read, with the rules of each."""

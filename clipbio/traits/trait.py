@@ -11,6 +11,7 @@ __all__ = ["MEASURED", "PROPERTIES", "Group", "Side", "Trait"]
 Group = Literal["plants", "insects", "birds"]
 """What kind of organism a vocabulary is for."""
 Side = Literal["", "above", "below"]
+"""Which face of an organ is meant."""
 
 MEASURED = ("length", "width", "height", "thickness", "diameter", "wingspan")
 """Properties whose values are millimetres."""

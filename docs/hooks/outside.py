@@ -11,21 +11,24 @@ from typing import Any
 
 from mkdocs.structure.files import File, Files
 
-PAGES = ("benchmarks/README.md", "benchmarks/RESULTS.md")
+# A README would become the index of its section.
+PAGES = {"benchmarks/README.md": "benchmarks/scripts.md", "benchmarks/RESULTS.md": "benchmarks/results.md"}
 _CONF = re.compile(r"\]\(\.\./conf/(\w+)/(\w+)\.yaml\)")
 
 
 def on_files(files: Files, config: Any) -> Files:
     """Add the pages from outside."""
     root = Path(config.config_file_path).parent
-    for page in PAGES:
-        files.append(File.generated(config, page, content=(root / page).read_text(encoding="utf-8")))
+    for source, page in PAGES.items():
+        files.append(File.generated(config, page, content=(root / source).read_text(encoding="utf-8")))
     return files
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Turn links between docs/ and its neighbours."""
-    if page.file.src_uri in PAGES:
-        return markdown.replace("](../docs/", "](../")
+    if page.file.src_uri in PAGES.values():
+        return markdown.replace("](../docs/", "](../").replace("](RESULTS.md", "](results.md")
     markdown = _CONF.sub(r"](configuration/\1.md#\2)", markdown)
-    return markdown.replace("](../benchmarks/", "](benchmarks/")
+    for source, target in PAGES.items():
+        markdown = markdown.replace(f"](../{source}", f"]({target}")
+    return markdown
