@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from clipbio.errors import ClipbioError, nearest
@@ -148,6 +149,9 @@ def _own_folder(config: Any) -> None:
         return
     with open_dict(config):
         config.run_dir = f"{values['run_dir']}/{config_hash(values)}"
+        for logger in (config.get("logger") or {}).values():
+            if "group" in logger and logger.group is None:
+                logger.group = Path(values["run_dir"]).expanduser().resolve().name
 
 
 class _Told(SystemExit):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from clipbio.errors import ClipbioError
 from clipbio.files import read_json, write_json
 from clipbio.training.provenance import provenance
 from clipbio.training.run import RunFolder
+from clipbio.training.wandb_run import finish_wandb
 
 __all__ = ["Attempt"]
 
@@ -70,7 +70,7 @@ class Attempt:
             raise
         finally:
             self._write_state(state, code, error_text)
-            _finish_wandb()
+            finish_wandb(code)
 
     def _write_state(self, state: str, code: int | None, error: str = "") -> None:
         if not self.world.is_main:
@@ -101,9 +101,3 @@ def _earlier_attempts(path: Path) -> list[Any]:
         return list(read_json(path)["attempts"]) if path.exists() else []
     except (ClipbioError, KeyError):
         return []
-
-
-def _finish_wandb() -> None:
-    """Close wandb's run: a second run in this process would log into it."""
-    if "wandb" in sys.modules and sys.modules["wandb"].run is not None:
-        sys.modules["wandb"].finish()

@@ -53,6 +53,7 @@ from clipbio.training.run import RunFolder
 from clipbio.training.stopping import GracefulStop
 from clipbio.training.validation import Validation
 from clipbio.training.validity import check_config
+from clipbio.training.wandb_run import WandbLogger
 
 __all__ = ["train"]
 
@@ -284,6 +285,9 @@ class _Training:
         )
         if self.world.is_main:
             self._report(measured, path)
+            for logger in trainer.loggers:
+                if isinstance(logger, WandbLogger):
+                    logger.summarise()
         barrier()
         return measured.result.metrics
 

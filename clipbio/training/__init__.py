@@ -9,10 +9,11 @@ from clipbio.lazy import lazily
 if TYPE_CHECKING:
     from clipbio.training.averaging import WeightAverage
     from clipbio.training.callbacks import SampleLog
-    from clipbio.training.loggers import JsonLinesLogger, wandb_logger
+    from clipbio.training.loggers import JsonLinesLogger
     from clipbio.training.module import ContrastiveModule
     from clipbio.training.monitors import Monitors
     from clipbio.training.optimizer import AdamWRecipe
+    from clipbio.training.wandb_run import WandbLogger
     from clipbio.training.watch import Watch
 
 __all__ = [
@@ -21,9 +22,9 @@ __all__ = [
     "JsonLinesLogger",
     "Monitors",
     "SampleLog",
+    "WandbLogger",
     "Watch",
     "WeightAverage",
-    "wandb_logger",
 ]
 
 # Lightning takes seconds to import, and what reads a checkpoint or encodes a text needs nothing of it.
@@ -33,9 +34,9 @@ _LAZY = {
     "JsonLinesLogger": "loggers",
     "Monitors": "monitors",
     "SampleLog": "callbacks",
+    "WandbLogger": "wandb_run",
     "Watch": "watch",
     "WeightAverage": "averaging",
-    "wandb_logger": "loggers",
 }
 
 __getattr__ = lazily(__name__, _LAZY)
