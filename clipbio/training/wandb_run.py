@@ -65,8 +65,14 @@ class WandbLogger(Logger):
             raise ClipbioError(f"logger.wandb.mode='{mode}' must be offline or online")
         self.mode = mode
         self.run_folder = RunFolder(Path(folder))
-        self.about: dict[str, Any] = {"project": project, "name": name, "group": group, "tags": list(tags), "job_type": job_type,
-                      "entity": entity}  # fmt: skip
+        self.about: dict[str, Any] = {
+            "project": project,
+            "name": name,
+            "group": group,
+            "tags": list(tags),
+            "job_type": job_type,
+            "entity": entity,
+        }
         self._id = _run_id(self.run_folder.path)
         self._run: wandb.Run | None = None
         self._failed = False
