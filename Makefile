@@ -4,13 +4,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install quickstart test test-browser test-all lint types lock clean
+.PHONY: help install quickstart test test-browser test-all coverage lint types lock clean
 
 help:
 	@echo "make quickstart   train on the virtual herbarium, print a result table and the path of a report"
 	@echo "make test         lint, types and tests"
 	@echo "make test-browser   the search page in a real browser; a part of make test where Chromium is found"
-	@echo "make test-all     the same with the slow tests (minutes each)"
+	@echo "make test-all     the same with the slow tests (minutes each) and the share of code that tests run, at least 90 %"
 	@echo "make lock         pin the newest versions that pyproject.toml allows"
 
 install: $(STAMP)
@@ -35,16 +35,22 @@ lint: install
 types: install
 	$(BIN)/mypy
 
+FAST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow and not browser" -n 2 --dist loadfile
+
 test: lint types
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow and not browser" -n 2 --dist loadfile
+	$(FAST)
 	@$(MAKE) --no-print-directory test-browser
+
+# A third more time than the tests alone; the least share stands in pyproject.toml.
+coverage: install
+	$(FAST) --cov --cov-report=term
 
 test-browser: install
 	@if command -v chromium || command -v chromium-browser || command -v google-chrome || command -v google-chrome-stable; \
 	then OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -rs -m browser tests/browser; \
 	else echo "The search page was NOT tried in a browser: no Chromium was found (apt-get install chromium)."; fi
 
-test-all: test
+test-all: lint types coverage test-browser
 	$(BIN)/python -m pytest -q -m slow
 
 lock:
