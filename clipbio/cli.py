@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from clipbio.errors import ClipbioError, nearest
+from clipbio.errors import ClipbioError, Stopped, nearest
 
 __all__ = ["main", "run"]
 
@@ -68,7 +68,9 @@ def run(verb: str, overrides: Sequence[str]) -> int:
     try:
         return _run(verb, list(overrides))
     except ClipbioError as error:
-        return _fail(str(error))
+        return _fail(str(error), error.exit_code)
+    except Stopped as stopped:
+        return _fail(str(stopped), stopped.exit_code)
     except SystemExit as left:
         return left.code if isinstance(left.code, int) else int(left.code is not None)
     except KeyboardInterrupt:
@@ -129,7 +131,7 @@ class _Job:
             return _outcome(getattr(importlib.import_module(module), function)(values), values)
         except ClipbioError as error:
             if not sweep:
-                raise _Told(str(error)) from error
+                raise _Told(str(error), error.exit_code) from error
             _fail(f"{' '.join(HydraConfig.get().overrides.task)}: {error}")
             if os.getpid() != self.process:
                 raise
@@ -157,8 +159,8 @@ def _own_folder(config: Any) -> None:
 class _Told(SystemExit):
     """Leaves Hydra, which would print a traceback for any other exception."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(_fail(message))
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(_fail(message, status))
 
 
 def _outcome(metrics: Any, values: dict[str, Any]) -> Any:

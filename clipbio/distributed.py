@@ -20,6 +20,7 @@ __all__ = [
     "broadcast",
     "gather_objects",
     "join_world",
+    "largest",
     "leave_world",
     "on_main",
     "prepare_world",
@@ -136,6 +137,16 @@ def on_main(world: World, work: Callable[[], T]) -> T:
     if refused is not None:
         raise refused
     return cast(T, value)
+
+
+def largest(value: int) -> int:
+    """Return the largest value of all processes."""
+    if world_size() == 1:
+        return value
+    # On the CPU: a GPU would have to finish its work first.
+    box = torch.tensor([value])
+    dist.all_reduce(box, op=dist.ReduceOp.MAX)
+    return int(box)
 
 
 def gather_objects(value: T) -> list[T]:

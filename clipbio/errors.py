@@ -1,15 +1,56 @@
-"""Errors that a user can act on."""
+"""How a command ends other than well: errors that a user can act on, and requests to stop."""
 
 from __future__ import annotations
 
 import difflib
+import signal
 from collections.abc import Iterable
 
-__all__ = ["ClipbioError", "closest", "nearest"]
+__all__ = ["ClipbioError", "DivergedError", "HungError", "RunError", "Stopped", "closest", "nearest"]
 
 
 class ClipbioError(Exception):
     """Bad input, told in one line: what was wrong, where, and what to do."""
+
+    exit_code = 2
+
+
+class RunError(ClipbioError):
+    """A sound command that could not be carried out: a full disk, a lost process."""
+
+    exit_code = 1
+
+
+class DivergedError(RunError):
+    """A loss, a gradient or a weight that is not finite."""
+
+
+class HungError(RunError):
+    """Nothing happened for too long."""
+
+    exit_code = 70
+
+
+class Stopped(BaseException):
+    """A signal asked for the end, and what could be saved is saved; Lightning and Hydra let it pass.
+
+    Args:
+        number: The signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(number).name}: continue with resume=auto")
+        self.number = number
+
+    @property
+    def exit_code(self) -> int:
+        """130 after Ctrl-C, as shells have it; else 75, which asks for another attempt (EX_TEMPFAIL)."""
+        return 130 if self.number == signal.SIGINT else 75
+
+    @property
+    def state(self) -> str:
+        """What `status.json` says: `preempted` if a batch system wants its machine back and will start the run anew."""
+        return "preempted" if self.number in (signal.SIGUSR1, signal.SIGUSR2) else "interrupted"
 
 
 def closest(word: str, valid: Iterable[str]) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -196,7 +198,22 @@ def _settle_worker(worker: int) -> None:
     del worker
     # What was there before the fork stays shared: the collector would write into every page of it.
     gc.freeze()
-    # Ctrl-C goes to every process of a terminal: the main one decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Terminals and batch systems signal every process: the main one decides what it means.
+    for number in (signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
+    _hear_parent_alone()
     # Workers are the parallelism; more threads in each would only fight for the same cores.
     torch.set_num_threads(1)
+
+
+def _hear_parent_alone() -> None:
+    """Let SIGTERM end this worker only if the process that reads from it sent it."""
+    parent = multiprocessing.parent_process()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+    def wait() -> None:
+        while parent is not None and signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent.pid:
+            pass
+        os._exit(0)
+
+    threading.Thread(target=wait, name="terminator", daemon=True).start()

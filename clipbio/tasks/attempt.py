@@ -1,29 +1,42 @@
-"""One attempt at a run: may it use its folder, and what became of it."""
+"""One attempt at a run: may it use its folder, what is it doing, and what became of it."""
 
 from __future__ import annotations
 
+import errno
+import shutil
+import signal
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from clipbio.data.datamodule import SpecimenData
-from clipbio.distributed import World, on_main
-from clipbio.errors import ClipbioError
+from clipbio.distributed import World, broadcast, on_main
+from clipbio.errors import ClipbioError, DivergedError, HungError, RunError, Stopped
 from clipbio.files import read_json, write_json
+from clipbio.pulse import PULSE
+from clipbio.tasks.lost import lost_process
+from clipbio.tasks.requeue import is_requeued, requeue
+from clipbio.training.lock import RunLock
 from clipbio.training.provenance import provenance
-from clipbio.training.run import RunFolder
+from clipbio.training.run import LOCK, RunFolder
+from clipbio.training.signals import StopSignals
+from clipbio.training.status import Status
+from clipbio.training.waiting import seconds_of
 from clipbio.training.wandb_run import finish_wandb
+from clipbio.training.watchdog import Watchdog
 
 __all__ = ["Attempt"]
 
 Config = Mapping[str, Any]
-INPUT_ERROR, INTERRUPTED = 2, 130
+# How long a run that may be continued waits for its dying predecessor: Slurm starts a job anew before it is gone.
+_PATIENCE_SECONDS = 60.0
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG)
 
 
 class Attempt:
-    """Keep `run.json` and `status.json` of a run folder true whatever happens.
+    """Keep `run.json` and `status.json` of a run folder true whatever happens, and the folder to this run alone.
 
     Args:
         config: Config of the run.
@@ -35,64 +48,200 @@ class Attempt:
         self.config = config
         self.folder = folder
         self.world = world
-        self.started = time.time()
-        self.resumed_at: int | None = None
+        self.signals = StopSignals()
+        self.status = Status(folder, writes=world.is_main)
         self.data: SpecimenData | None = None
-        self.earlier = _earlier_attempts(folder.path / "run.json")
+        self.lock: RunLock | None = None
+        self.watchdog: Watchdog | None = None
+        self._began = time.monotonic()
+        self._earlier: list[Any] = []
+        self._facts: dict[str, Any] = {}
 
     @property
     def seconds(self) -> float:
         """Time since it began."""
-        return time.time() - self.started
+        return time.monotonic() - self._began
+
+    @property
+    def resumed_at(self) -> int | None:
+        """The step from which the run continues."""
+        return self.status["resumed_at"]  # type: ignore[no-any-return]
+
+    @resumed_at.setter
+    def resumed_at(self, step: int) -> None:
+        self.status.set(resumed_at=step, step=step, checkpoint=step)
+
+    def saved(self, path: Path, step: int) -> None:
+        """Take note of a checkpoint that is whole."""
+        if path == self.folder.last:
+            self.status.set(checkpoint=step)
 
     def open_folder(self) -> str:
         """Return what to do, the same on all processes: `start`, `continue` or `finished`.
 
         Raises:
-            ClipbioError: The folder holds something else.
+            ClipbioError: The folder holds something else, or another run is using it.
         """
-        return on_main(self.world, lambda: self.folder.open(self.config, str(self.config["resume"])))
+        answer = on_main(self.world, self._open)
+        self.status.set(attempt=broadcast(1 + len(self._earlier)))
+        return answer
+
+    def _open(self) -> str:
+        resume = str(self.config["resume"])
+        if resume == "never" and is_requeued(self.folder.status.get("job")):
+            resume = "auto"
+        if self.folder.is_finished:
+            return self.folder.open(self.config, resume)
+        new = not self.folder.path.exists()
+        with self.folder.writable():
+            self.folder.path.mkdir(parents=True, exist_ok=True)
+            self.lock = RunLock(self.folder.path / LOCK, patience=_PATIENCE_SECONDS if resume != "never" else 0.0)
+            self.lock.acquire()
+        try:
+            answer = self.folder.open(self.config, resume)
+            self.folder.forget_notes()
+        except BaseException:
+            self._release()
+            if new:
+                shutil.rmtree(self.folder.path)
+            raise
+        self._earlier = _earlier_attempts(self.folder.path / "run.json")
+        return answer
 
     @contextmanager
     def recorded(self) -> Iterator[None]:
-        """Write how it ends."""
+        """Write how it ends, and see to it that it ends."""
+        PULSE.enter("starting")
+        with self.signals.installed():
+            self.watchdog = self._new_watchdog()
+            self.watchdog.start()
+            try:
+                with self._ending():
+                    self._write_run(None)
+                    self.status.write()
+                    yield
+                    self.signals.leave_if_asked()
+            finally:
+                self.watchdog.stop()
+                self._release()
+
+    @contextmanager
+    def _ending(self) -> Iterator[None]:
         state, error_text, code = "failed", "", 1
         try:
-            self._write_state("running", None)
-            yield
+            with self._told():
+                yield
             state, code = "finished", 0
-        except KeyboardInterrupt:
-            state, error_text, code = "interrupted", "interrupted: continue with resume=auto", INTERRUPTED
-            raise
         except BaseException as error:
-            code = INPUT_ERROR if isinstance(error, ClipbioError) else 1
-            error_text = f"{type(error).__name__}: {error}".splitlines()[0]
+            state, code, error_text = _outcome(error)
             raise
         finally:
-            self._write_state(state, code, error_text)
+            self.signals.leaving = True
             finish_wandb(code)
+            self._close(state, code, error_text)
+            if state == "preempted" and self.world.is_main:
+                requeue()
 
-    def _write_state(self, state: str, code: int | None, error: str = "") -> None:
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turn what libraries raise into what is to be said: which process was lost, which file cannot be written."""
+        try:
+            yield
+        except (ClipbioError, Stopped):
+            raise
+        except OSError as error:
+            if error.errno not in _UNWRITABLE:
+                raise
+            place = error.filename or f"a file in run_dir={self.folder.path}"
+            raise RunError(
+                f"{place} cannot be written: {error.strerror}; make room or give access, then go on with resume=auto"
+            ) from error
+        except Exception as error:
+            self._blame_others(error)
+            raise
+
+    def _blame_others(self, error: Exception) -> None:
+        """Say what became of another process, where that is why this one cannot go on."""
+        lost = lost_process(error, self.world)
+        told = self.watchdog.told() if lost and self.watchdog is not None else ""
+        if told == "hung":
+            raise HungError(f"another process of the run hangs: see {self.folder.path / 'stacks'}") from error
+        if told:
+            raise Stopped(signal.Signals[told]) from error
+        if lost:
+            raise RunError(lost) from error
+
+    def _new_watchdog(self) -> Watchdog:
+        after = self.config["hang_after"]
+        return Watchdog(
+            self.folder.path,
+            self.world,
+            attempt=self.status["attempt"],
+            signals=self.signals,
+            grace=float(self.config["checkpoint"]["grace"]),
+            hang_after=None if after is None else seconds_of(after, "hang_after"),
+            upkeep=self._keep_up,
+            at_end=self._end_hard,
+        )
+
+    def _keep_up(self) -> None:
+        """Do what is due every few seconds."""
+        self.status.write()
+        if self.lock is not None:
+            self.lock.beat()
+
+    def _end_hard(self, state: str, code: int, error: str) -> None:
+        """Write what can be written before the watchdog ends the process."""
+        self._close(state, code, error)
+        if state == "preempted" and self.world.is_main:
+            requeue()
+
+    # -- files ------------------------------------------------------------------------------------------------------
+
+    def _close(self, state: str, code: int, error: str) -> None:
+        """Write how the attempt ended; a file that cannot be written must not hide why."""
+        self.status.set(error=error)
+        self.status.write(state, last=True)
+        with suppress(OSError):
+            self._write_run(code, error, finished=state == "finished")
+
+    def _write_run(self, code: int | None, error: str = "", *, finished: bool = False) -> None:
         if not self.world.is_main:
             return
-        steps = self.data.steps if self.data is not None else None
-        self.folder.write_status(state, steps=steps, error=error, resumed_at=self.resumed_at)
         attempt = {
-            "started": self.started,
+            "started": self.status["started"],
             "seconds": round(self.seconds, 1),
             "resumed_at": self.resumed_at,
             "exit_status": code,
             "error": error,
         }
-        done = self.data if state == "finished" else None
-        values = provenance(
-            seed=self.config["seed"],
-            world_size=self.world.size,
-            data_manifest=None if done is None else done.folder.manifest.hash,
-            stream_manifests={} if done is None else done.manifests,
-            exit_status=code,
-        )
-        write_json(self.folder.path / "run.json", {**values, "attempts": [*self.earlier, attempt]})
+        if not self._facts:
+            self._facts = provenance(seed=self.config["seed"], world_size=self.world.size)
+        done = self.data if finished else None
+        values = {
+            **self._facts,
+            "data_manifest": None if done is None else done.folder.manifest.hash,
+            "stream_manifests": {} if done is None else done.manifests,
+            "exit_status": code,
+            "attempts": [*self._earlier, attempt],
+        }
+        write_json(self.folder.path / "run.json", values)
+
+    def _release(self) -> None:
+        if self.lock is not None:
+            self.lock.release()
+            self.lock = None
+
+
+def _outcome(error: BaseException) -> tuple[str, int, str]:
+    """Return state, exit code and the one line of what ended a run."""
+    if isinstance(error, Stopped):
+        return error.state, error.exit_code, str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted", 130, "interrupted: continue with resume=auto"
+    text = f"{type(error).__name__}: {error}".splitlines()[0]
+    states: dict[type[BaseException], str] = {DivergedError: "diverged", HungError: "hung"}
+    return states.get(type(error), "failed"), getattr(error, "exit_code", 1), text
 
 
 def _earlier_attempts(path: Path) -> list[Any]:

@@ -20,6 +20,7 @@ from clipbio.evaluation.benchmark import AnyBenchmark, further_splits
 from clipbio.files import read_json
 from clipbio.losses import Captioning, Head, MaskedTokens
 from clipbio.models import MultiTower
+from clipbio.pulse import PULSE
 from clipbio.tasks.attempt import Attempt
 from clipbio.tasks.audit import audit_run
 from clipbio.tasks.barcodes import column_counts
@@ -50,7 +51,6 @@ from clipbio.training.masked import MaskedTokenModule, check_alone, join_tokens
 from clipbio.training.microbatches import warn_of_batch_statistics
 from clipbio.training.module import ContrastiveModule
 from clipbio.training.run import RunFolder
-from clipbio.training.stopping import GracefulStop
 from clipbio.training.validation import Validation
 from clipbio.training.validity import check_config
 from clipbio.training.wandb_run import WandbLogger
@@ -117,6 +117,7 @@ class _Training:
         return self.attempt.resumed_at
 
     def _train(self, answer: str) -> dict[str, float]:
+        PULSE.enter("preparing")
         self.data = self.attempt.data = build_data(self.config, self.world)
         checkpoint = read_checkpoint(self.folder.last) if answer == "continue" else None
         self.model = build_model(self.config, load_weights=checkpoint is None)
@@ -135,7 +136,7 @@ class _Training:
             self.folder.forget_after(self.resumed_at or 0)
         module = self._module()
         print_summary(self.model, self.data, self.console)
-        trainer = build_trainer(self.config, self.data, module, self.folder, world=self.world, sharded=self.sharded)
+        trainer = build_trainer(self.config, self.data, module, self.attempt, sharded=self.sharded)
         self._fit(trainer, module)
         return self._evaluate(trainer)
 
@@ -184,6 +185,7 @@ class _Training:
 
     def _connect(self, validation_splits: list[str]) -> None:
         """Join model and data, and encode what frozen trunks will be asked for."""
+        PULSE.enter("encoding")
         augmentation = instantiate(self.config["augmentation"], "augmentation")
         barcode_augmentation = instantiate(self.config["barcode_augmentation"], "barcode_augmentation")
         assert isinstance(augmentation, Augmentation)
@@ -232,6 +234,7 @@ class _Training:
         if self.position is not None:
             # Before anything is encoded, which begins where the run stands; Lightning does it again.
             self.data.load_state_dict(self.position)
+        self.attempt.status.set(steps=self.data.steps)
         return RunLength(size, plan.batches_per_epoch / accumulated, self.data.steps)
 
     def _audit(self) -> None:
@@ -255,19 +258,17 @@ class _Training:
         if self.resumed_at is not None and self.resumed_at >= self.data.steps:
             return
         path = self.folder.last if self.resumed_at is not None else None
-        stop = next(callback for callback in trainer.callbacks if isinstance(callback, GracefulStop))  # type: ignore[attr-defined]
+        signals = self.attempt.signals
         try:
             trainer.fit(module, datamodule=self.data, ckpt_path=path, weights_only=True)
-        except SystemExit:
-            # What Lightning makes of a second Ctrl-C.
-            if stop.signal is not None:
-                raise KeyboardInterrupt from None
-            raise
-        if stop.signal is not None and trainer.global_step < self.data.steps:
-            raise KeyboardInterrupt
-        trainer.save_checkpoint(self.folder.last)
+            if signals.number is None or trainer.global_step >= self.data.steps:
+                trainer.save_checkpoint(self.folder.last)
+        finally:
+            signals.deferred = False
+        signals.leave_if_asked()
 
     def _evaluate(self, trainer: pl.Trainer) -> dict[str, float]:
+        PULSE.enter("evaluating")
         barrier()
         path = checkpoint_path(self.folder.path)
         if self.sharded:

@@ -12,7 +12,7 @@ from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 
 from clipbio.config import instantiate
 from clipbio.data.datamodule import SpecimenData
-from clipbio.distributed import World
+from clipbio.tasks.attempt import Attempt
 from clipbio.training.atomic_checkpoints import AtomicCheckpoints
 from clipbio.training.base import TrainingModule
 from clipbio.training.callbacks import LearningRates, SkippedGuard, Throughput
@@ -20,8 +20,7 @@ from clipbio.training.durations import Duration
 from clipbio.training.last_checkpoint import LastCheckpoint
 from clipbio.training.loggers import JsonLinesLogger
 from clipbio.training.progress import RunProgressBar
-from clipbio.training.run import RunFolder
-from clipbio.training.status import StatusFile
+from clipbio.training.progress_report import ProgressReport
 from clipbio.training.stopping import GracefulStop
 from clipbio.training.strategy import ShardedStrategy, WholeValidation
 
@@ -50,7 +49,7 @@ def quieten_lightning() -> None:
 
 
 def build_trainer(
-    config: Config, data: SpecimenData, module: TrainingModule, folder: RunFolder, *, world: World, sharded: bool
+    config: Config, data: SpecimenData, module: TrainingModule, attempt: Attempt, *, sharded: bool
 ) -> pl.Trainer:
     """Return the Trainer of a planned run.
 
@@ -58,17 +57,16 @@ def build_trainer(
         config: Config of the run.
         data: Its data, with the length of the run.
         module: What is trained.
-        folder: Where the run is written.
-        world: This process.
+        attempt: Where the run is written, by which process, and what may stop it.
         sharded: Whether weights are sharded over processes.
     """
-    steps = data.steps
+    steps, world, folder = data.steps, attempt.world, attempt.folder
     count = -(-steps // _steps_of("validation.every", config["validation"]["every"], module))
     loggers = [JsonLinesLogger(folder.metrics_log)]
     loggers += [instantiate(item, f"logger.{name}") for name, item in (config["logger"] or {}).items()]
     settings = {key: value for key, value in config["trainer"].items() if key != "_target_"}
     devices, strategy = settings.pop("devices"), settings.pop("strategy")
-    return pl.Trainer(
+    trainer = pl.Trainer(
         **settings,
         strategy=ShardedStrategy(world.size) if sharded else strategy,
         devices=world.local_size if world.size > 1 else devices,
@@ -82,22 +80,26 @@ def build_trainer(
         use_distributed_sampler=False,
         enable_model_summary=False,
         enable_progress_bar=bool(config["progress"]),
-        callbacks=_callbacks(config, data, module, folder, sharded=sharded),
+        callbacks=_callbacks(config, data, module, attempt, sharded=sharded),
         logger=loggers,
-        plugins=[AtomicCheckpoints()],
+        plugins=[AtomicCheckpoints(attempt.saved)],
         default_root_dir=str(folder.path),
     )
+    # Lightning's handlers exchange messages between processes from within a signal, which may block for good.
+    trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+    return trainer
 
 
 def _callbacks(
-    config: Config, data: SpecimenData, module: TrainingModule, folder: RunFolder, *, sharded: bool
+    config: Config, data: SpecimenData, module: TrainingModule, attempt: Attempt, *, sharded: bool
 ) -> list[Callback]:
+    folder = attempt.folder
     every = _steps_of("checkpoint.every", config["checkpoint"]["every"], module)
     callbacks: list[Callback] = [
         *([WholeValidation()] if sharded else []),
         Throughput(),
         LearningRates(),
-        StatusFile(folder.path / "status.json"),
+        ProgressReport(attempt.status),
         SkippedGuard(
             total=sum(map(len, data.train_parts)),
             max_share=data.max_skipped_share,
@@ -116,7 +118,7 @@ def _callbacks(
             )
         )
     # After the best one: what continues the run must know the scores so far.
-    callbacks += [LastCheckpoint(folder.last, every=every), GracefulStop(folder.last)]
+    callbacks += [LastCheckpoint(folder.last, every=every), GracefulStop(folder.last, attempt.signals)]
     if config["progress"]:
         callbacks.append(RunProgressBar(leave=True))
     if config["monitors"]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
-from clipbio.errors import ClipbioError
+from clipbio.errors import RunError
 
 __all__ = ["AtomicCheckpoints"]
 
@@ -18,7 +19,14 @@ class AtomicCheckpoints(TorchCheckpointIO):
     """Write a checkpoint beside its place and rename it: a kill while it is written leaves the one before whole.
 
     Lightning's own writing goes through the temporary folder, which on clusters is often another file system.
+
+    Args:
+        whole: Is told path and step of each checkpoint once it is in its place.
     """
+
+    def __init__(self, whole: Callable[[Path, int], None] | None = None) -> None:
+        super().__init__()
+        self.whole = whole
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
         """Replace the file at `path` in one step."""
@@ -30,6 +38,8 @@ class AtomicCheckpoints(TorchCheckpointIO):
             torch.save(checkpoint, temporary)
             temporary.replace(place)
         except OSError as error:
-            raise ClipbioError(f"the checkpoint {place} cannot be written: {error.strerror or error}") from error
+            raise RunError(f"the checkpoint {place} cannot be written: {error.strerror or error}") from error
         finally:
             temporary.unlink(missing_ok=True)
+        if self.whole is not None:
+            self.whole(place, int(checkpoint["global_step"]))

@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,18 @@ from clipbio.checkpoint_files import BEST, LAST
 from clipbio.errors import ClipbioError
 from clipbio.files import read_json, write_json, write_text
 
-__all__ = ["RESUME_MODES", "RunFolder", "config_difference", "config_hash"]
+__all__ = ["LOCK", "RESUME_MODES", "RunFolder", "config_difference", "config_hash"]
 
 RESUME_MODES = ("never", "auto", "must")
+# Held by the run that uses the folder.
+LOCK = ".lock"
 # What may change between two attempts at one run: where and how it runs, not what it computes.
 _VOLATILE = ("resume", "run_dir", "name", "cache_dir", "logger", "progress", "log_every", "optimized_metric",
              "callbacks.sample_log", "monitors", "trainer.accelerator", "trainer.devices", "trainer.strategy",
              "data.num_workers", "data.cache_dir", "data.worker_context", "data.remote_cache_gb",
              "data.remote_retries", "data.remote_timeout", "overwrite", "compile", "micro_batch_size",
-             "leakage", "model.image.gradient_checkpointing", "model.text.gradient_checkpointing",
+             "leakage", "checkpoint.grace", "hang_after", "max_nonfinite_steps",
+             "model.image.gradient_checkpointing", "model.text.gradient_checkpointing",
              "model.dna.gradient_checkpointing")  # fmt: skip
 
 
@@ -55,6 +59,26 @@ class RunFolder:
         path = self.path / "status.json"
         return dict(read_json(path)) if path.exists() else {}
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether it holds a run that is done."""
+        return (self.path / "config.yaml").exists() and self.status.get("state") == "finished"
+
+    @contextmanager
+    def writable(self) -> Iterator[None]:
+        """Say which folder cannot be written, where something in it cannot."""
+        if self.path.exists() and not self.path.is_dir():
+            raise ClipbioError(f"run_dir={self.path} is a file")
+        try:
+            yield
+        except OSError as error:
+            raise ClipbioError(f"run_dir={self.path} cannot be written: {error.strerror}") from error
+
+    def forget_notes(self) -> None:
+        """Remove what the processes of an earlier attempt told each other."""
+        for path in (*self.path.glob(".stop-*"), *self.path.glob(".pulse")):
+            path.unlink(missing_ok=True)
+
     def write_status(self, state: str, **values: Any) -> None:
         """Write `status.json`."""
         write_json(self.path / "status.json", {"state": state, "updated": time.time(), **values})
@@ -69,13 +93,11 @@ class RunFolder:
         """
         if resume not in RESUME_MODES:
             raise ClipbioError(f"resume='{resume}' is unknown; valid are: {', '.join(RESUME_MODES)}")
-        if self.path.exists() and not self.path.is_dir():
-            raise ClipbioError(f"run_dir={self.path} is a file")
         used = (self.path / "config.yaml").exists()
         if used and self.status.get("state") == "failed" and not self.last.exists():
             self._create(config)
             return "start"
-        if resume == "never" and self.path.is_dir() and any(self.path.iterdir()):
+        if resume == "never" and self.path.is_dir() and any(path.name != LOCK for path in self.path.iterdir()):
             raise ClipbioError(
                 f"run_dir={self.path} is not empty: give another one, or continue what is there with {remedy}"
             )
@@ -92,11 +114,9 @@ class RunFolder:
         return "continue" if self.last.exists() else "start"
 
     def _create(self, config: Mapping[str, Any]) -> None:
-        try:
+        with self.writable():
             self.last.parent.mkdir(parents=True, exist_ok=True)
             write_text(self.path / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
-        except OSError as error:
-            raise ClipbioError(f"run_dir={self.path} cannot be written: {error.strerror}") from error
 
     def _compare(self, config: Mapping[str, Any]) -> None:
         difference = config_difference(self.config(), config)

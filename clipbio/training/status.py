@@ -2,47 +2,82 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import threading
 import time
-from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
-import torch
-from pytorch_lightning.callbacks import Callback
+from clipbio.pulse import PULSE
+from clipbio.training.run import RunFolder
 
-from clipbio.files import write_json
-
-__all__ = ["StatusFile"]
+__all__ = ["Status"]
 
 
-class StatusFile(Callback):
-    """Keep `status.json` up to date: what the run does, and how far it is.
+class Status:
+    """Keep `status.json` true; see docs/survival.md for its fields.
+
+    The watchdog's thread writes while the run goes on, the main thread at its ends.
 
     Args:
-        path: The file.
-        every: Seconds between updates.
+        folder: The run folder.
+        writes: Whether this process is the one that writes.
     """
 
-    def __init__(self, path: Path, *, every: float = 10.0) -> None:
-        self.path = path
-        self.every = every
-        self._written = 0.0
+    def __init__(self, folder: RunFolder, *, writes: bool) -> None:
+        self.folder = folder
+        self.writes = writes
+        self.problem: OSError | None = None
+        self._mutex = threading.Lock()
+        self._closed = False
+        self._began: tuple[int, float] | None = None
+        self._values: dict[str, Any] = {
+            "step": 0,
+            "steps": None,
+            "started": time.time(),
+            "resumed_at": None,
+            "attempt": 1,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "job": os.environ.get("SLURM_JOB_ID"),
+            "checkpoint": None,
+            "error": "",
+        }
 
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """Write the step from time to time."""
-        if trainer.is_global_zero and time.monotonic() - self._written > self.every:
-            self._written = time.monotonic()
-            loss = outputs["loss"] if isinstance(outputs, dict) else outputs
-            finite = bool(torch.isfinite(loss).all()) if loss is not None else True
-            write_json(
-                self.path,
-                {
-                    "state": "running",
-                    "step": trainer.global_step,
-                    "steps": trainer.max_steps,
-                    "finite": finite,
-                    "updated": time.time(),
-                },
-            )
+    def __getitem__(self, name: str) -> Any:
+        return self._values[name]
+
+    def set(self, **values: Any) -> None:
+        """Take note of values, for the next time it is written."""
+        self._values |= values
+
+    def step(self, step: int) -> None:
+        """Take note of a step that is done."""
+        if self._began is None:
+            self._began = step, time.monotonic()
+        self._values["step"] = step
+
+    def write(self, state: str = "running", *, last: bool = False) -> None:
+        """Write the file; a problem is kept in `problem` for the main thread, which can end the run.
+
+        Args:
+            state: See docs/survival.md.
+            last: Whether nothing may be written after it.
+        """
+        with self._mutex:
+            if self._closed or not self.writes:
+                return
+            self._closed = last
+            left = self._seconds_left() if state == "running" else None
+            try:
+                self.folder.write_status(state, phase=PULSE.phase, **self._values, seconds_left=left)
+            except OSError as error:
+                self.problem = error
+
+    def _seconds_left(self) -> float | None:
+        """Return an estimate of the training that is left, from the pace of this attempt."""
+        step, steps = self._values["step"], self._values["steps"]
+        if self._began is None or not steps or step <= self._began[0]:
+            return None
+        pace = (time.monotonic() - self._began[1]) / (step - self._began[0])
+        return float(round(pace * (steps - step), 1))

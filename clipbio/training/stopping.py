@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,35 +10,28 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 
 from clipbio.data.batch import Batch
+from clipbio.distributed import largest
+from clipbio.training.signals import STOP_SIGNALS, StopSignals
 from clipbio.training.steps import completes_step, validates
 
 __all__ = ["GracefulStop"]
 
-log = logging.getLogger(__name__)
-
 
 class GracefulStop(Checkpoint):
-    """On Ctrl-C or SIGTERM finish the step, save a checkpoint and stop; a second Ctrl-C stops at once.
+    """Once the run was asked to stop, finish the step, save a checkpoint and end training, on all processes together.
 
     Args:
         path: Where the checkpoint goes.
+        signals: What asks for it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, signals: StopSignals) -> None:
         self.path = path
-        self.signal: int | None = None
-        self._previous: dict[int, Any] = {}
+        self.signals = signals
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Put our handlers in the place of Lightning's."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._previous[number] = signal.signal(number, self._receive)
-
-    def _receive(self, number: int, frame: Any) -> None:
-        if self.signal is not None and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.signal = number
-        log.warning("%s: saving a checkpoint after this step; Ctrl-C again stops at once", signal.Signals(number).name)
+        """From here on a signal waits for the end of a step."""
+        self.signals.deferred = True
 
     def on_train_batch_end(
         self,
@@ -51,13 +42,7 @@ class GracefulStop(Checkpoint):
         batch_idx: int,
     ) -> None:
         """Stop all processes at the same step once one of them was asked to."""
-        if not completes_step(trainer, batch_idx):
-            return
-        asked = self.signal is not None
-        if trainer.world_size > 1:
-            asked = trainer.strategy.reduce_boolean_decision(asked, all=False)
-        if asked:
-            self.signal = self.signal or signal.SIGTERM
+        if completes_step(trainer, batch_idx) and self._is_asked():
             trainer.should_stop = True
             if not validates(trainer):
                 # Lightning would validate before it stops, off schedule and in the time that is left to us.
@@ -65,12 +50,15 @@ class GracefulStop(Checkpoint):
                 trainer.save_checkpoint(self.path)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Save after the validation that was due at the step of the stop."""
-        if trainer.should_stop and self.signal is not None:
+        """Save after the validation that was due at the step of the stop, or during which it was asked for."""
+        if self._is_asked():
+            trainer.should_stop = True
             trainer.save_checkpoint(self.path)
 
-    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Give the handlers back."""
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-        self._previous = {}
+    def _is_asked(self) -> bool:
+        """Tell whether any process was asked to stop; all then know the signal."""
+        number = self.signals.number
+        weight = largest(0 if number is None else 1 + STOP_SIGNALS.index(number))
+        if weight:
+            self.signals.ask(STOP_SIGNALS[weight - 1])
+        return weight > 0

@@ -14,6 +14,7 @@ from clipbio.data.streams import check_streams
 from clipbio.errors import ClipbioError, nearest
 from clipbio.training.compiling import compile_options
 from clipbio.training.durations import Duration
+from clipbio.training.waiting import seconds_of
 
 __all__ = ["check_config"]
 
@@ -45,6 +46,7 @@ def check_config(config: Config) -> None:
         raise ClipbioError(f"checkpoint.mode='{_at(config, 'checkpoint.mode')}' must be max or min")
     if not isinstance(config["seed"], int):
         raise ClipbioError(f"seed={config['seed']} must be a whole number")
+    _check_patience(config)
     if _at(config, "leakage") not in _LEAKAGE:
         raise ClipbioError(f"leakage={_at(config, 'leakage')} must be warn, refuse or off")
     _check_streams(config)
@@ -73,6 +75,17 @@ def _check_batches(config: Config) -> None:
             "negatives: set data.batch_size to the large batch and micro_batch_size to what fits, "
             "or force_accumulation=true if you mean it"
         )
+
+
+def _check_patience(config: Config) -> None:
+    grace = _at(config, "checkpoint.grace")
+    if not isinstance(grace, int | float) or grace <= 0:
+        raise ClipbioError(f"checkpoint.grace={grace} must be a number of seconds above 0")
+    if _at(config, "hang_after") is not None:
+        seconds_of(_at(config, "hang_after"), "hang_after")
+    allowed = _at(config, "max_nonfinite_steps")
+    if allowed is not None and (not isinstance(allowed, int) or allowed < 0):
+        raise ClipbioError(f"max_nonfinite_steps={allowed} must be a whole number of at least 0, or null")
 
 
 def _check_streams(config: Config) -> None:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from runs import ROOT
 
@@ -20,9 +21,23 @@ CONTEXT.set_forkserver_preload(
 
 
 class Run:
-    """A training run on one or several processes, with the environment that torchrun gives them."""
+    """A training run on one or several processes, with the environment that torchrun gives them.
 
-    def __init__(self, folder: Path, overrides: Sequence[str], *, processes: int = 1) -> None:
+    Args:
+        folder: The run folder.
+        overrides: Settings.
+        processes: Their number.
+        before: Names of functions of `faults`, and their arguments, that each process calls first.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        overrides: Sequence[str],
+        *,
+        processes: int = 1,
+        before: Sequence[tuple[Any, ...]] = (),
+    ) -> None:
         self.folder = folder
         self.errors = folder.with_suffix(".err")
         with socket.socket() as free:
@@ -32,7 +47,7 @@ class Run:
         if processes > 1:
             given += ["trainer=ddp", "trainer.accelerator=cpu", "trainer.precision=32-true"]
         self.processes = [
-            CONTEXT.Process(target=_train, args=(given, rank, processes, port, self.errors))
+            CONTEXT.Process(target=_train, args=(given, rank, processes, port, self.errors, folder, before))
             for rank in range(processes)
         ]
         for process in self.processes:
@@ -40,11 +55,33 @@ class Run:
 
     def finish(self, seconds: float = 300) -> None:
         """Wait for the end, which must be a good one."""
+        codes = self.codes(seconds)
+        assert codes == [0] * len(codes), self.told[-3000:]
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether all processes go on."""
+        return all(process.is_alive() for process in self.processes)
+
+    @property
+    def steps(self) -> int:
+        """Number of steps of which the first process has written its share."""
+        log = self.folder / "samples" / "rank-0.jsonl"
+        return log.read_bytes().count(b"\n") if log.exists() else 0
+
+    @property
+    def told(self) -> str:
+        """What all attempts in this folder have said."""
+        return self.errors.read_text() if self.errors.exists() else ""
+
+    def codes(self, seconds: float = 300) -> list[int | None]:
+        """Wait for the end, and return the exit codes."""
+        deadline = time.monotonic() + seconds
         for process in self.processes:
-            process.join(seconds)
+            process.join(max(0.0, deadline - time.monotonic()))
         codes = [process.exitcode for process in self.processes]
         self.kill()
-        assert codes == [0] * len(codes), self.errors.read_text()[-3000:]
+        return codes
 
     def kill(self) -> None:
         """End all processes at once, as a machine that is switched off does."""
@@ -56,15 +93,23 @@ class Run:
 
     def kill_after(self, steps: int, seconds: float = 300) -> None:
         """Kill the run in the middle of a step, when it has logged so many."""
-        log, deadline = self.folder / "samples" / "rank-0.jsonl", time.monotonic() + seconds
-        while not log.exists() or log.read_bytes().count(b"\n") < steps:
-            assert all(process.is_alive() for process in self.processes), self.errors.read_text()[-3000:]
+        deadline = time.monotonic() + seconds
+        while self.steps < steps:
+            assert self.is_alive, self.told[-3000:]
             assert time.monotonic() < deadline
             time.sleep(0.002)
         self.kill()
 
 
-def _train(overrides: list[str], rank: int, size: int, port: int, errors: Path) -> None:
+def _train(
+    overrides: list[str],
+    rank: int,
+    size: int,
+    port: int,
+    errors: Path,
+    folder: Path,
+    before: Sequence[tuple[Any, ...]],
+) -> None:
     os.chdir(ROOT)
     if size > 1:
         place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": size, "LOCAL_WORLD_SIZE": size, "MASTER_PORT": port}
@@ -72,6 +117,10 @@ def _train(overrides: list[str], rank: int, size: int, port: int, errors: Path) 
     with errors.open("a") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
+    import faults
+
     from clipbio.cli import run
 
+    for name, *arguments in before:
+        getattr(faults, name)(folder, rank, *arguments)
     sys.exit(run("train", overrides))

@@ -1,0 +1,128 @@
+"""One run at a time in a folder."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from clipbio.errors import ClipbioError
+
+__all__ = ["BEAT_SECONDS", "RunLock"]
+
+# The holder rewrites the file that often.
+BEAT_SECONDS = 5.0
+_POLL_SECONDS = 0.25
+
+
+class RunLock:
+    """A lock that the kernel frees with the process, and a beat where locks do not reach every machine.
+
+    It is a record lock (`lockf`), which network file systems know and which the data workers of a killed process do not
+    inherit. Where locks fail, or hold on one machine only, the beat decides: a counter in the file that the holder
+    raises. It is compared with itself alone, so that no clock matters.
+
+    Args:
+        path: The file; it stays, empty, when the lock is released.
+        patience: Seconds to wait for another holder that may be about to end.
+        silence: Seconds without a beat after which a holder on another machine counts as dead.
+    """
+
+    def __init__(self, path: Path, *, patience: float = 0.0, silence: float = 3 * BEAT_SECONDS) -> None:
+        self.path = path
+        self.patience = patience
+        self.silence = silence
+        self._file: int | None = None
+        self._holder: dict[str, Any] = {}
+
+    def acquire(self) -> None:
+        """Take the lock.
+
+        Raises:
+            ClipbioError: Another process holds it; the message says which.
+        """
+        file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            works = self._wait(file)
+            self._watch(file, works=works)
+        except BaseException:
+            os.close(file)
+            raise
+        self._file = file
+        self._holder = {"host": socket.gethostname(), "pid": os.getpid(), "since": time.time(), "beat": 0}
+        self.beat()
+
+    def beat(self) -> None:
+        """Show that the holder lives."""
+        if self._file is not None:
+            self._holder["beat"] += 1
+            # Of one length, so that no reader meets the end of an older one.
+            with contextlib.suppress(OSError):
+                os.pwrite(self._file, json.dumps(self._holder).ljust(300).encode(), 0)
+
+    def release(self) -> None:
+        """Give the lock back; nothing happens where it is not held."""
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file, 0)
+            os.close(self._file)
+            self._file = None
+
+    def _wait(self, file: int) -> bool:
+        """Wait for the kernel's lock; tell whether there are such locks here."""
+        deadline = time.monotonic() + self.patience
+        while True:
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except (BlockingIOError, PermissionError):
+                if time.monotonic() >= deadline:
+                    raise self._refusal(_read(file)) from None
+                time.sleep(_POLL_SECONDS)
+            except OSError:
+                return False
+            else:
+                return True
+
+    def _watch(self, file: int, *, works: bool) -> None:
+        """Make sure that whoever wrote the file without giving it back is dead."""
+        holder = _read(file)
+        # The kernel of this machine knows of its own processes.
+        if not holder or (works and holder.get("host") == socket.gethostname()):
+            return
+        deadline = time.monotonic() + self.patience
+        while not _silent(lambda: _read(file).get("beat"), self.silence):
+            if not _read(file):
+                return
+            if time.monotonic() >= deadline:
+                raise self._refusal(_read(file))
+
+    def _refusal(self, holder: dict[str, Any]) -> ClipbioError:
+        since = holder.get("since")
+        when = f" since {datetime.fromtimestamp(since).astimezone():%Y-%m-%d %H:%M:%S}" if since else ""
+        who = f"process {holder.get('pid', '?')} on {holder.get('host', '?')}{when}"
+        return ClipbioError(f"run_dir={self.path.parent} is in use by another run: {who}; wait for it, or end it")
+
+
+def _silent(beat: Callable[[], object], seconds: float) -> bool:
+    """Tell whether a beat stays the same for some seconds."""
+    first, deadline = beat(), time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
+        if beat() != first:
+            return False
+    return True
+
+
+def _read(file: int) -> dict[str, Any]:
+    """Return what the holder wrote; empty where nobody does."""
+    try:
+        return dict(json.loads(os.pread(file, 4096, 0) or b"{}"))
+    except (OSError, ValueError, TypeError):
+        return {}
