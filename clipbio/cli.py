@@ -21,6 +21,7 @@ VERBS = {
     "evaluate": ("run benchmarks on a run, a checkpoint or a pretrained model", "clipbio.tasks.evaluate:evaluate"),
     "embed": ("write the vectors of splits or of plain pictures as files", "clipbio.tasks.embed:embed_data"),
     "compare": ("put runs side by side: figures, differences, tests, a leaderboard", "clipbio.tasks.compare:compare"),
+    "reproduce": ("run a run again and compare its figures", "clipbio.tasks.reproduce:reproduce"),
     "export": ("write the weights of a run as one file, adapters merged", "clipbio.tasks.export:export_weights"),
     "labels": ("write the vectors of a list of taxa as a label set", "clipbio.tasks.labels:write_labels"),
     "predict": ("say what is on pictures: taxa, own labels or bins", "clipbio.tasks.predict:predict"),

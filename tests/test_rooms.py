@@ -33,6 +33,7 @@ MAY_KNOW = {
     "checking": {"taxonomy", "dna", "data", "evaluation"},
     "training": {"text", "dna", "data", "models", "losses", "evaluation"},
     "exporting": {"data", "models", "evaluation"},
+    "provenance": {"data", "models", "evaluation"},
     "grounding": {"text", "traits", "data", "models", "evaluation"},
     "organs": {"taxonomy", "data", "models", "evaluation"},
 }

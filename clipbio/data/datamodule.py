@@ -347,6 +347,18 @@ class SpecimenData(pl.LightningDataModule):
             )
         self._consumed = int(state_dict["batches_consumed"])
 
+    def contents(self) -> dict[str, str]:
+        """Return what stands for the content of the data, and of each stream that brings its own; it opens them all."""
+        own = {name: one for name, one in self.streams.items() if one.own_data}
+        hashes = {f"data.streams.{name}": self._prepared(one.root, one.source) for name, one in own.items()}
+        return {"data": self.folder.manifest.hash} | {name: folder.manifest.hash for name, folder in hashes.items()}
+
+    @property
+    def samples_seen(self) -> int:
+        """Specimens that training has drawn so far, over all attempts and processes."""
+        consumed = self.state_dict()["batches_consumed"] if self.trainer else self._consumed
+        return int(consumed) * self.batch_size
+
     def _contents(self) -> dict[str, str]:
         return {"data": self.folder.manifest.hash} | {f"data.streams.{name}": h for name, h in self.manifests.items()}
 

@@ -14,6 +14,7 @@ from clipbio.data.card import CARD
 from clipbio.data.manifest import MANIFEST, Manifest
 from clipbio.errors import ClipbioError
 from clipbio.evaluation.table import cell, escape_markdown, label, percent, result_tables
+from clipbio.exporting.card_origin import code_section, cost_section, data_lines
 from clipbio.files import read_json
 
 __all__ = ["RunFacts", "model_card", "read_run"]
@@ -52,20 +53,25 @@ class RunFacts:
 
 
 def model_card(
-    facts: RunFacts, *, preprocess: Mapping[str, Any], notes: Sequence[str], checks: Mapping[str, Any], usage: str
+    facts: RunFacts,
+    *,
+    usage: str,
+    preprocess: Mapping[str, Any] | None = None,
+    notes: Sequence[str] = (),
+    checks: Mapping[str, Any] | None = None,
 ) -> str:
     """Return the card in Markdown, with the front matter that the hub reads.
 
     Args:
         facts: What is known of the run.
-        preprocess: Image transform and size of the space.
+        usage: Code or commands that use it.
+        preprocess: Image transform and size of the space; None leaves them out.
         notes: What a user has to know of this form of the model.
-        checks: What was compared with the run, by name.
-        usage: Code that loads the folder.
+        checks: What was compared with the run, by name; None where nothing was exported.
     """
     parts = [_front_matter(facts), f"# {facts.name}", _overview(facts, preprocess), f"## Use\n\n{usage}"]
-    parts += [_notes(notes), _data(facts), _texts(facts), _training(facts), _results(facts), _limits(facts)]
-    parts += [_checks(checks)]
+    parts += [_notes(notes), _data(facts), _texts(facts), _training(facts), code_section(facts.run)]
+    parts += [cost_section(facts.run), _results(facts), _limits(facts), _checks(checks)]
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
@@ -79,19 +85,21 @@ def _front_matter(facts: RunFacts) -> str:
     return f"---\n{yaml.safe_dump(values, sort_keys=False)}---"
 
 
-def _overview(facts: RunFacts, preprocess: Mapping[str, Any]) -> str:
+def _overview(facts: RunFacts, preprocess: Mapping[str, Any] | None) -> str:
     towers = ", ".join(f"{name} {count:,}" for name, count in facts.towers.items())
-    start = _setting(facts.config, "model.pretrained") or _setting(facts.config, "model.name")
+    places = ("model.pretrained", "model.name", "model.image.name")
+    start = next((found for key in places if (found := _setting(facts.config, key))), None)
     lines = [
         "A contrastive model of organisms: pictures and texts (names along the taxonomic ranks, common names, "
         "descriptions) as vectors in one space, trained with clipbio.",
         "",
-        f"- weights of its towers: {towers}",
-        f"- vectors of {preprocess['dim']} dimensions; pictures of {_size(preprocess['size'])} pixels",
+        f"- weights of its towers: {towers or _UNKNOWN}",
         f"- architecture or start: {_shown(start)}",
         f"- weights taken: {facts.weights or _UNKNOWN}, step {facts.step if facts.step is not None else _UNKNOWN}",
         f"- licence of these weights: {facts.licence}",
     ]
+    if preprocess is not None:
+        lines.append(f"- vectors of {preprocess['dim']} dimensions; pictures of {_size(preprocess['size'])} pixels")
     return "\n".join(lines)
 
 
@@ -105,10 +113,14 @@ def _data(facts: RunFacts) -> str:
         return "\n".join([*lines, "Unknown: the checkpoint does not say on which data it was trained."])
     for name, digest in facts.manifests.items():
         lines.append(f"- `{name}`: content hash `{digest}`")
+    for name, one in ((facts.run.get("data") or {}).get("streams") or {}).items():
+        lines.append(f"- stream `{name}`: {one['train_specimens']:,} specimens of {one['split']}")
     cards = [(name, _data_card(facts.config, digest)) for name, digest in facts.manifests.items()]
     known: set[str] = set()
     for name, card in cards:
-        if card is None:
+        if card is None and (told := data_lines(facts.run, facts.manifests[name])):
+            lines += ["", f"In `{name}`:", "", *told]
+        elif card is None:
             lines += ["", f"What is in `{name}` is unknown here: its data card was not found."]
         elif card not in known:
             known.add(card)
@@ -158,16 +170,6 @@ def _training(facts: RunFacts) -> str:
     lines = ["## Training", "", *(f"- {key}: {_shown(value)}" for key, value in found.items())]
     if not found:
         lines.append("Unknown: there is no config of a run.")
-    packages = {name: version for name, version in (facts.run.get("packages") or {}).items() if version}
-    seconds = sum(float(one.get("seconds") or 0) for one in facts.run.get("attempts") or ())
-    machine = ", ".join(facts.run.get("gpus") or ()) or (f"{facts.run['cpus']} CPU cores" if facts.run else _UNKNOWN)
-    lines += [
-        f"- clipbio: {facts.run.get('clipbio') or _UNKNOWN}, "
-        f"commit {(facts.run.get('git') or {}).get('commit') or _UNKNOWN}",
-        f"- packages: {', '.join(f'{name} {version}' for name, version in packages.items()) or _UNKNOWN}",
-        f"- machine: {machine}; {facts.run.get('world_size') or _UNKNOWN} processes; "
-        f"{f'{seconds:.0f} s' if seconds else 'unknown time'}",
-    ]
     return "\n".join(lines)
 
 
@@ -207,7 +209,9 @@ def _limits(facts: RunFacts) -> str:
     return "\n".join(lines)
 
 
-def _checks(checks: Mapping[str, Any]) -> str:
+def _checks(checks: Mapping[str, Any] | None) -> str:
+    if checks is None:
+        return ""
     lines = ["## How this folder was checked", "", "It was loaded again and compared with the run:", ""]
     return "\n".join([*lines, *(f"- {key.replace('_', ' ')}: {_shown(value)}" for key, value in checks.items())])
 

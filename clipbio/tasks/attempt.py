@@ -14,12 +14,11 @@ from typing import Any
 from clipbio.data.datamodule import SpecimenData
 from clipbio.distributed import World, broadcast, on_main
 from clipbio.errors import ClipbioError, DivergedError, HungError, RunError, Stopped
-from clipbio.files import read_json, write_json
 from clipbio.pulse import PULSE
 from clipbio.tasks.lost import lost_process
 from clipbio.tasks.requeue import is_requeued, requeue
+from clipbio.tasks.run_record import RunRecord
 from clipbio.training.lock import RunLock
-from clipbio.training.provenance import provenance
 from clipbio.training.run import LOCK, RunFolder
 from clipbio.training.signals import StopSignals
 from clipbio.training.status import Status
@@ -54,8 +53,7 @@ class Attempt:
         self.lock: RunLock | None = None
         self.watchdog: Watchdog | None = None
         self._began = time.monotonic()
-        self._earlier: list[Any] = []
-        self._facts: dict[str, Any] = {}
+        self.record = RunRecord(folder.path, config, world)
 
     @property
     def seconds(self) -> float:
@@ -83,7 +81,7 @@ class Attempt:
             ClipbioError: The folder holds something else, or another run is using it.
         """
         answer = on_main(self.world, self._open)
-        self.status.set(attempt=broadcast(1 + len(self._earlier)))
+        self.status.set(attempt=broadcast(1 + len(self.record.earlier)))
         return answer
 
     def _open(self) -> str:
@@ -105,7 +103,7 @@ class Attempt:
             if new:
                 shutil.rmtree(self.folder.path)
             raise
-        self._earlier = _earlier_attempts(self.folder.path / "run.json")
+        self.record.read_earlier()
         return answer
 
     @contextmanager
@@ -117,6 +115,7 @@ class Attempt:
             self.watchdog.start()
             try:
                 with self._ending():
+                    self.record.begin()
                     self._write_run(None)
                     self.status.write()
                     yield
@@ -206,8 +205,6 @@ class Attempt:
             self._write_run(code, error, finished=state == "finished")
 
     def _write_run(self, code: int | None, error: str = "", *, finished: bool = False) -> None:
-        if not self.world.is_main:
-            return
         attempt = {
             "started": self.status["started"],
             "seconds": round(self.seconds, 1),
@@ -215,17 +212,7 @@ class Attempt:
             "exit_status": code,
             "error": error,
         }
-        if not self._facts:
-            self._facts = provenance(seed=self.config["seed"], world_size=self.world.size)
-        done = self.data if finished else None
-        values = {
-            **self._facts,
-            "data_manifest": None if done is None else done.folder.manifest.hash,
-            "stream_manifests": {} if done is None else done.manifests,
-            "exit_status": code,
-            "attempts": [*self._earlier, attempt],
-        }
-        write_json(self.folder.path / "run.json", values)
+        self.record.write(attempt, self.data, finished=finished)
 
     def _release(self) -> None:
         if self.lock is not None:
@@ -242,11 +229,3 @@ def _outcome(error: BaseException) -> tuple[str, int, str]:
     text = f"{type(error).__name__}: {error}".splitlines()[0]
     states: dict[type[BaseException], str] = {DivergedError: "diverged", HungError: "hung"}
     return states.get(type(error), "failed"), getattr(error, "exit_code", 1), text
-
-
-def _earlier_attempts(path: Path) -> list[Any]:
-    """Return what `run.json` says of earlier attempts; one that was killed keeps its open end."""
-    try:
-        return list(read_json(path)["attempts"]) if path.exists() else []
-    except (ClipbioError, KeyError):
-        return []

@@ -23,6 +23,7 @@ from clipbio.evaluation.given import GivenEmbeddings
 from clipbio.files import write_json
 from clipbio.losses import MaskedTokens, TaxonClassifier
 from clipbio.models import MultiTower
+from clipbio.provenance import provenance
 from clipbio.tasks.barcodes import column_counts
 from clipbio.tasks.building import build_model, device_of
 from clipbio.tasks.embeddings import Measured, embedding_cache, measure
@@ -44,7 +45,6 @@ from clipbio.tasks.suites import without_suites
 from clipbio.training.checkpoints import checkpoint_path, load_into, read_checkpoint
 from clipbio.training.inputs import connect
 from clipbio.training.masked import join_tokens
-from clipbio.training.provenance import provenance
 from clipbio.training.run import RunFolder
 
 __all__ = ["evaluate"]

@@ -15,11 +15,11 @@ from clipbio.evaluation.prompts import prompt_sets
 from clipbio.evaluation.protocols import OWN
 from clipbio.evaluation.split_facts import hash_lines
 from clipbio.models import MultiTower
+from clipbio.provenance import provenance
 from clipbio.tasks.embeddings import Measured
 from clipbio.tasks.suite_runs import OpenSuite
 from clipbio.tasks.suites import is_suite
 from clipbio.text.template_sets import template_id, templates
-from clipbio.training.provenance import provenance
 
 __all__ = ["data_hash", "evaluation_identity", "hashes", "measured", "model_hash"]
 

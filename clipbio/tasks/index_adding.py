@@ -17,6 +17,7 @@ from clipbio.data.stream import own_cores
 from clipbio.distributed import World
 from clipbio.errors import ClipbioError
 from clipbio.progress import progress_bar
+from clipbio.provenance import provenance
 from clipbio.search.folder import IndexFolder
 from clipbio.search.metadata import text_of
 from clipbio.search.new_rows import EncodeText, NewRows
@@ -29,7 +30,6 @@ from clipbio.tasks.index_ids import given_ids
 from clipbio.tasks.index_rows import new_rows
 from clipbio.tasks.loading import LoadedModel
 from clipbio.training.encoder import TextEncoder
-from clipbio.training.provenance import provenance
 from clipbio.training.text_store import StoredTexts
 
 __all__ = ["Adding", "add", "opened"]

@@ -31,6 +31,7 @@ from clipbio.organs.seeing import prior_numbers, sight
 from clipbio.organs.segmenter import Segmenter, SegmenterOptions, load_segmenter, save_segmenter
 from clipbio.organs.training import OrganModule, fitting_prior
 from clipbio.organs.views import OrganViews, check_labels, check_masks, masked, true_numbers
+from clipbio.provenance import provenance
 from clipbio.seeding import derive_seed
 from clipbio.tasks.asked import report_folder, whole_number
 from clipbio.tasks.building import device_of
@@ -38,7 +39,6 @@ from clipbio.tasks.organs_data import chosen_splits, organ_data, organ_transform
 from clipbio.tasks.trainer import quieten_lightning
 from clipbio.training.loggers import JsonLinesLogger
 from clipbio.training.progress import RunProgressBar
-from clipbio.training.provenance import provenance
 from clipbio.training.run import RunFolder
 
 __all__ = ["evaluate", "train"]

@@ -14,7 +14,7 @@ __all__ = ["with_keys"]
 
 # Verb: the key that takes what has none, as a list, or as the one thing that it is.
 _KEYS = {"compare": "runs", "embed": "images", "predict": "images", "describe": "image"}
-_SINGLE_KEYS = {"index": "out", "serve": "index"}
+_SINGLE_KEYS = {"index": "out", "serve": "index", "reproduce": "run"}
 
 
 def with_keys(verb: str, arguments: Sequence[str]) -> list[str]:

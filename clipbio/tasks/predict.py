@@ -26,13 +26,13 @@ from clipbio.prediction.groups import bin_table
 from clipbio.prediction.table import AnswerTable
 from clipbio.prediction.writing import checked_suffix
 from clipbio.progress import progress_bar
+from clipbio.provenance import provenance
 from clipbio.tasks.answerable import label_set
 from clipbio.tasks.asked import new_file, whole_number
 from clipbio.tasks.building import device_of
 from clipbio.tasks.exchange import check_weights
 from clipbio.tasks.loading import LoadedModel, load_model
 from clipbio.tasks.predict_sources import VectorSource, given_vectors, picture_vectors
-from clipbio.training.provenance import provenance
 
 __all__ = ["predict", "tell_skipped"]
 

@@ -22,6 +22,7 @@ def test_a_card_without_a_run_says_what_is_unknown() -> None:
         "## Texts in training\n\nUnknown.",
         "Unknown: there is no config of a run.",
         "clipbio: unknown, commit unknown",
+        "- energy: unknown",
         "Unknown: the run has not been evaluated.",
         "was not measured",
     ):
