@@ -84,7 +84,7 @@ def _verdict(then: Figure | None, now: Figure | None, allowed: float) -> str:
     if any(getattr(then, part) != getattr(now, part) for part in _COUNTS):
         return DIFFERENT
     # The interval moves with its figure and is drawn anew: it is not judged by itself.
-    return WITHIN if allowed and abs((then.value or 0.0) - (now.value or 0.0)) <= allowed else DIFFERENT
+    return WITHIN if allowed and abs((then.value or 0.0) - (now.value or 0.0)) <= allowed * (1 + 1e-9) else DIFFERENT
 
 
 def counted(figures: Sequence[ComparedFigure]) -> dict[str, int]:
