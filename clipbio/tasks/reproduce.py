@@ -107,7 +107,7 @@ class _Before:
 
     def config_again(self, asked: Config, out: Path) -> dict[str, Any]:
         """Return the config of the repetition: that of the run in another folder, without loggers."""
-        config = _in_folder(self.config, str(self.config["run_dir"]), str(out))
+        config: dict[str, Any] = _in_folder(self.config, str(self.config["run_dir"]), str(out))
         config |= {"run_dir": str(out), "progress": asked["progress"]}
         config |= {"overwrite": True} if self.is_evaluation else {"resume": "auto", "logger": None}
         if asked["accelerator"] is not None:
