@@ -18,8 +18,9 @@ __all__ = ["Published", "expected_name", "published", "with_means"]
 
 _FILE = Path(__file__).with_name("expected.yaml")
 _PROTOCOL = re.compile(rf"_({'|'.join(name for name in PROTOCOLS if name != OWN)})$")
-# A figure of a suite and of a training run on the same data: bioscan_1m_test+bioscan_1m_unseen is test+unseen.
-_SUITE = re.compile(r"bioscan_1m_")
+# A figure of a suite and of a training run on the same data: bioscan_1m_test+bioscan_1m_unseen is test+unseen. An entry
+# with figures of another set tells it.
+_SET = "bioscan_1m"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +56,23 @@ def _figures() -> dict[str, dict[str, tuple[Published, ...]]]:
     return found
 
 
+def _set_of(name: str | None) -> str:
+    """Return the data set whose splits the keys of a model call `test` and `unseen`."""
+    return next((str(one["set"]) for one in _content()["published"] if one["model"] == name and "set" in one), _SET)
+
+
 def expected_name(model: Mapping[str, Any], asked: str | None = None) -> str | None:
     """Return under which name the figures of a model were published; None if nothing was.
 
     Args:
-        model: What evaluation.json says of the model: `name`, `pretrained`, `checkpoint`. What was trained here is not
-            the published model, even if it began as that.
+        model: What evaluation.json says of the model: `name`, `pretrained`, `checkpoint`, and `expected` of a run
+            whose recipe was published. What else was trained here is not the published model, even if it began as that.
         asked: The name that a person gave, with `expected=`.
 
     Raises:
         ClipbioError: Nothing is known under the given name.
     """
+    asked = asked or model.get("expected")
     if asked is not None:
         if asked not in _figures():
             raise ClipbioError(f"expected={asked}: nothing is known to be published{nearest(asked, _figures())}")
@@ -83,7 +90,7 @@ def published(name: str | None, key: str) -> tuple[Published, ...]:
     """
     figures = _figures().get(name, {}) if name else {}
     task, _, rest = key.partition("/")
-    rest = _SUITE.sub("", rest)
+    rest = rest.replace(f"{_set_of(name)}_", "")
     return figures.get(f"{task}/{rest}") or figures.get(f"{_PROTOCOL.sub('', task)}/{rest}") or ()
 
 

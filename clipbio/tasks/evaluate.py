@@ -266,4 +266,6 @@ def _complete(config: Config, trained: Config, only_sets: bool, given: bool) -> 
                 "no data to evaluate on: give data=table data.root=FOLDER, or ask for sets alone, benchmark=[nabirds]"
             )
         complete["data"] = trained["data"]
+    if config["expected"] is None and config.get("model") is None:
+        complete["expected"] = trained.get("expected")
     return complete

@@ -88,6 +88,7 @@ def _model(
         "name": settings.get("name") or str(settings.get("_target_", "")),
         "pretrained": settings.get("pretrained"),
         "checkpoint": None if checkpoint is None else _short(checkpoint),
+        "expected": config.get("expected"),
         "weights": model_hash(model),
         "parameters": {count.tower: count.total for count in model.summary()},
     }

@@ -27,7 +27,7 @@ _VOLATILE = ("resume", "run_dir", "name", "cache_dir", "logger", "progress", "lo
              "callbacks.sample_log", "monitors", "trainer.accelerator", "trainer.devices", "trainer.strategy",
              "data.num_workers", "data.cache_dir", "data.worker_context", "data.remote_cache_gb",
              "data.remote_retries", "data.remote_timeout", "overwrite", "compile", "micro_batch_size",
-             "leakage", "checkpoint.grace", "hang_after", "max_nonfinite_steps",
+             "expected", "leakage", "checkpoint.grace", "hang_after", "max_nonfinite_steps",
              "model.image.gradient_checkpointing", "model.text.gradient_checkpointing",
              "model.dna.gradient_checkpointing")  # fmt: skip
 

@@ -13,8 +13,8 @@ KEY = re.compile(r"[a-z0-9_]+/[a-z0-9_+@]+/[a-z0-9_]+/[A-Za-z0-9_@]+(/[a-z0-9_]+
 
 @pytest.mark.parametrize("entry", CONTENT["published"], ids=lambda one: f"{one['model']}, {one['source'][:40]}")
 def test_entries_are_well_formed(entry):
-    assert set(entry) == {"model", "source", "certainty", "tolerance", "values"}
-    assert entry["certainty"] in ("paper", "recalled")
+    assert set(entry) - {"set"} == {"model", "source", "certainty", "tolerance", "values"}
+    assert entry["certainty"] in ("paper", "recalled", "plot")
     assert "https://" in entry["source"]
     assert 0 < entry["tolerance"] <= 0.05
     assert entry["values"]
@@ -55,6 +55,9 @@ def test_a_model_is_known_by_its_source_and_not_once_it_was_trained_on():
     assert expected_name({"name": "ViT-B-16", "pretrained": None}) is None
     assert expected_name({"name": "hf-hub:imageomics/bioclip", "checkpoint": "run/best.ckpt"}) is None
     assert expected_name({}, "CLIBD I+D+T") == "CLIBD I+D+T"
+    recipe = {"name": "ViT-B-16-quickgelu", "checkpoint": "run/best.ckpt", "expected": "hf-hub:imageomics/bioclip"}
+    assert expected_name(recipe) == "hf-hub:imageomics/bioclip"
+    assert expected_name(recipe, "iNat21-only") == "iNat21-only"
     with pytest.raises(ClipbioError, match="did you mean 'CLIBD I\\+D\\+T'"):
         expected_name({}, "CLIBD I+D+X")
 
@@ -72,6 +75,12 @@ def test_figures_are_found_under_their_protocol_and_data_set():
     joined = "key_query_clibd/bioscan_1m_test+bioscan_1m_unseen/image_to_dna/species/macro@1"
     assert published("CLIBD I+D+T", joined)[0].value == 0.147
     assert published(None, joined) == ()
+    larger = joined.replace("1m", "5m")
+    assert published("CLIBD I+D+T", larger) == ()
+    assert published("CLIBD I+D+T on BIOSCAN-5M", joined) == ()
+    for key in (larger.replace("bioscan_5m_test+", ""), "key_query_clibd/unseen/image_to_dna/species/macro@1"):
+        (found,) = published("CLIBD I+D+T on BIOSCAN-5M", key)
+        assert (found.value, found.certainty) == (0.13, "plot")
 
 
 def test_a_published_mean_over_data_sets_is_ours_over_all_of_them():
