@@ -253,7 +253,13 @@ def instantiate(config: Any, path: str = "", **values: Any) -> Any:
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
-    """Return a config as plain containers with everything resolved; a missing value is named."""
+    """Return a config as plain containers with everything resolved.
+
+    Raises:
+        ClipbioError: A value must be given, or refers to nothing; the message names the key.
+    """
+    if missing := sorted(OmegaConf.missing_keys(config)):
+        raise ClipbioError(f"{' and '.join(missing)} must be given: add {missing[0]}=VALUE")
     try:
         container = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:

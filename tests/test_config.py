@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 from berts import save_bert
+from omegaconf import OmegaConf
 
 from clipbio.config import check_overrides, check_signatures, compose, config_dir, instantiate, plain
 from clipbio.errors import ClipbioError
@@ -21,7 +22,9 @@ def options(group: str) -> list[str]:
 
 
 def overrides_for(experiment: str) -> list[str]:
-    if experiment in ("barcode_pretrain", "herbarium_clip"):
+    if experiment == "bioclip2":
+        return ["data.root=.", "data.streams.replay.root=."]
+    if experiment in ("barcode_pretrain", "herbarium_clip", "bioclip", "bioclip_inat21", "biocap"):
         return ["data.root=."]
     if experiment == "organ_crops":
         return ["data.streams.crops.root=."]
@@ -49,6 +52,8 @@ def test_every_part_of_every_experiment_is_built(experiment: str, tmp_path: Path
     overrides = [f"experiment={experiment}", *overrides_for(experiment), "logger=none", f"cache_dir={tmp_path}"]
     if experiment.startswith("bioscan_clip"):  # their text model comes from the hub
         overrides.append(f"model.text.weights={save_bert(tmp_path / 'bert', max_position_embeddings=80)}")
+    if experiment == "bioclip2":  # 400 million weights are too many for a test
+        overrides += ["model.name=clipbio:clipbio_tiny", "model.pretrained=null"]
     config = plain(compose("train", overrides))
     built = {name: instantiate(config[name], name) for name in ("data", "loss", "optim", "augmentation", "text")}
     built["model"] = instantiate(config["model"], "model", load_weights=False)
@@ -322,3 +327,11 @@ def test_each_test_module_has_a_name_of_its_own() -> None:
     """Two of one name cannot be collected together."""
     names = sorted(path.name for path in Path(__file__).resolve().parent.rglob("test_*.py"))
     assert [one for one, other in pairwise(names) if one == other] == []
+
+
+def test_all_that_must_be_given_is_named() -> None:
+    config = OmegaConf.create({"data": {"root": "???", "streams": {"replay": {"root": "???"}}}})
+    with pytest.raises(
+        ClipbioError, match=r"^data\.root and data\.streams\.replay\.root must be given: add data\.root"
+    ):
+        plain(config)
