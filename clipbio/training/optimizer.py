@@ -17,6 +17,8 @@ from clipbio.training.schedule import SCHEDULES, multiplier
 __all__ = ["AdamWRecipe", "parameter_groups"]
 
 Group = dict[str, object]
+# By the power of the batch with which rates grow.
+_SCALING = {"none": 0.0, "linear": 1.0, "sqrt": 0.5}
 
 
 def parameter_groups(
@@ -82,6 +84,9 @@ class AdamWRecipe:
         warmup: Duration of linear warm-up.
         floor: Share of the learning rate kept at the end.
         layer_decay: Factor on the learning rate from each group of a trunk to the one before it; 1 switches it off.
+        scale_lr: Whether learning rates, those of towers too, are meant for `base_batch_size` and grow with the
+            specimens of a step: `none`, `linear` (as in SGD) or `sqrt` (usual for Adam).
+        base_batch_size: Specimens of a step that the rates are meant for.
     """
 
     lr: float
@@ -92,6 +97,8 @@ class AdamWRecipe:
     warmup: str = "0 steps"
     floor: float = 0.0
     layer_decay: float = 1.0
+    scale_lr: str = "none"
+    base_batch_size: int = 256
 
     def __post_init__(self) -> None:
         if self.lr <= 0:
@@ -102,14 +109,24 @@ class AdamWRecipe:
             raise ClipbioError(f"optim.floor={self.floor}: the schedule one_cycle has an end of its own; set it to 0")
         if not 0 < self.layer_decay <= 1:
             raise ClipbioError(f"optim.layer_decay={self.layer_decay} must lie above 0 and be at most 1")
+        if self.scale_lr not in _SCALING:
+            raise ClipbioError(f"optim.scale_lr='{self.scale_lr}' is unknown{nearest(self.scale_lr, _SCALING)}")
+        if self.base_batch_size < 1:
+            raise ClipbioError(f"optim.base_batch_size={self.base_batch_size} must be at least 1")
         Duration.parse(self.warmup, "optim.warmup")
+
+    def rate(self, lr: float | None, length: RunLength) -> float:
+        """Return the highest learning rate of a part after scaling; None is the common one."""
+        factor: float = (length.batch_size / self.base_batch_size) ** _SCALING[self.scale_lr]
+        return (self.lr if lr is None else lr) * factor
 
     def warmup_steps(self, length: RunLength) -> int:
         """Return the steps of warm-up; a warm-up that is longer than the run is refused."""
         steps = Duration.parse(self.warmup, "optim.warmup").steps(length)
         if length.total_steps is not None and steps > length.total_steps:
             raise ClipbioError(
-                f"optim.warmup='{self.warmup}' is {steps} steps, longer than the run of {length.total_steps} steps"
+                f"optim.warmup='{self.warmup}' is {steps} steps, longer than the run of {length.total_steps} steps: "
+                "give a share, such as optim.warmup='10 percent'"
             )
         return steps
 
@@ -121,14 +138,16 @@ class AdamWRecipe:
         if total is None or total < 1:
             raise ClipbioError(f"the run has {total} steps: give duration, such as 'duration=10 epochs'")
         groups = parameter_groups(
-            [(name, module, self.lr if lr is None else lr) for name, module, lr in parts],
+            [(name, module, self.rate(lr, length)) for name, module, lr in parts],
             weight_decay=self.weight_decay,
             layer_decay=self.layer_decay,
         )
         if not groups:
             raise ClipbioError("nothing is trained: every tower is frozen and no projection is learnt")
         fused = True if _on_cpu(groups) else None
-        optimizer = AdamW(groups, lr=self.lr, betas=(self.betas[0], self.betas[1]), eps=self.eps, fused=fused)
+        optimizer = AdamW(
+            groups, lr=self.rate(None, length), betas=(self.betas[0], self.betas[1]), eps=self.eps, fused=fused
+        )
         if fused:
             # Lightning refuses to clip for optimisers that unscale gradients themselves: no scaler runs on a CPU.
             optimizer._step_supports_amp_scaling = False
