@@ -17,7 +17,7 @@ from clipbio.data.transforms import Augmentation
 from clipbio.distributed import World, barrier, join_world, leave_world, on_main
 from clipbio.dna import BarcodeAugmentation
 from clipbio.evaluation.benchmark import AnyBenchmark, further_splits
-from clipbio.files import read_json
+from clipbio.files import read_json, write_json
 from clipbio.losses import Captioning, Head, MaskedTokens
 from clipbio.models import MultiTower
 from clipbio.pulse import PULSE
@@ -37,6 +37,7 @@ from clipbio.tasks.parts import (
     head_benchmarks,
     print_summary,
 )
+from clipbio.tasks.plan import make_plan
 from clipbio.tasks.processes import check_processes
 from clipbio.tasks.results import finish_run
 from clipbio.tasks.trainer import build_trainer, quieten_lightning
@@ -50,6 +51,8 @@ from clipbio.training.inputs import connect
 from clipbio.training.masked import MaskedTokenModule, check_alone, join_tokens
 from clipbio.training.microbatches import warn_of_batch_statistics
 from clipbio.training.module import ContrastiveModule
+from clipbio.training.optimizer import AdamWRecipe
+from clipbio.training.pace import PLAN
 from clipbio.training.run import RunFolder
 from clipbio.training.validation import Validation
 from clipbio.training.validity import check_config
@@ -102,6 +105,9 @@ class _Training:
         self.position: dict[str, Any] | None = None
 
     def run(self) -> dict[str, float]:
+        if self.config["dry_run"]:
+            # Whatever stands in the folder: nothing is written.
+            return self._train("plan")
         answer = self.attempt.open_folder()
         if answer == "finished":
             log.info("%s is finished; nothing is left to do", self.folder.path)
@@ -120,7 +126,7 @@ class _Training:
         PULSE.enter("preparing")
         self.data = self.attempt.data = build_data(self.config, self.world)
         checkpoint = read_checkpoint(self.folder.last) if answer == "continue" else None
-        self.model = build_model(self.config, load_weights=checkpoint is None)
+        self.model = build_model(self.config, load_weights=answer == "start")
         self.data.read_for(self.model.modalities)
         if checkpoint is not None:
             # Before anything is encoded: frozen weights decide the features.
@@ -129,34 +135,57 @@ class _Training:
             self.position = checkpoint[type(self.data).__qualname__]
             log.info("resumed at step %d from %s", self.resumed_at, self.folder.last)
             self.console.print(f"resumed at step {self.resumed_at} from {self.folder.last}")
-        elif self.config.get("init"):
+        elif self.config.get("init") and answer == "start":
             path = checkpoint_path(self.config["init"])
             load_into(read_checkpoint(path), {"model": self.model}, path, adopt=True)
-        if self.world.is_main:
+        if self.world.is_main and answer != "plan":
             self.folder.forget_after(self.resumed_at or 0)
+        self._plan_run()
+        if answer == "plan":
+            return {}
         module = self._module()
-        print_summary(self.model, self.data, self.console)
         trainer = build_trainer(self.config, self.data, module, self.attempt, sharded=self.sharded)
         self._fit(trainer, module)
         return self._evaluate(trainer)
 
     # -- parts ------------------------------------------------------------------------------------------------------
 
-    def _module(self) -> TrainingModule:
+    def _plan_run(self) -> None:
+        """Fix batches, steps and losses, and tell the plan before anything is encoded."""
         check_projections(self.model, self.data.streams)
         self.final, self.chosen = self._benchmarks()
-        length = self._plan()
+        self.length = self._plan()
         self._audit()
-        validation_splits = [name for name in self.config["validation"]["splits"] if name in self.data.splits]
+        self.validation_splits = [name for name in self.config["validation"]["splits"] if name in self.data.splits]
         self.splits = _final_splits(self.config, self.data.splits)
         self.heads = build_heads(self._head, self.data.streams)
         check_modalities(self.model, self.heads)
-        self._connect(validation_splits)
+        recipe = instantiate(self.config["optim"], "optim")
+        assert isinstance(recipe, AdamWRecipe)
+        self.recipe = recipe
+        plan = make_plan(
+            self.config,
+            self.data,
+            self.model,
+            self.heads,
+            recipe,
+            self.length,
+            world=self.world,
+            device=self.device,
+            validates=bool(self.validation_splits),
+        )
+        print_summary(self.model, self.data, self.console)
+        plan.show(self.console)
+        if self.world.is_main and not self.config["dry_run"]:
+            write_json(self.folder.path / PLAN, plan.as_dict())
+
+    def _module(self) -> TrainingModule:
+        self._connect(self.validation_splits)
         freeze_unused(self.model, self.heads)
         # Classes belong to the data that a classifier was trained on.
         if self.config.get("init") and self.resumed_at is None and not self._own():
             start_heads(self.heads, checkpoint_path(self.config["init"]))
-        validation = self._validation(validation_splits)
+        validation = self._validation(self.validation_splits)
         self.data.validation_splits = validation.names if validation is not None else ()
         compile_trunks(self.model, self.config["compile"])
         if self.config["micro_batch_size"] is not None:
@@ -167,8 +196,8 @@ class _Training:
             self.model,
             self.heads,
             loss_weights=loss_weights(self.data.streams),
-            recipe=instantiate(self.config["optim"], "optim"),
-            length=length,
+            recipe=self.recipe,
+            length=self.length,
             validation=validation,
             config=self.config,
         )
@@ -239,7 +268,7 @@ class _Training:
 
     def _audit(self) -> None:
         """Look for leakage before anything is encoded; the main process looks, and all learn of a refusal."""
-        if self.config["leakage"] in ("off", False):
+        if self.config["leakage"] in ("off", False) or self.config["dry_run"]:
             return
         refuse = self.config["leakage"] == "refuse"
         self.facts["leakage"] = on_main(

@@ -16,15 +16,16 @@ from clipbio.tasks.attempt import Attempt
 from clipbio.training.atomic_checkpoints import AtomicCheckpoints
 from clipbio.training.base import TrainingModule
 from clipbio.training.callbacks import LearningRates, SkippedGuard, Throughput
-from clipbio.training.durations import Duration
+from clipbio.training.durations import Duration, RunLength
 from clipbio.training.last_checkpoint import LastCheckpoint
 from clipbio.training.loggers import JsonLinesLogger
+from clipbio.training.pace import PLAN, Pace
 from clipbio.training.progress import RunProgressBar
 from clipbio.training.progress_report import ProgressReport
 from clipbio.training.stopping import GracefulStop
 from clipbio.training.strategy import ShardedStrategy, WholeValidation
 
-__all__ = ["build_trainer", "quieten_lightning"]
+__all__ = ["build_trainer", "quieten_lightning", "steps_of", "validation_interval"]
 
 Config = Mapping[str, Any]
 # Warnings of Lightning about what is meant: streams deal out their own batches, frozen parts stay in eval mode.
@@ -61,7 +62,6 @@ def build_trainer(
         sharded: Whether weights are sharded over processes.
     """
     steps, world, folder = data.steps, attempt.world, attempt.folder
-    count = -(-steps // _steps_of("validation.every", config["validation"]["every"], module))
     loggers = [JsonLinesLogger(folder.metrics_log)]
     loggers += [instantiate(item, f"logger.{name}") for name, item in (config["logger"] or {}).items()]
     settings = {key: value for key, value in config["trainer"].items() if key != "_target_"}
@@ -73,7 +73,7 @@ def build_trainer(
         num_nodes=max(1, world.size // world.local_size),
         max_steps=steps,
         max_epochs=-1,
-        val_check_interval=max(1, steps // count) * data.batches_per_step,
+        val_check_interval=validation_interval(config, module.length) * data.batches_per_step,
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
         log_every_n_steps=int(config["log_every"]),
@@ -94,10 +94,11 @@ def _callbacks(
     config: Config, data: SpecimenData, module: TrainingModule, attempt: Attempt, *, sharded: bool
 ) -> list[Callback]:
     folder = attempt.folder
-    every = _steps_of("checkpoint.every", config["checkpoint"]["every"], module)
+    every = steps_of("checkpoint.every", config["checkpoint"]["every"], module.length)
     callbacks: list[Callback] = [
         *([WholeValidation()] if sharded else []),
         Throughput(),
+        Pace(folder.path / PLAN),
         LearningRates(),
         ProgressReport(attempt.status),
         SkippedGuard(
@@ -127,7 +128,14 @@ def _callbacks(
     return callbacks + [instantiate(item, f"callbacks.{name}") for name, item in extra.items() if item]
 
 
-def _steps_of(key: str, text: str, module: TrainingModule) -> int:
+def validation_interval(config: Config, length: RunLength) -> int:
+    """Return after how many steps a validation follows: evenly spread, so that the last step has one."""
+    total = length.total_steps or 1
+    count = -(-total // steps_of("validation.every", config["validation"]["every"], length))
+    return max(1, total // count)
+
+
+def steps_of(key: str, text: str, length: RunLength) -> int:
     """Return a duration in steps, at most the whole run."""
-    steps = Duration.parse(text, key).steps(module.length)
-    return min(max(1, steps), module.length.total_steps or steps)
+    steps = Duration.parse(text, key).steps(length)
+    return min(max(1, steps), length.total_steps or steps)
