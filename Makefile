@@ -4,13 +4,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install quickstart test test-browser test-all coverage lint types lock clean
+.PHONY: help install quickstart test test-browser test-all coverage lint types docs lock clean
 
 help:
 	@echo "make quickstart   train on the virtual herbarium, print a result table and the path of a report"
 	@echo "make test         lint, types and tests"
 	@echo "make test-browser   the search page in a real browser; a part of make test where Chromium is found"
 	@echo "make test-all     the same with the slow tests (minutes each) and the share of code that tests run, at least 90 %"
+	@echo "make docs         the site of docs/, strictly, in build/site"
 	@echo "make lock         pin the newest versions that pyproject.toml allows"
 
 install: $(STAMP)
@@ -52,6 +53,9 @@ test-browser: install
 
 test-all: lint types coverage test-browser
 	$(BIN)/python -m pytest -q -m slow
+
+docs: install
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 lock:
 	uv pip compile pyproject.toml --extra dev --extra lite --extra lora --extra hdf5 --extra huggingface --extra joblib --extra slurm --extra optuna --extra energy --extra docs --extra onnx --extra umap --extra serve --extra faiss --extra organs --python-version 3.11 --universal --generate-hashes \
