@@ -83,6 +83,7 @@ def _run(verb: str, overrides: list[str]) -> int:
     from hydra._internal.utils import get_args_parser
 
     from clipbio.config import check_overrides, config_dir
+    from clipbio.tasks.launching import check_launch, is_alone, watched_jobs
     from clipbio.tasks.positional import with_keys
     from clipbio.tasks.source_overrides import spelled_out
 
@@ -90,13 +91,17 @@ def _run(verb: str, overrides: list[str]) -> int:
     if {"--help", "-h"} & set(overrides):
         sys.stdout.write(_verb_help(verb))
         return 0
-    check_overrides(verb, get_args_parser().parse_args(overrides).overrides)
+    given = get_args_parser().parse_args(overrides)
+    check_launch(given.overrides, multirun=given.multirun)
+    check_overrides(verb, given.overrides)
     _failures.clear()
-    task = hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=verb)(_Job(verb))
+    job = _Job(verb, alone=is_alone(given.overrides, multirun=given.multirun))
+    task = hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=verb)(job)
     before = sys.argv
     sys.argv = [f"clipbio {verb}", *overrides]
     try:
-        task()
+        with watched_jobs(_failures.append):
+            task()
     finally:
         sys.argv = before
     if _failures:
@@ -110,8 +115,10 @@ class _Job:
     # Hydra names a job after the module of the function it is given.
     __module__ = __name__
 
-    def __init__(self, verb: str) -> None:
+    def __init__(self, verb: str, *, alone: bool = False) -> None:
         self.verb = verb
+        # Launched, but not a sweep: the run folder is its own.
+        self.alone = alone
         # A launcher may run jobs in other processes, where nobody reads `_failures`.
         self.process = os.getpid()
         self.__name__ = verb
@@ -124,9 +131,13 @@ class _Job:
         from clipbio.config import plain
 
         sweep = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+        launched = sweep and os.getpid() != self.process
+        if launched:
+            _log_to_console()
+            _may_go_on(config)
         module, _, function = VERBS[self.verb][1].partition(":")
         try:
-            if sweep:
+            if sweep and not self.alone:
                 _own_folder(config)
             values = plain(config)
             return _outcome(getattr(importlib.import_module(module), function)(values), values)
@@ -138,6 +149,16 @@ class _Job:
                 raise
             _failures.append(str(error))
             return None
+        except Stopped as stopped:
+            if not launched:
+                raise
+            raise _Told(str(stopped), stopped.exit_code) from stopped
+
+
+def _may_go_on(config: Any) -> None:
+    """Let a launched job, which a batch system may begin again, continue what is in its folder."""
+    if config.get("resume") == "never":
+        config.resume = "auto"
 
 
 def _own_folder(config: Any) -> None:

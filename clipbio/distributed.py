@@ -47,36 +47,81 @@ class World:
 
 
 def _environment() -> World:
-    """Read what torchrun or Slurm's `srun` set for this process."""
-    if "RANK" in os.environ and "WORLD_SIZE" in os.environ:
-        names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
-    elif "SLURM_PROCID" in os.environ and os.environ.get("SLURM_JOB_NAME") not in ("bash", "interactive"):
-        names = ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID", "SLURM_NTASKS_PER_NODE")
-    else:
+    """Read what torchrun, Slurm's `srun` or submitit's local executor set for this process."""
+    given = os.environ
+    if "RANK" in given and "WORLD_SIZE" in given:
+        rank, size, local_rank = (int(given.get(name, "0")) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
+        return World(rank, max(size, 1), local_rank, int(given.get("LOCAL_WORLD_SIZE") or size) or 1)
+    if given.get("SUBMITIT_EXECUTOR") == "local":
+        rank, size = int(given["SUBMITIT_LOCAL_GLOBALID"]), int(given["SUBMITIT_LOCAL_NTASKS"])
+        return World(rank, size, rank, size)
+    if "SLURM_PROCID" in given and given.get("SLURM_JOB_NAME") not in ("bash", "interactive"):
+        return _slurm_environment()
+    return World()
+
+
+def _slurm_environment() -> World:
+    """Read the place in a step of `srun`.
+
+    Raises:
+        ClipbioError: Several tasks were asked for, but `srun` starts none of them, or nodes have different numbers.
+    """
+    given = os.environ
+    size = int(given.get("SLURM_STEP_NUM_TASKS") or given.get("SLURM_NTASKS") or 1)
+    if "SLURM_STEP_ID" not in given:
+        # The batch script itself: a lone process, whatever was asked for.
+        if size > 1:
+            raise ClipbioError(
+                f"the Slurm job has {size} tasks, but one process was started: put 'srun' before the command in the "
+                "batch script (or ask for --ntasks-per-node=1 and use torchrun)"
+            )
         return World()
-    rank, size, local_rank = (int(os.environ.get(name, default)) for name, default in zip(names, "010", strict=False))
-    nodes = int(os.environ.get("SLURM_STEP_NUM_NODES") or os.environ.get("SLURM_NNODES") or 1)
-    local_size = os.environ.get(names[3]) or size // nodes
-    return World(rank, max(size, 1), local_rank, int(local_size) or 1)
+    per_node = given.get("SLURM_STEP_TASKS_PER_NODE") or str(size)
+    nodes = int(given.get("SLURM_STEP_NUM_NODES") or given.get("SLURM_NNODES") or 1)
+    if "," in per_node:
+        raise ClipbioError(
+            f"Slurm gave the nodes different numbers of tasks ({per_node}): ask for --nodes={nodes} and the same "
+            "--ntasks-per-node for all, instead of --ntasks"
+        )
+    return World(int(given["SLURM_PROCID"]), size, int(given.get("SLURM_LOCALID", "0")), max(1, size // nodes))
 
 
 def join_world(accelerator: str) -> World:
-    """Join the processes that torchrun or srun started; a lone process forms a world of one.
+    """Join the processes that torchrun, srun or submitit started; a lone process forms a world of one.
 
     The group is made before Lightning's own, which then uses it: the run folder and the prepared data must be agreed
     upon before a Trainer exists.
     """
     world = _environment()
     if world.size > 1 and not dist.is_initialized():
-        if "MASTER_ADDR" not in os.environ:
-            raise ClipbioError(
-                f"{world.size} processes without MASTER_ADDR: start with 'torchrun --nproc_per_node N train.py ...', "
-                "or export MASTER_ADDR and MASTER_PORT in the batch script"
-            )
+        _meet(world)
         backend = "cpu:gloo,cuda:nccl" if accelerator in ("gpu", "cuda") else "gloo"
         prepare_world()
         dist.init_process_group(backend, rank=world.rank, world_size=world.size)
     return world
+
+
+def _meet(world: World) -> None:
+    """Say where the processes meet, and in Lightning's words who they are, where nobody has said so."""
+    if os.environ.get("SUBMITIT_EXECUTOR") == "local" and "RANK" not in os.environ:
+        names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+        places = (world.rank, world.size, world.local_rank, world.local_size)
+        os.environ |= {name: str(place) for name, place in zip(names, places, strict=True)}
+        os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
+        os.environ.setdefault("MASTER_PORT", str(15000 + int(os.environ["SUBMITIT_LOCAL_JOB_ID"][-4:])))
+    elif "SLURM_STEP_ID" in os.environ and "RANK" not in os.environ:
+        from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
+
+        # The step may be smaller than the job, and Lightning wants to be told.
+        os.environ["SLURM_NTASKS_PER_NODE"] = str(world.local_size)
+        place = SLURMEnvironment(auto_requeue=False)
+        # Both write what they find into the environment: the first host, and a port from the number of the job.
+        place.main_address, place.main_port  # noqa: B018
+    if "MASTER_ADDR" not in os.environ or "MASTER_PORT" not in os.environ:
+        raise ClipbioError(
+            f"{world.size} processes without MASTER_ADDR and MASTER_PORT: start them with "
+            "'torchrun --nproc_per_node N train.py ...' or srun"
+        )
 
 
 def prepare_world() -> None:

@@ -22,20 +22,39 @@ def check_processes(config: Config, world: World) -> None:
         ClipbioError: The message names the remedy.
     """
     trainer = config["trainer"]
-    strategy = str(trainer["strategy"])
-    if world.size > 1 and strategy == "auto":
-        raise ClipbioError(
-            f"{world.size} processes were started, but trainer={trainer['accelerator']} runs one: trainer=ddp"
-        )
-    devices = trainer["devices"]
+    strategy, devices = str(trainer["strategy"]), trainer["devices"]
+    if world.size > 1:
+        _check_group(trainer, world)
     several = torch.cuda.device_count() if devices == "auto" else devices
-    if world.size == 1 and strategy != "auto" and several != 1:
+    if world.size == 1 and several != 1 and (strategy != "auto" or devices != "auto"):
+        asked = f"trainer.strategy={strategy}" if strategy != "auto" else f"trainer.devices={devices}"
         raise ClipbioError(
-            f"trainer.strategy={strategy} needs one process per device: start them with "
-            "'torchrun --nproc_per_node N train.py ...' (or srun)"
+            f"{asked} needs one process per device: start them with 'torchrun --nproc_per_node N train.py "
+            "trainer=ddp ...', with srun, or with launcher=slurm hydra.launcher.tasks_per_node=N, "
+            "which also takes a sweep (-m)"
         )
     if strategy == "fsdp":
         _check_sharded(config)
+
+
+def _check_group(trainer: Config, world: World) -> None:
+    """Refuse what would hang at the start, or leave devices idle."""
+    if str(trainer["strategy"]) == "auto":
+        raise ClipbioError(
+            f"{world.size} processes were started, but trainer={trainer['accelerator']} runs one: trainer=ddp"
+        )
+    devices, here = trainer["devices"], world.local_size
+    if isinstance(devices, int) and devices not in (1, here):
+        raise ClipbioError(
+            f"trainer.devices={devices}, but {here} processes were started on each machine: make --ntasks-per-node "
+            "(torchrun: --nproc_per_node) the same, or leave trainer.devices away"
+        )
+    gpus = torch.cuda.device_count() if trainer["accelerator"] in ("gpu", "cuda") else here
+    if 0 < gpus < here:
+        raise ClipbioError(
+            f"{here} processes on this machine see {gpus} GPUs: ask for as many tasks as GPUs, and with Slurm for "
+            f"--gpus-per-node={here} rather than --gpus-per-task, which shows each task its own alone"
+        )
 
 
 def _check_sharded(config: Config) -> None:
