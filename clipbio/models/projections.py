@@ -106,6 +106,10 @@ class Standardise(nn.Module):
             self._take_in(mean_F, (square_F - mean_F.square()).clamp(min=0))
         self.met.zero_()
 
+    def forget(self) -> None:
+        """Take in nothing of what this process met since the last time."""
+        self.met.zero_()
+
     def _take_in(self, mean_F: Tensor, variance_F: Tensor) -> None:
         self.batches += 1
         share = (1 / self.batches).clamp(min=_MOMENTUM)

@@ -85,16 +85,19 @@ class Attempt:
         return answer
 
     def _open(self) -> str:
+        with self.folder.writable():
+            return self._open_locked()
+
+    def _open_locked(self) -> str:
         resume = str(self.config["resume"])
         if resume == "never" and is_requeued(self.folder.status.get("job")):
             resume = "auto"
         if self.folder.is_finished:
             return self.folder.open(self.config, resume)
         new = not self.folder.path.exists()
-        with self.folder.writable():
-            self.folder.path.mkdir(parents=True, exist_ok=True)
-            self.lock = RunLock(self.folder.path / LOCK, patience=_PATIENCE_SECONDS if resume != "never" else 0.0)
-            self.lock.acquire()
+        self.folder.path.mkdir(parents=True, exist_ok=True)
+        self.lock = RunLock(self.folder.path / LOCK, patience=_PATIENCE_SECONDS if resume != "never" else 0.0)
+        self.lock.acquire()
         try:
             answer = self.folder.open(self.config, resume)
             self.folder.forget_notes()

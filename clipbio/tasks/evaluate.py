@@ -61,7 +61,7 @@ def evaluate(config: Config) -> dict[str, float]:
         config: Plain resolved config of `conf/evaluate.yaml`. What it leaves open (model, data) comes from the
             checkpoint's own config.
     """
-    started = time.time()
+    started = time.monotonic()
     world = join_world(str(config["trainer"]["accelerator"]))
     try:
         return _evaluate(config, RunFolder(Path(config["run_dir"]).expanduser()), world, started)
@@ -197,11 +197,11 @@ def _evaluate(config: Config, folder: RunFolder, world: World, started: float) -
             validation=measured,
             checkpoint=request.path,
             given=given,
-            facts={"wall time": f"{time.time() - started:.0f} s", "processes": world.size},
+            facts={"wall time": f"{time.monotonic() - started:.0f} s", "processes": world.size},
             console=Console(),
         )
         values = provenance(data_manifest=data_hash(data, suites), checkpoint=str(request.path), exit_status=0)
-        write_json(folder.path / "run.json", {**values, "seconds": round(time.time() - started, 1)})
+        write_json(folder.path / "run.json", {**values, "seconds": round(time.monotonic() - started, 1)})
         folder.write_status("finished")
     barrier()
     return measured.result.metrics

@@ -51,7 +51,7 @@ def predict(config: Config) -> None:
     Args:
         config: Plain resolved config of `conf/predict.yaml`.
     """
-    started = time.time()
+    started = time.monotonic()
     out = new_file(config, checked_suffix)
     device = device_of(str(config["trainer"]["accelerator"]), World())
     loaded = _model(config)
@@ -67,7 +67,7 @@ def predict(config: Config) -> None:
     asked = _asked(config, loaded, labels, device)
     skipped = _answer(asked, source, out)
     if out is not None:
-        facts = {"pictures": source.count, "seconds": round(time.time() - started, 1)}
+        facts = {"pictures": source.count, "seconds": round(time.monotonic() - started, 1)}
         _write_facts(out, config, loaded, labels, asked, facts, skipped)
         answered = source.count - len(skipped)
         log.info("%s written: answers for %s of %s pictures", out, f"{answered:,}", f"{source.count:,}")

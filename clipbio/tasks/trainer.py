@@ -17,6 +17,7 @@ from clipbio.training.atomic_checkpoints import AtomicCheckpoints
 from clipbio.training.base import TrainingModule
 from clipbio.training.callbacks import LearningRates, SkippedGuard, Throughput
 from clipbio.training.durations import Duration, RunLength
+from clipbio.training.finite import FiniteSteps
 from clipbio.training.last_checkpoint import LastCheckpoint
 from clipbio.training.loggers import JsonLinesLogger
 from clipbio.training.pace import PLAN, Pace
@@ -107,6 +108,8 @@ def _callbacks(
             path=folder.path / "skipped.jsonl",
         ),
     ]
+    if config["max_nonfinite_steps"] is not None:
+        callbacks.append(FiniteSteps(int(config["max_nonfinite_steps"])))
     if module.validation is not None:
         callbacks.append(
             ModelCheckpoint(

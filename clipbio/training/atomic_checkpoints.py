@@ -37,8 +37,13 @@ class AtomicCheckpoints(TorchCheckpointIO):
         try:
             torch.save(checkpoint, temporary)
             temporary.replace(place)
-        except OSError as error:
-            raise RunError(f"the checkpoint {place} cannot be written: {error.strerror or error}") from error
+        except (OSError, RuntimeError) as error:
+            # PyTorch's own writer raises a RuntimeError where the disk is full.
+            reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+            raise RunError(
+                f"the checkpoint {place} cannot be written: {reason}; the one before is whole. Make room, then go on "
+                "with resume=auto"
+            ) from error
         finally:
             temporary.unlink(missing_ok=True)
         if self.whole is not None:

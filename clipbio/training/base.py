@@ -20,6 +20,7 @@ from clipbio.models.projections import Standardise
 from clipbio.models.sharding import shard
 from clipbio.seeding import derive_seed
 from clipbio.training.durations import RunLength
+from clipbio.training.finite import check_finite
 from clipbio.training.optimizer import AdamWRecipe
 from clipbio.training.validation import Validation
 
@@ -123,5 +124,6 @@ class TrainingModule(pl.LightningModule):
     # -- checkpoints -----------------------------------------------------------------------------------------------
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the format's version and the config, as plain containers."""
+        """Refuse weights that are not finite; add the format's version and the config, as plain containers."""
+        check_finite(checkpoint["state_dict"], int(checkpoint["global_step"]))
         checkpoint["clipbio"] = {"format": CHECKPOINT_FORMAT, "config": dict(self.config)}

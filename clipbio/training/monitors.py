@@ -62,12 +62,23 @@ class Monitors(Callback):
         self._watches: dict[str, Watch] = {}
         self._norms = ProjectionNorms()
         self._begin: dict[str, Any] = {}
+        self._restored: dict[str, Any] = {}
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Learn where the warm-up ends, and whether this is the start of the run."""
         module = cast(ContrastiveModule, pl_module)
         self._begin = {"warmup": module.recipe.warmup_steps(module.length), "fresh": trainer.global_step == 0}
         self._watches = {}
+        for projection, state in self._restored.items() if self.watch is not None else ():
+            self._watch_of(projection).restore(state)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what the watches have seen: a continued run judges and warns as an undisturbed one."""
+        return {projection: watch.state() for projection, watch in self._watches.items()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Keep it until training starts."""
+        self._restored = dict(state_dict)
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
@@ -113,11 +124,15 @@ class Monitors(Callback):
     def _warn(self, trainer: pl.Trainer, projection: str, reading: Reading) -> None:
         if self.watch is None:
             return
-        if projection not in self._watches:
-            self._watches[projection] = self.watch.begin(**self._begin)
-        for message in self._watches[projection].read(reading):
+        for message in self._watch_of(projection).read(reading):
             if trainer.is_global_zero:
                 log.warning("%s%s", "" if projection == "default" else f"projection {projection}: ", message)
+
+    def _watch_of(self, projection: str) -> Watch:
+        assert self.watch is not None
+        if projection not in self._watches:
+            self._watches[projection] = self.watch.begin(**self._begin)
+        return self._watches[projection]
 
 
 def _is_logged(trainer: pl.Trainer, step: int) -> bool:

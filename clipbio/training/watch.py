@@ -6,7 +6,8 @@ import copy
 import math
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from clipbio.errors import ClipbioError
 
@@ -89,6 +90,17 @@ class Watch:
         watch._recent = deque(maxlen=self.window)
         watch._told = set()
         return watch
+
+    def state(self) -> dict[str, Any]:
+        """Return what was seen and told, as plain containers."""
+        first = None if self._first is None else [asdict(one) for one in self._first]
+        return {"first": first, "recent": [asdict(one) for one in self._recent], "told": sorted(self._told)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what a watch with the same thresholds saw and told."""
+        self._first = None if state["first"] is None else [Reading(**one) for one in state["first"]]
+        self._recent = deque((Reading(**one) for one in state["recent"]), maxlen=self.window)
+        self._told = set(state["told"])
 
     def read(self, reading: Reading) -> list[str]:
         """Take note of a reading and return what has to be said now."""

@@ -74,6 +74,29 @@ def sleep_in(folder: Path, rank: int, phase: str, seconds: float) -> None:
     Pulse.enter = entered  # type: ignore[method-assign]
 
 
+def tell_phases(folder: Path, rank: int) -> None:
+    """Let the first process write beside the run folder what it does, the writing of a checkpoint too."""
+    from clipbio.pulse import Pulse
+    from clipbio.training import atomic_checkpoints
+
+    if rank:
+        return
+    place = folder.parent / f"{folder.name}.phase"
+    enter, save = Pulse.enter, atomic_checkpoints.AtomicCheckpoints.save_checkpoint
+
+    def entered(self: Pulse, name: str) -> None:
+        enter(self, name)
+        place.write_text(name)
+
+    def saved(self: Any, *arguments: Any, **settings: Any) -> None:
+        place.write_text("saving")
+        save(self, *arguments, **settings)
+        place.write_text("training")
+
+    Pulse.enter = entered  # type: ignore[method-assign]
+    atomic_checkpoints.AtomicCheckpoints.save_checkpoint = saved  # type: ignore[method-assign]
+
+
 def hang_in_step(folder: Path, rank: int, who: int, step: int) -> None:
     """Let one process stay out of the collectives of a step for good."""
     _before_step(lambda now: time.sleep(600) if (rank, now) == (who, step) else None)
@@ -106,18 +129,66 @@ def jumping_clock(folder: Path, rank: int, seconds: float, after: int) -> None:
     _before_step(lambda now: jumped.set() if now == after else None)
 
 
-def small_files(folder: Path, rank: int, size: int) -> None:
-    """Let no file grow beyond a size, which a full disk does, too."""
+def small_files(folder: Path, rank: int, size: int, step: int) -> None:
+    """From a step on let no file grow beyond a size: a write then fails half-way, as on a full disk."""
     import resource
 
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+    limits = (size, resource.RLIM_INFINITY)
+    _before_step(lambda now: resource.setrlimit(resource.RLIMIT_FSIZE, limits) if now == step else None)
+
+
+def full_log(folder: Path, rank: int, step: int) -> None:
+    """Give the log a device without room."""
+
+    def act(now: int) -> None:
+        if now == step:
+            (folder / "metrics.jsonl").rename(folder / "metrics.kept")
+            (folder / "metrics.jsonl").symlink_to("/dev/full")
+
+    _before_step(act)
+
+
+def full_status(folder: Path, rank: int, step: int) -> None:
+    """Give the status a device without room."""
+    target = folder / f".status.json.{os.getpid()}"
+    _before_step(lambda now: target.symlink_to("/dev/full") if now == step else None)
+
+
+def kill_worker(folder: Path, rank: int, step: int) -> None:
+    """Kill the process that reads data, as a machine without memory does."""
+    import multiprocessing
+
+    def act(now: int) -> None:
+        if now == step:
+            for child in multiprocessing.active_children():
+                os.kill(child.pid, signal.SIGKILL)
+
+    _before_step(act)
+
+
+def patience(folder: Path, rank: int, seconds: float) -> None:
+    """Wait less long for another run."""
+    import clipbio.tasks.attempt
+
+    clipbio.tasks.attempt._PATIENCE_SECONDS = seconds
 
 
 def nobody(folder: Path, rank: int) -> None:
-    """Give up what lets root write everywhere."""
-    if os.geteuid() == 0:
-        os.seteuid(65534)
+    """Open the run folder without what lets root write everywhere."""
+    from clipbio.tasks.attempt import Attempt
+
+    opened = Attempt.open_folder
+
+    def powerless(self: Attempt) -> str:
+        user = os.geteuid()
+        os.seteuid(user or 65534)
+        try:
+            return opened(self)
+        finally:
+            os.seteuid(user)
+
+    Attempt.open_folder = powerless  # type: ignore[method-assign]
 
 
 def _before_step(act: Callable[[int], object]) -> None:
