@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from clipbio.errors import ClipbioError, Stopped, nearest
+from clipbio.errors import ClipbioError, Pruned, Stopped, nearest
 
 __all__ = ["main", "run"]
 
@@ -44,6 +44,8 @@ VERBS = {
     "lint": ("report truncated, colliding and constant texts of a regime", "clipbio.tasks.lint:lint_texts"),
 }
 USAGE_ERROR, INPUT_ERROR, INTERRUPTED = 2, 2, 130
+
+log = logging.getLogger("clipbio")
 
 _failures: list[str] = []
 
@@ -86,6 +88,7 @@ def _run(verb: str, overrides: list[str]) -> int:
     from clipbio.tasks.launching import check_launch, is_alone, watched_jobs
     from clipbio.tasks.positional import with_keys
     from clipbio.tasks.source_overrides import spelled_out
+    from clipbio.tasks.sweep import summed_up
 
     overrides = spelled_out(with_keys(verb, overrides))
     if {"--help", "-h"} & set(overrides):
@@ -100,12 +103,14 @@ def _run(verb: str, overrides: list[str]) -> int:
     before = sys.argv
     sys.argv = [f"clipbio {verb}", *overrides]
     try:
-        with watched_jobs(_failures.append):
+        with summed_up(), watched_jobs(_failures.append):
             task()
     finally:
         sys.argv = before
     if _failures:
-        return _fail(f"{len(_failures)} of the jobs failed, the first one: {_failures[0]}", 1)
+        for failure in _failures:
+            _fail(f"failed: {failure}")
+        return _fail(f"{len(_failures)} of the jobs failed; the same command tries them again", 1)
     return 0
 
 
@@ -130,29 +135,57 @@ class _Job:
 
         from clipbio.config import plain
 
-        sweep = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
-        launched = sweep and os.getpid() != self.process
-        if launched:
+        if HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
+            return self._launched(config)
+        try:
+            return self._work(plain(config))
+        except ClipbioError as error:
+            raise _Told(str(error), error.exit_code) from error
+
+    def _launched(self, config: Any) -> Any:
+        """Do a job that a launcher gives, here or in a process of its own."""
+        elsewhere = os.getpid() != self.process
+        if elsewhere:
             _log_to_console()
             _may_go_on(config)
-        module, _, function = VERBS[self.verb][1].partition(":")
+        if not self.alone:
+            _own_folder(config)
         try:
-            if sweep and not self.alone:
-                _own_folder(config)
-            values = plain(config)
-            return _outcome(getattr(importlib.import_module(module), function)(values), values)
-        except ClipbioError as error:
-            if not sweep:
-                raise _Told(str(error), error.exit_code) from error
-            _fail(f"{' '.join(HydraConfig.get().overrides.task)}: {error}")
-            if os.getpid() != self.process:
-                raise
-            _failures.append(str(error))
-            return None
+            return self._point(config)
         except Stopped as stopped:
-            if not launched:
+            if not elsewhere:
                 raise
             raise _Told(str(stopped), stopped.exit_code) from stopped
+        except Exception as error:
+            if elsewhere:
+                raise
+            _failures.append(str(error) or type(error).__name__)
+            return None
+
+    def _point(self, config: Any) -> Any:
+        """Do one job unless it is done, and say so; a failure is told and left to the caller."""
+        from clipbio.config import plain
+        from clipbio.tasks.sweep import met_before, told
+
+        try:
+            values = plain(config)
+            if self.verb == "train" and (done := met_before(values)) is not None:
+                return _outcome(done, values)
+            outcome = self._work(values)
+            told("finished", values if self.verb == "train" else None)
+            return outcome
+        except Pruned as pruned:
+            told(f"pruned, {pruned}")
+            return None
+        except Exception as error:
+            if not isinstance(error, ClipbioError):
+                log.exception("a job of the sweep failed")
+            told(f"failed: {error}")
+            raise
+
+    def _work(self, values: dict[str, Any]) -> Any:
+        module, _, function = VERBS[self.verb][1].partition(":")
+        return _outcome(getattr(importlib.import_module(module), function)(values), values)
 
 
 def _may_go_on(config: Any) -> None:
@@ -176,6 +209,8 @@ def _own_folder(config: Any) -> None:
         for logger in (config.get("logger") or {}).values():
             if "group" in logger and logger.group is None:
                 logger.group = Path(values["run_dir"]).expanduser().resolve().name
+        # What is in a folder of this name can only be the same run.
+        _may_go_on(config)
 
 
 class _Told(SystemExit):

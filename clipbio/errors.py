@@ -6,7 +6,7 @@ import difflib
 import signal
 from collections.abc import Iterable
 
-__all__ = ["ClipbioError", "DivergedError", "HungError", "RunError", "Stopped", "closest", "nearest"]
+__all__ = ["ClipbioError", "DivergedError", "HungError", "Pruned", "RunError", "Stopped", "closest", "nearest"]
 
 
 class ClipbioError(Exception):
@@ -51,6 +51,12 @@ class Stopped(BaseException):
     def state(self) -> str:
         """What `status.json` says: `preempted` if a batch system wants its machine back and will start the run anew."""
         return "preempted" if self.number in (signal.SIGUSR1, signal.SIGUSR2) else "interrupted"
+
+
+class Pruned(ClipbioError):  # noqa: N818 - no error, but it must pass as one
+    """A search has given up a run that does worse than others did at this point; no failure."""
+
+    exit_code = 0
 
 
 def closest(word: str, valid: Iterable[str]) -> str:

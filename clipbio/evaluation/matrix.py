@@ -1,59 +1,37 @@
-"""The matrix of several runs: trained on one text regime (rows), tested with each text type (columns)."""
+"""The matrix of several runs: trained on one thing (rows), tested with each text type (columns)."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from clipbio.evaluation.figures import Figure, parse
+from clipbio.evaluation.figures import Figure
 from clipbio.evaluation.table import escape_markdown, label, percent
-from clipbio.files import write_text
 
-__all__ = ["write_matrix"]
+__all__ = ["matrix_sections"]
 
-_COLUMNS = ("split", "train", "test", "metric", "value", "low", "high", "n", "chance", "runs", "sd")
 Grid = Mapping[tuple[str, str, str], list[Figure]]
 
 
-def write_matrix(
-    folder: Path,
-    runs: Iterable[tuple[str, Mapping[str, float]]],
-    *,
-    splits: Sequence[str],
-    task: str = "zero_shot",
-    metric: str = "top1",
-    name: str = "matrix",
-) -> tuple[Path, Path]:
-    """Write how each run (named by its training regime) does on each text type, as `NAME.md` and `NAME.csv`.
+def matrix_sections(
+    runs: Iterable[tuple[str, Mapping[str, Figure]]], *, task: str = "zero_shot", metric: str = "top1"
+) -> str:
+    """Return how each run (named by what it was trained on) does on each text type, as a Markdown table per split.
 
     Runs of the same name are repeats: their mean is written, with the standard deviation over them. The bounds of the
-    interval are then the means of the bounds of the runs.
+    interval are then the means of the bounds of the runs. Splits with a single text type are left out.
     """
     grid: dict[tuple[str, str, str], list[Figure]] = {}
-    for regime, metrics in runs:
-        for figure in parse(metrics):
-            wanted = figure.task == task and figure.metric == metric and figure.split in splits
-            if wanted and figure.value is not None and not figure.variant.endswith("_permuted"):
-                grid.setdefault((figure.split, regime, figure.variant), []).append(figure)
-    table, data = folder / f"{name}.md", folder / f"{name}.csv"
-    sections = [_section(split, grid, metric) for split in splits]
-    write_text(table, "\n".join(section for section in sections if section))
-    _write_csv(data, grid)
-    return table, data
-
-
-def _write_csv(path: Path, grid: Grid) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(_COLUMNS)
-        for (split, regime, variant), figures in grid.items():
-            numbers = [_average(figures, field) for field in ("value", "low", "high")]
-            counts = [figures[0].n, figures[0].chance, len(figures), _deviation(figures)]
-            cells = ["" if number is None else number for number in (*numbers, *counts)]
-            writer.writerow([split, regime, variant, figures[0].metric, *cells])
+    for name, figures in runs:
+        for figure in figures.values():
+            wanted = figure.task == task and figure.metric == metric and figure.value is not None
+            if wanted and not figure.variant.endswith("_permuted"):
+                grid.setdefault((figure.split, name, figure.variant), []).append(figure)
+    variants: dict[str, set[str]] = {}
+    for split, _, variant in grid:
+        variants.setdefault(split, set()).add(variant)
+    return "\n".join(_section(split, grid, metric) for split in sorted(variants) if len(variants[split] - {"mean"}) > 1)
 
 
 def _average(figures: list[Figure] | None, field: str) -> float | None:
@@ -70,8 +48,6 @@ def _section(split: str, grid: Grid, metric: str) -> str:
     """Return the Markdown table of one split; the best of each column is bold."""
     rows = list(dict.fromkeys(regime for at, regime, _ in grid if at == split))
     columns = sorted(dict.fromkeys(variant for at, _, variant in grid if at == split), key=lambda one: one == "mean")
-    if not rows:
-        return ""
     task = next(figures[0].task for (at, *_), figures in grid.items() if at == split)
     lines = [f"**{escape_markdown(split)}**: {label(task)} {label(metric)}, %", ""]
     lines += ["| trained on | " + " | ".join(escape_markdown(label(column)) for column in columns) + " |"]

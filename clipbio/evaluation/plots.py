@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from clipbio.evaluation.figures import Figure
 from clipbio.evaluation.table import label, percent
 
-__all__ = ["accuracy_plot", "confusion_plot", "curve_plot", "name_ticks", "new_axes", "png", "variant_plot"]
+__all__ = ["accuracy_plot", "confusion_plot", "curve_plot", "name_ticks", "new_axes", "png", "styled", "variant_plot"]
 
 INK, MUTED, GRID = "#22302a", "#7b8780", "#e3e7e4"
 COLOURS = ("#2f6f4f", "#c4781a", "#3b6ea8", "#9a4f7d", "#6b7f1f", "#7b8780")
@@ -27,11 +27,16 @@ def new_axes(width: float, height: float) -> tuple[Canvas, Axes]:
     """Return a canvas of so many inches, and its axes in the style of the house."""
     canvas = Canvas(figsize=(width, height), dpi=144, layout="constrained")
     axes = canvas.add_subplot()
+    styled(axes)
+    return canvas, axes
+
+
+def styled(axes: Axes) -> None:
+    """Give axes the style of the house."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(MUTED)
     axes.tick_params(colors=INK, labelsize=8, length=3, color=MUTED)
     axes.set_axisbelow(True)
-    return canvas, axes
 
 
 def png(canvas: Canvas) -> bytes:

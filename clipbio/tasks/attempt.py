@@ -13,7 +13,7 @@ from typing import Any
 
 from clipbio.data.datamodule import SpecimenData
 from clipbio.distributed import World, broadcast, on_main
-from clipbio.errors import ClipbioError, DivergedError, HungError, RunError, Stopped
+from clipbio.errors import ClipbioError, DivergedError, HungError, Pruned, RunError, Stopped
 from clipbio.pulse import PULSE
 from clipbio.tasks.lost import lost_process
 from clipbio.tasks.requeue import is_requeued, requeue
@@ -230,5 +230,5 @@ def _outcome(error: BaseException) -> tuple[str, int, str]:
     if isinstance(error, KeyboardInterrupt):
         return "interrupted", 130, "interrupted: continue with resume=auto"
     text = f"{type(error).__name__}: {error}".splitlines()[0]
-    states: dict[type[BaseException], str] = {DivergedError: "diverged", HungError: "hung"}
+    states: dict[type[BaseException], str] = {DivergedError: "diverged", HungError: "hung", Pruned: "pruned"}
     return states.get(type(error), "failed"), getattr(error, "exit_code", 1), text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,10 @@ from clipbio.evaluation.leaderboard_console import leaderboard_table
 from clipbio.evaluation.leaderboard_files import write_files
 from clipbio.evaluation.leaderboard_page import write_page
 from clipbio.evaluation.run_results import RunResults, read_runs
+from clipbio.evaluation.sweep_table import sweep_table
 from clipbio.tasks.asked import report_folder, whole_number
+from clipbio.tasks.sweep import write_sweep
+from clipbio.tasks.sweep_points import is_sweep, read_sweep, run_folders
 from clipbio.training.run import RunFolder
 
 __all__ = ["compare"]
@@ -32,7 +36,10 @@ def compare(config: Mapping[str, Any]) -> None:
         config: Plain config of `conf/compare.yaml`.
     """
     _check(config)
-    runs = read_runs(_listed(config["runs"], "runs"))
+    folders = [Path(one).expanduser() for one in _listed(config["runs"], "runs")]
+    if len(folders) == 1 and is_sweep(folders[0]):
+        return _compare_points(folders[0], config)
+    runs = read_runs([run for folder in folders for run in _runs_of(folder)])
     patterns = config["metrics"]
     keys = chosen_keys(runs, None if patterns is None else _listed(patterns, "metrics"))
     if not keys:
@@ -56,6 +63,31 @@ def compare(config: Mapping[str, Any]) -> None:
         finder = _thumbnails(runs) if config["pictures"] else None
         page = write_page(out, board, title="Leaderboard", thumbnail=finder, pictures=config["pictures"])
         console.print(f"leaderboard: {page}", markup=False, soft_wrap=True)
+
+
+def _compare_points(folder: Path, config: Mapping[str, Any]) -> None:
+    """Print the points of a sweep, finished or not, and write their table and plot if asked."""
+    patterns = config["metrics"]
+    sweep = read_sweep(folder)
+    if patterns is not None:
+        known = list(dict.fromkeys(key for point in sweep.points for key in point.figures))
+        found = [key for one in _listed(patterns, "metrics") for key in known if fnmatchcase(key, one)]
+        if not found:
+            raise ClipbioError(f"no figure of these runs is called {', '.join(_listed(patterns, 'metrics'))}")
+        sweep = read_sweep(folder, found)
+    console = Console()
+    console.print(sweep_table(sweep))
+    out = report_folder(config["out"])
+    if out is not None:
+        page = write_sweep(out, sweep, title=folder.resolve().name)
+        console.print(f"table and plot: {page}", markup=False, soft_wrap=True)
+
+
+def _runs_of(folder: Path) -> list[Path]:
+    """Return a run itself, and of a sweep the runs that have figures."""
+    if not is_sweep(folder):
+        return [folder]
+    return [run for run in run_folders(folder) if (run / "metrics.json").exists()]
 
 
 def _check(config: Mapping[str, Any]) -> None:

@@ -23,6 +23,7 @@ from clipbio.training.loggers import JsonLinesLogger
 from clipbio.training.pace import PLAN, Pace
 from clipbio.training.progress import RunProgressBar
 from clipbio.training.progress_report import ProgressReport
+from clipbio.training.pruning import TrialReport
 from clipbio.training.stopping import GracefulStop
 from clipbio.training.strategy import ShardedStrategy, WholeValidation
 
@@ -123,6 +124,9 @@ def _callbacks(
         )
     # After the best one: what continues the run must know the scores so far.
     callbacks += [LastCheckpoint(folder.last, every=every), GracefulStop(folder.last, attempt.signals)]
+    if config["pruning"]:
+        monitor = str(config["optimized_metric"] or config["checkpoint"]["monitor"])
+        callbacks.append(TrialReport(**config["pruning"], monitor=monitor, mode=str(config["checkpoint"]["mode"])))
     if config["progress"]:
         callbacks.append(RunProgressBar(leave=True))
     if config["monitors"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +17,14 @@ from clipbio.checkpoint_files import BEST, LAST
 from clipbio.errors import ClipbioError
 from clipbio.files import read_json, write_json, write_text
 
-__all__ = ["LOCK", "RESUME_MODES", "RunFolder", "config_difference", "config_hash"]
+__all__ = ["LOCK", "RESUME_MODES", "RunFolder", "config_difference", "config_hash", "varied_settings"]
 
 RESUME_MODES = ("never", "auto", "must")
 # Held by the run that uses the folder.
 LOCK = ".lock"
 # What may change between two attempts at one run: where and how it runs, not what it computes.
 _VOLATILE = ("resume", "dry_run", "run_dir", "name", "cache_dir", "logger", "progress", "log_every", "optimized_metric",
-             "callbacks.sample_log", "monitors", "trainer.accelerator", "trainer.devices", "trainer.strategy",
+             "pruning", "callbacks.sample_log", "monitors", "trainer.accelerator", "trainer.devices", "trainer.strategy",
              "data.num_workers", "data.cache_dir", "data.worker_context", "data.remote_cache_gb",
              "data.remote_retries", "data.remote_timeout", "overwrite", "compile", "micro_batch_size",
              "expected", "leakage", "checkpoint.grace", "hang_after", "max_nonfinite_steps",
@@ -169,6 +169,14 @@ def config_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[st
     before, after = _lasting(old), _lasting(new)
     keys = [key for key in {**before, **after} if before.get(key) != after.get(key)]
     return [f"{key}: {before.get(key)} -> {after.get(key)}" for key in keys]
+
+
+def varied_settings(configs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return for each config its settings that decide what a run computes and are not the same in all, by flat keys."""
+    flat = [_lasting(config) for config in configs]
+    keys = dict.fromkeys(key for one in flat for key in one)
+    varied = [key for key in keys if any(one.get(key) != flat[0].get(key) for one in flat)]
+    return [{key: one.get(key) for key in varied} for one in flat]
 
 
 def config_hash(config: Mapping[str, Any]) -> str:
