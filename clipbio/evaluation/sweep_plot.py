@@ -18,7 +18,9 @@ from clipbio.evaluation.table import label, percent
 __all__ = ["sweep_plot"]
 
 # One axis spans more than this factor: it is drawn by its logarithm.
-_WIDE = 20
+_WIDE = 8
+# So many values of an axis are all named on it.
+_FEW = 8
 _MOST_ROWS = 60
 
 
@@ -57,6 +59,10 @@ def _line(sweep: Sweep, shown: list[Point], axis: str) -> bytes:
         axes.errorbar(x, y, yerr=[low, high], color=COLOURS[number], marker="o", markersize=4, linewidth=1.4, capsize=2,
                       elinewidth=0.8, label=head)  # fmt: skip
     _scale(axes, "x", [float(point.varied[axis]) for point in shown])
+    if len(ordered) <= _FEW:
+        tried = [point.varied[axis] for point in ordered]
+        axes.set_xticks(tried, labels=[shown_value(value) for value in tried], minor=False)
+        axes.minorticks_off()
     axes.set_xlabel(short([axis])[axis], fontsize=8, color=MUTED, parse_math=False)
     axes.set_ylabel(_title(sweep), fontsize=8, color=MUTED)
     axes.grid(color=GRID, linewidth=0.7)
@@ -74,9 +80,13 @@ def _grid(shown: list[Point], axes: list[str]) -> tuple[list[Any], list[Any]] | 
 
 
 def _heat(sweep: Sweep, shown: list[Point], axes: list[str], x: list[Any], y: list[Any]) -> bytes:
+    """Draw a grid as a heat map; what is not finished stands in brackets."""
     values = np.full((len(y), len(x)), np.nan)
+    whole: set[tuple[int, int]] = set()
     for point in reversed(shown):
-        values[y.index(point.varied[axes[1]]), x.index(point.varied[axes[0]])] = 100 * (point.value or 0.0)
+        place = y.index(point.varied[axes[1]]), x.index(point.varied[axes[0]])
+        values[place] = 100 * (point.value or 0.0)
+        whole = whole | {place} if point.finished else whole - {place}
     canvas, plot = new_axes(1.9 + 0.62 * len(x), 1.4 + 0.42 * len(y))
     image = plot.imshow(values, cmap="Greens", origin="lower", aspect="auto")
     middle = (np.nanmin(values) + np.nanmax(values)) / 2
@@ -84,7 +94,8 @@ def _heat(sweep: Sweep, shown: list[Point], axes: list[str], x: list[Any], y: li
         value = values[row, column]
         if math.isfinite(value):
             colour = "white" if value > middle else INK
-            plot.text(column, row, f"{value:.1f}", ha="center", va="center", fontsize=8, color=colour)
+            text = f"{value:.1f}" if (row, column) in whole else f"({value:.1f})"
+            plot.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
     names = short(axes)
     for axis, side, key in ((plot.xaxis, x, axes[0]), (plot.yaxis, y, axes[1])):
         axis.set_ticks(range(len(side)), labels=[shown_value(value) for value in side], fontsize=8)
@@ -189,8 +200,8 @@ def _dots(axes: Axes, figures: list[Figure | None], number: int, head: str) -> N
     low, high = zip(*(_bounds(figure) for _, figure in known), strict=True)
     size, line = (5.0, 2.0) if number == 0 else (3.2, 0.8)
     places, shape, colour = [place for place, _ in known], "D" if number else "o", COLOURS[number % len(COLOURS)]
-    style = {"fmt": shape, "markersize": size, "elinewidth": line, "color": colour, "zorder": 3 - 0.1 * number}
-    axes.errorbar(values, places, xerr=[low, high], label=head, **style)
+    bars = axes.errorbar(values, places, xerr=[low, high], fmt=shape, markersize=size, elinewidth=line, color=colour)
+    bars.set_label(head)
 
 
 # -- parts ------------------------------------------------------------------------------------------------------------
@@ -226,5 +237,6 @@ def _objective(sweep: Sweep) -> str:
 
 def _legend(axes: Axes) -> None:
     if axes.get_legend_handles_labels()[1]:
-        for text in axes.legend(frameon=False, fontsize=7, labelcolor=INK).get_texts():
+        box = axes.legend(frameon=False, fontsize=7, labelcolor=INK, ncols=4, loc="lower left", bbox_to_anchor=(0, 1))
+        for text in box.get_texts():
             text.set_parse_math(False)

@@ -39,8 +39,7 @@ def _space(key: str, override: Override) -> Any:
     swept = override.value()
     if not isinstance(swept, IntervalSweep):
         raise ClipbioError(f"{key}: a search draws from a,b,c, from range(...) or from interval(LOW,HIGH)")
-    whole = all(type(end) is int for end in (swept.start, swept.end))
-    return {"low": swept.start, "high": swept.end, "log": "log" in swept.tags, "integer": whole}
+    return {"low": swept.start, "high": swept.end, "log": "log" in swept.tags}
 
 
 def as_override(key: str, value: Any) -> str:

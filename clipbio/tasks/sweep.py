@@ -46,7 +46,9 @@ class SweepStart(Callback):
         sweeper = config.hydra.sweeper
         given = [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()]
         parsed = OverridesParser.create().parse_overrides([*given, *config.hydra.overrides.task])
-        varied = {one.get_key_element(): one for one in parsed if one.is_sweep_override()}
+        # What stands on the command line counts instead of what the config says of the same setting.
+        final = {one.get_key_element(): one for one in parsed}
+        varied = {key: one for key, one in final.items() if one.is_sweep_override()}
         keys = (*(str(key) for key in sweeper.get("space") or {}), *varied)
         points = sweeper.get("trials")
         if points is None and all(one.is_discrete_sweep() for one in varied.values()):
@@ -132,6 +134,7 @@ def write_sweep(folder: Path, sweep: Any, *, title: str) -> Path:
     from clipbio.evaluation.sweep_plot import sweep_plot
     from clipbio.evaluation.sweep_table import write_sweep_tables
 
+    folder.mkdir(parents=True, exist_ok=True)
     picture = sweep_plot(sweep)
     if picture is not None:
         (folder / "sweep.png").write_bytes(picture)

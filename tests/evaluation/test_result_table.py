@@ -1,11 +1,10 @@
-import csv
 import io
 
 from rich.console import Console
 
 from clipbio.evaluation.console import console_table
-from clipbio.evaluation.figures import Figure, flatten
-from clipbio.evaluation.matrix import write_matrix
+from clipbio.evaluation.figures import Figure, flatten, parse
+from clipbio.evaluation.matrix import matrix_sections
 from clipbio.evaluation.table import cell, escape_markdown, result_tables, side_by_side
 
 
@@ -130,28 +129,29 @@ def test_markup_in_names_is_shown_as_it_is():
     assert "[red]x" in capture.get()
 
 
-def test_matrix_of_regimes_by_text_types(tmp_path):
-    runs = [("common", metrics_of(0.25)), ("mixed", metrics_of(0.5)), ("empty", {})]
-    table, data = write_matrix(tmp_path, runs, splits=["test", "unseen"])
-    text = table.read_text()
-    assert "| common | 25.0 (15.0–35.0) | 25.0 (15.0–35.0) |" in text
-    assert "| mixed | **50.0** (40.0–60.0) | **50.0** (40.0–60.0) |" in text
+def named(value):
+    """Figures by key, of two text types."""
+    other = {key.replace("/common/", "/taxonomic/"): number for key, number in metrics_of(value).items()}
+    return {one.key: one for one in parse(metrics_of(value) | other)}
+
+
+def test_matrix_of_regimes_by_text_types():
+    text = matrix_sections([("common", named(0.25)), ("mixed", named(0.5)), ("empty", {})])
+    assert "| trained on | common | taxonomic | mean |" in text
+    assert "| common | 25.0 (15.0–35.0) | 25.0 (15.0–35.0) | 25.0 (15.0–35.0) |" in text
+    assert "| mixed | **50.0** (40.0–60.0) |" in text
+    assert "empty" not in text
     assert "±" not in text
     assert "Chance 10.0 %, n = 40" in text
-    rows = list(csv.DictReader(data.open(encoding="utf-8")))
-    assert [(row["train"], row["test"], row["value"], row["runs"]) for row in rows] == [
-        ("common", "mean", "0.25", "1"),
-        ("common", "common", "0.25", "1"),
-        ("mixed", "mean", "0.5", "1"),
-        ("mixed", "common", "0.5", "1"),
-    ]
 
 
-def test_repeated_runs_are_averaged_with_their_deviation(tmp_path):
-    table, data = write_matrix(tmp_path, [("mixed", metrics_of(0.25)), ("mixed", metrics_of(0.75))], splits=["unseen"])
-    assert "**50.0** ± 35.4 (40.0–60.0)" in table.read_text()
-    row = next(csv.DictReader(data.open(encoding="utf-8")))
-    assert (row["value"], row["runs"]) == ("0.5", "2")
+def test_a_single_text_type_makes_no_matrix():
+    assert matrix_sections([("common", {one.key: one for one in parse(metrics_of(0.25))})]) == ""
+
+
+def test_repeated_runs_are_averaged_with_their_deviation():
+    text = matrix_sections([("mixed", named(0.25)), ("mixed", named(0.75))])
+    assert "**50.0** ± 35.4 (40.0–60.0)" in text
 
 
 def test_markdown_shows_hostile_text_as_it_is():

@@ -165,35 +165,3 @@ def test_a_batch_that_cannot_be_divided_is_refused(finished: Finished) -> None:
     )  # fmt: skip
     assert done.returncode != 0
     assert "batch_size=7 is the global batch and cannot be divided by 2 processes" in done.stderr
-
-
-def test_a_sweep_gives_each_job_a_folder_and_writes_one_table(
-    finished: Finished, capsys: pytest.CaptureFixture[str]
-) -> None:
-    _, base, overrides = finished
-    folder = base / "sweep"
-    status, out, err = here(
-        capsys, "train", "-m", *overrides, "duration=2 steps", "validation.every=2 steps", "text=common,taxonomic",
-        f"run_dir={folder}",
-    )  # fmt: skip
-    assert status == 0, err
-    assert len(list(folder.glob("*/metrics.json"))) == 2
-    table = (folder / "matrix.md").read_text()
-    assert "| common |" in table
-    assert "| taxonomic |" in table
-    assert (folder / "matrix.csv").exists()
-    assert "matrix.md" in out
-
-
-def test_one_failing_job_does_not_stop_a_sweep(finished: Finished, capsys: pytest.CaptureFixture[str]) -> None:
-    _, base, overrides = finished
-    folder = base / "failing"
-    status, _, err = here(
-        capsys, "train", "-m", *overrides, "duration=2 steps", "validation.every=2 steps",
-        "data.batch_size=4000,8", f"run_dir={folder}",
-    )  # fmt: skip
-    assert status == 1
-    assert "data.batch_size=4000 is larger than" in err
-    assert len(list(folder.glob("*/metrics.json"))) == 1
-    states = {json.loads(path.read_text())["state"] for path in folder.glob("*/status.json")}
-    assert states == {"failed", "finished"}
