@@ -24,7 +24,8 @@ RESUME_MODES = ("never", "auto", "must")
 LOCK = ".lock"
 # What may change between two attempts at one run: where and how it runs, not what it computes.
 _VOLATILE = ("resume", "dry_run", "run_dir", "name", "cache_dir", "logger", "progress", "log_every", "optimized_metric",
-             "pruning", "callbacks.sample_log", "monitors", "trainer.accelerator", "trainer.devices", "trainer.strategy",
+             "pruning",
+             "callbacks.sample_log", "monitors", "trainer.accelerator", "trainer.devices", "trainer.strategy",
              "data.num_workers", "data.cache_dir", "data.worker_context", "data.remote_cache_gb",
              "data.remote_retries", "data.remote_timeout", "overwrite", "compile", "micro_batch_size",
              "expected", "leakage", "checkpoint.grace", "hang_after", "max_nonfinite_steps",
