@@ -148,9 +148,9 @@ class _Job:
         if elsewhere:
             _log_to_console()
             _may_go_on(config)
-        if not self.alone:
-            _own_folder(config)
         try:
+            if not self.alone:
+                _own_folder(config)
             return self._point(config)
         except Stopped as stopped:
             if not elsewhere:
