@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -42,8 +43,12 @@ def open_study(path: str | Path, *, mode: str, pruner: Mapping[str, Any] | None 
     except ImportError as error:
         raise ClipbioError("searches need optuna: pip install 'clipbio[optuna]'") from error
     optuna.logging.set_verbosity(logging.WARNING)
+    storage = JournalStorage(JournalFileBackend(str(path)))
+    with contextlib.suppress(KeyError):
+        # Each creation, also of a study that exists, is a line of the journal, which every reader goes through.
+        return optuna.load_study(study_name=_NAME, storage=storage, pruner=_pruner(pruner))
     return optuna.create_study(
-        storage=JournalStorage(JournalFileBackend(str(path))),
+        storage=storage,
         study_name=_NAME,
         direction="minimize" if mode == "min" else "maximize",
         pruner=_pruner(pruner),
