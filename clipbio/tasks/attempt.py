@@ -16,7 +16,7 @@ from clipbio.distributed import World, broadcast, on_main
 from clipbio.errors import ClipbioError, DivergedError, HungError, Pruned, RunError, Stopped
 from clipbio.pulse import PULSE
 from clipbio.tasks.lost import lost_process
-from clipbio.tasks.requeue import is_requeued, requeue
+from clipbio.tasks.requeue import come_back, is_requeued
 from clipbio.tasks.run_record import RunRecord
 from clipbio.training.lock import RunLock
 from clipbio.training.run import LOCK, RunFolder
@@ -141,8 +141,8 @@ class Attempt:
             self.signals.leaving = True
             finish_wandb(code)
             self._close(state, code, error_text)
-            if state == "preempted" and self.world.is_main:
-                requeue()
+            if self.world.is_main:
+                come_back(state)
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -195,8 +195,8 @@ class Attempt:
     def _end_hard(self, state: str, code: int, error: str) -> None:
         """Write what can be written before the watchdog ends the process."""
         self._close(state, code, error)
-        if state == "preempted" and self.world.is_main:
-            requeue()
+        if self.world.is_main:
+            come_back(state)
 
     # -- files ------------------------------------------------------------------------------------------------------
 

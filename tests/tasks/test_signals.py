@@ -132,10 +132,17 @@ def test_a_job_of_slurm_is_put_back_into_the_queue_when_its_checkpoint_is_whole(
     assert status(run_folder)["state"] == "finished"
 
 
-def test_sigterm_in_a_job_is_left_to_slurm(overrides: list[str], tmp_path: Path) -> None:
-    (tmp_path / "scontrol").write_text(f"#!/bin/sh\ntouch {tmp_path}/asked\n")
+@pytest.mark.parametrize(("since", "requeued"), [("None", []), ("2026-11-23T02:17:34", ["requeue 7_3"])])
+def test_a_job_that_got_sigterm_comes_back_if_slurm_preempted_it(
+    since: str, requeued: list[str], overrides: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "scontrol").write_text(
+        f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\necho "Requeue=1 PreemptTime={since}"\n'
+    )
     (tmp_path / "scontrol").chmod(0o755)
-    slurm = ("environment", {"SLURM_JOB_ID": "42", "PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    # A task of an array: its plain number may be that of the whole array.
+    job = {"SLURM_JOB_ID": "7", "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "3"}
+    slurm = ("environment", {**job, "PATH": f"{tmp_path}:{os.environ['PATH']}"})
     run = Run(tmp_path / "run", overrides, before=[slurm, ("slow_steps", 0.2)])
     assert stopped(run, signal.SIGTERM) == [75], run.told
-    assert not (tmp_path / "asked").exists()
+    assert (tmp_path / "asked").read_text().splitlines() == ["show job 7_3", *requeued]
