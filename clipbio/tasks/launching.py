@@ -78,11 +78,44 @@ def _is_installed(module: str) -> bool:
 
 @contextmanager
 def watched_jobs(failed: Callable[[str], None]) -> Iterator[None]:
-    """Tell the numbers of jobs that submitit submits and how each ended, one line each.
+    """Tell the numbers of jobs that submitit submits, and how each launched job that failed ended, one line each.
 
     Args:
         failed: Is given what to say of each job that failed.
     """
+    with _caught_failures(failed), _watched_submitit(failed):
+        yield
+
+
+@contextmanager
+def _caught_failures(failed: Callable[[str], None]) -> Iterator[None]:
+    """Take failures out of what launchers return: of the first Hydra would print the traceback, of others nothing."""
+    from hydra.core.plugins import Plugins
+    from hydra.core.utils import JobReturn, JobStatus
+
+    instantiate = Plugins.instantiate_launcher
+
+    def instantiated(*arguments: Any, **settings: Any) -> Any:
+        launcher = instantiate(*arguments, **settings)
+        launch = launcher.launch
+
+        def launched(*given: Any, **named: Any) -> list[JobReturn]:
+            returned = list(launch(*given, **named))
+            for number, one in enumerate(returned):
+                if one.status is JobStatus.FAILED:
+                    failed(str(one._return_value) or type(one._return_value).__name__)
+                    returned[number] = JobReturn(overrides=one.overrides, status=JobStatus.COMPLETED)
+            return returned
+
+        launcher.launch = launched  # type: ignore[method-assign]
+        return launcher
+
+    with patch.object(Plugins, "instantiate_launcher", instantiated):
+        yield
+
+
+@contextmanager
+def _watched_submitit(failed: Callable[[str], None]) -> Iterator[None]:
     if not _is_installed("submitit"):
         yield
         return

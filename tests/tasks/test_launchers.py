@@ -147,14 +147,18 @@ def test_batch_scripts_save_and_come_back() -> None:
 
 
 @pytest.mark.slow
-def test_joblib_runs_a_sweep(tmp_path: Path, capsys: Any) -> None:
+def test_joblib_runs_a_sweep_and_tells_of_a_failed_job_in_a_line(tmp_path: Path, capfd: Any) -> None:
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     garden = write_garden(tmp_path / "garden", species=4, per_species=8, splits=("train", "test"))
-    small = [item for item in SMALL if not item.startswith(("benchmark", "validation"))]
-    status, _, errors = here(
-        capsys, "train", "-m", "launcher=joblib", *small, "benchmark=[]", "validation.benchmarks=[]", "seed=0,1",
-        f"data.root={garden}", f"cache_dir={tmp_path / 'cache'}", "duration=2 steps", f"run_dir={tmp_path / 'sweep'}",
+    small = [item for item in SMALL if not item.startswith(("benchmark", "validation", "data.batch_size"))]
+    status, out, errors = here(
+        capfd, "train", "-m", "launcher=joblib", *small, "benchmark=[]", "validation.benchmarks=[]",
+        "data.batch_size=4,8,4000", f"data.root={garden}", f"cache_dir={tmp_path / 'cache'}", "duration=2 steps",
+        f"run_dir={tmp_path / 'sweep'}",
     )  # fmt: skip
-    assert status == 0, errors
+    assert status == 1
+    assert "clipbio: failed: data.batch_size=4000 is larger than" in errors
+    assert "1 of the jobs failed" in errors
+    assert "Traceback" not in out + errors
     runs = [path.parent for path in (tmp_path / "sweep").glob("*/metrics.jsonl")]
     assert [len(losses(run)) for run in runs] == [2, 2]
