@@ -30,7 +30,8 @@ from clipbio.training.strategy import ShardedStrategy, WholeValidation
 __all__ = ["build_trainer", "quieten_lightning", "steps_of", "validation_interval"]
 
 Config = Mapping[str, Any]
-# Warnings of Lightning about what is meant: streams deal out their own batches, frozen parts stay in eval mode.
+# Warnings of Lightning about what is meant: streams deal out their own batches, frozen parts stay in eval mode, and a
+# Slurm job without the `srun` it needs is refused by us.
 _MEANT = (
     ".*`IterableDataset` has `__len__` defined.*",
     r".*module\(s\) in eval mode.*",
@@ -39,6 +40,7 @@ _MEANT = (
     ".*Total length of `list` across ranks is zero.*",
     ".*Checkpoint directory .* exists and is not empty.*",
     ".*resuming from a checkpoint that ended.*",
+    ".*The `srun` command is available on your system but is not used.*",
     ".*FSDP2-wrapped module .* returned a view tensor.*",
 )
 

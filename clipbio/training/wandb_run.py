@@ -163,13 +163,17 @@ class WandbLogger(Logger):
 def finish_wandb(exit_code: int) -> None:
     """Close wandb's run, if one is open: a second run in this process would log into it."""
     wandb = sys.modules.get("wandb")
-    if wandb is not None and wandb.run is not None:
+    if wandb is None or wandb.run is None:
+        return
+    try:
         try:
             wandb.finish(exit_code=exit_code)
-            # Only when its service has ended is the file whole, and the run may be opened again.
+        finally:
+            # Only when its service has ended is the file whole, and the run may be opened again. One that is gone, as
+            # it is when a batch system signals every process of a job, would be missed at exit, with a traceback.
             wandb.teardown()
-        except Exception as error:
-            log.warning("wandb could not be finished: %s", _line(error))
+    except Exception as error:
+        log.warning("wandb could not be finished: %s", _line(error))
 
 
 def _run_id(folder: Path) -> str:
