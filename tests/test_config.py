@@ -335,3 +335,16 @@ def test_all_that_must_be_given_is_named() -> None:
         ClipbioError, match=r"^data\.root and data\.streams\.replay\.root must be given: add data\.root"
     ):
         plain(config)
+
+
+def test_a_run_from_before_a_setting_was_added_is_the_same_run() -> None:
+    config = plain(compose("train"))
+    before = {
+        **config,
+        "optim": {key: value for key, value in config["optim"].items() if "scale" not in key and "base" not in key},
+    }
+    assert set(before["optim"]) != set(config["optim"])
+    assert config_difference(before, config) == []
+    assert config_hash(before) == config_hash(config)
+    scaled = plain(compose("train", ["optim.scale_lr=linear"]))
+    assert config_difference(before, scaled) == ["optim.scale_lr: None -> linear"]

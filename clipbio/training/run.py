@@ -32,6 +32,9 @@ _VOLATILE = ("resume", "dry_run", "run_dir", "name", "cache_dir", "logger", "pro
              "model.image.gradient_checkpointing", "model.text.gradient_checkpointing",
              "model.dna.gradient_checkpointing")  # fmt: skip
 
+# Settings that came later, with the value under which a run computes what it did before: an older run may go on.
+_ADDED = {"optim.scale_lr": "none", "optim.base_batch_size": 256}
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -162,6 +165,7 @@ def _lasting(config: Mapping[str, Any]) -> dict[str, Any]:
         key: value
         for key, value in _flat(config)
         if not any(key == name or key.startswith(f"{name}.") for name in _VOLATILE)
+        and not (key in _ADDED and value == _ADDED[key])
     }
 
 
