@@ -29,7 +29,7 @@ from clipbio.training.estimates import EncodedTower, Estimate, estimate_memory, 
 from clipbio.training.optimizer import AdamWRecipe
 from clipbio.training.rates import UTILISATION, device_memory, device_rate
 
-__all__ = ["RunPlan", "make_plan"]
+__all__ = ["RunPlan", "TowerPlan", "encoded_once", "make_plan"]
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +79,8 @@ class RunPlan:
         memory: Bytes per process, estimated.
         memory_total: Bytes that the device has.
         seconds_per_step: Seconds of computing a step, estimated; None on a device that is not known.
+        seconds_encoding: Seconds of encoding all specimens with the frozen trunks whose output is cached, before the
+            first step, estimated; None where there is no such trunk, or on a device that is not known.
     """
 
     processes: int
@@ -108,6 +110,7 @@ class RunPlan:
     memory: Estimate
     memory_total: int
     seconds_per_step: Estimate | None
+    seconds_encoding: Estimate | None
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for `plan.json`."""
@@ -148,13 +151,12 @@ class RunPlan:
             **{f"{name} tower": _tower(tower) for name, tower in self.towers.items()},
             "memory": f"{_bytes(self.memory.low)} to {_bytes(self.memory.high)} per process, "
             f"estimated; there are {_bytes(self.memory_total)}",
+            "encoding": self._encoding(),
             "time": self._time(),
         }
         if len(self.streams) == 1:
             del rows["streams"]
-        if not self.negatives:
-            del rows["negatives"]
-        return rows
+        return {name: text for name, text in rows.items() if text}
 
     def _batch(self) -> str:
         text = f"{self.batch_size:,} specimens"
@@ -167,10 +169,18 @@ class RunPlan:
             text += f", encoded {self.micro_batch_size:,} at a time"
         return text
 
+    def _encoding(self) -> str:
+        if self.seconds_encoding is None:
+            return ""
+        low, high = _seconds(self.seconds_encoding.low), _seconds(self.seconds_encoding.high)
+        return f"{low} to {high} before the first step, estimated; nothing where the cache has the features"
+
     def _time(self) -> str:
         if self.seconds_per_step is None:
             return "not estimated: this device is not known; measured in the first steps"
         low, high = self.seconds_per_step.low, self.seconds_per_step.high
+        if not high:
+            return "no trunk runs in a step: measured in the first steps"
         return (
             f"{_seconds(low)} to {_seconds(high)} per step, {_seconds(low * self.steps)} to "
             f"{_seconds(high * self.steps)} in all for computing alone, estimated"
@@ -227,6 +237,8 @@ def make_plan(
     )
     rate = device_rate(device, str(settings["precision"]))
     step = None if rate is None else estimate_step(encoded * accumulated, rate, UTILISATION[device.type])
+    cached = encoded_once(model, towers, data, world)
+    encoding = None if rate is None or not cached else estimate_step(cached, rate, UTILISATION[device.type])
     rows = {name: one.plan.batch_size for name, one in data.planned.items()}
     plan = RunPlan(
         processes=world.size,
@@ -260,6 +272,7 @@ def make_plan(
         memory=memory,
         memory_total=device_memory(device),
         seconds_per_step=step,
+        seconds_encoding=encoding,
     )
     shares_memory = world.local_size if device.type == "cpu" else 1
     targets = config["loss"].get("targets")
@@ -291,6 +304,21 @@ def _tower_plan(
         cached=tower.frozen and config["cache_features"] not in ("off", False) and not _drawn_anew(name, config, data),
         lr=recipe.rate(tower.lr, length) if trained else None,
     )
+
+
+def encoded_once(
+    model: MultiTower, towers: Mapping[str, TowerPlan], data: SpecimenData, world: World
+) -> list[EncodedTower]:
+    """Return what frozen trunks encode before the first step: every specimen; texts are few beside them."""
+    specimens = sum(len(split) for split in data.splits.values())
+    further_views = max(0, data.views - 1) * sum(map(len, data.train_parts))
+    rows = {"image": -(-(specimens + further_views) // world.size), "dna": -(-specimens // world.size)}
+    return [
+        EncodedTower(trunk_cost(trunk), rows[name], rows[name], trained=False)
+        for name in model.modalities
+        if name in rows and towers[name].cached and towers[name].state != "not read"
+        if isinstance(trunk := model.tower(name).trunk, Trunk)
+    ]
 
 
 def _drawn_anew(name: str, config: Config, data: SpecimenData) -> bool:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,11 @@ from forks import Run
 from gardens import write_garden
 from runs import SMALL, here, lines, samples
 
-from clipbio.tasks.plan import RunPlan, TowerPlan
+from clipbio.config import compose, plain
+from clipbio.distributed import World
+from clipbio.tasks.building import build_model
+from clipbio.tasks.parts import build_data
+from clipbio.tasks.plan import RunPlan, TowerPlan, encoded_once
 from clipbio.tasks.plan_warnings import plan_warnings
 from clipbio.training.estimates import Estimate
 from clipbio.training.schedule import multiplier
@@ -21,7 +26,7 @@ PLAN = RunPlan(
     negatives={"default": 63}, specimens=960, epochs=10.0, steps_per_epoch=15.0, steps=150, warmup_steps=15,
     schedule="cosine", validation_steps=15, checkpoint_steps=15, scale_lr="none", lr=1e-3,
     towers={"image": TowerPlan(100, 60, "trained", False, 1e-5), "text": TowerPlan(100, 0, "frozen", True, None)},
-    head_parameters=1, memory=Estimate(2**30, 2**31), memory_total=2**34, seconds_per_step=Estimate(0.5, 2.0),
+    head_parameters=1, memory=Estimate(2**30, 2**31), memory_total=2**34, seconds_per_step=Estimate(0.5, 2.0), seconds_encoding=None,
 )  # fmt: skip
 
 
@@ -67,6 +72,29 @@ def test_what_a_person_reads() -> None:
     assert rows["text tower"] == "frozen, features cached"
     assert rows["memory"].startswith("1 GiB to 2 GiB per process")
     assert rows["time"].startswith("0.5 s to 2 s per step, 1.25 min to 5 min in all")
+
+
+def test_cached_trunks_are_told_by_what_they_encode_once() -> None:
+    assert "encoding" not in PLAN.rows()
+    rows = dataclasses.replace(PLAN, seconds_per_step=Estimate(0, 0), seconds_encoding=Estimate(30, 600)).rows()
+    assert rows["encoding"].startswith("30 s to 10 min before the first step")
+    assert rows["time"] == "no trunk runs in a step: measured in the first steps"
+
+
+def test_every_specimen_is_encoded_once(make_garden: Callable[..., Path], tmp_path: Path) -> None:
+    config = plain(compose("train", ["data=table", f"data.root={make_garden()}", f"cache_dir={tmp_path / 'cache'}",
+                                     "model=tiny", "data.batch_size=8", "model.image.unlocked=0", "model.text.unlocked=0"]))  # fmt: skip
+    model, data = build_model(config, load_weights=False), build_data(config, World())
+    towers = {name: TowerPlan(1, 0, "projection trained", True, None) for name in model.modalities}
+    (image,) = encoded_once(model, towers, data, World(0, 2))
+    assert image.rows == -(-sum(map(len, data.splits.values())) // 2)
+    assert image.flops > 0
+    assert (
+        encoded_once(
+            model, {name: dataclasses.replace(one, cached=False) for name, one in towers.items()}, data, World()
+        )
+        == []
+    )
 
 
 @pytest.fixture(scope="module")
