@@ -10,13 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from clipbio.checkpoint_upgrades import CHECKPOINT_FORMAT, upgraded
 from clipbio.errors import ClipbioError, nearest
+from clipbio.sealed_files import check_seal
 
-__all__ = ["BEST", "CHECKPOINT_FORMAT", "LAST", "checkpoint_path", "chosen_weights", "read_checkpoint"]
+__all__ = ["BEST", "CHECKPOINT_FORMAT", "LAST", "PREVIOUS", "checkpoint_path", "chosen_weights", "read_checkpoint"]
 
-CHECKPOINT_FORMAT = 2
-# Inside a run folder.
-BEST, LAST = Path("checkpoints", "best.ckpt"), Path("checkpoints", "last.ckpt")
+# Inside a run folder. The previous one is what the last one replaced.
+BEST, LAST, PREVIOUS = (Path("checkpoints", f"{name}.ckpt") for name in ("best", "last", "previous"))
 WEIGHTS = ("auto", "averaged", "trained")
 Checkpoint = dict[str, Any]
 
@@ -34,27 +35,26 @@ def checkpoint_path(path: str | Path) -> Path:
     return given
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint of ours.
+def read_checkpoint(path: Path, *, verify: bool = True) -> Checkpoint:
+    """Read a checkpoint of ours, in today's format.
+
+    Args:
+        path: The file.
+        verify: Whether its bytes are compared with their hash, which reads the whole file.
 
     Raises:
-        ClipbioError: The file is damaged, is none of ours, or comes from another version.
+        ClipbioError: The file is damaged, is none of ours, or comes from a later version.
     """
     try:
-        # Mapped, so that a large optimiser state is not read when only weights are wanted.
+        if verify:
+            check_seal(path)
+        # Mapped, so that a large optimiser state is not copied when only weights are wanted.
         checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except (OSError, RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
         raise ClipbioError(f"{path} cannot be read as a checkpoint: {str(error).splitlines()[0][:200]}") from error
     if not isinstance(checkpoint, dict) or "clipbio" not in checkpoint:
         raise ClipbioError(f"{path} is no checkpoint of clipbio; weights of other programs go to model.pretrained")
-    version = checkpoint["clipbio"]["format"]
-    if version > CHECKPOINT_FORMAT:
-        raise ClipbioError(f"{path} has format {version}, this version reads {CHECKPOINT_FORMAT}: update clipbio")
-    if version < CHECKPOINT_FORMAT:
-        raise ClipbioError(
-            f"{path} has format {version} of an earlier version, this one reads {CHECKPOINT_FORMAT}: train it again"
-        )
-    return dict(checkpoint)
+    return upgraded(checkpoint, path)
 
 
 def chosen_weights(checkpoint: Mapping[str, Any], weights: str, path: Path) -> dict[str, Tensor]:

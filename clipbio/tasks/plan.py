@@ -26,6 +26,7 @@ from clipbio.tasks.trainer import steps_of, validation_interval
 from clipbio.training.costs import trunk_cost
 from clipbio.training.durations import RunLength
 from clipbio.training.estimates import EncodedTower, Estimate, estimate_memory, estimate_step
+from clipbio.training.last_checkpoint import wall_seconds
 from clipbio.training.optimizer import AdamWRecipe
 from clipbio.training.rates import UTILISATION, device_memory, device_rate
 
@@ -71,7 +72,7 @@ class RunPlan:
         warmup_steps: Steps in which the learning rate rises.
         schedule: What it does then.
         validation_steps: Steps between validations; None without any.
-        checkpoint_steps: Steps between checkpoints.
+        checkpoint_every: When `last.ckpt` is written: steps, or a time such as `30 minutes`.
         scale_lr: How rates follow the batch.
         lr: Highest learning rate of parts without one of their own.
         towers: What becomes of each tower.
@@ -102,7 +103,7 @@ class RunPlan:
     warmup_steps: int
     schedule: str
     validation_steps: int | None
-    checkpoint_steps: int
+    checkpoint_every: int | str
     scale_lr: str
     lr: float
     towers: dict[str, TowerPlan]
@@ -146,7 +147,7 @@ class RunPlan:
             f"({self.specimens:,} specimens)",
             "schedule": f"{_count(self.warmup_steps, 'step')} of warm-up ({share:.0%}), then {self.schedule}",
             "validation": "none" if self.validation_steps is None else f"every {_count(self.validation_steps, 'step')}",
-            "checkpoint": f"every {_count(self.checkpoint_steps, 'step')}",
+            "checkpoint": f"every {_every(self.checkpoint_every)}",
             "learning rate": f"{self.lr:.3g}" + ("" if self.scale_lr == "none" else f" (scaled: {self.scale_lr})"),
             **{f"{name} tower": _tower(tower) for name, tower in self.towers.items()},
             "memory": f"{_bytes(self.memory.low)} to {_bytes(self.memory.high)} per process, "
@@ -264,7 +265,7 @@ def make_plan(
         warmup_steps=recipe.warmup_steps(length),
         schedule=recipe.schedule,
         validation_steps=validation_interval(config, length) if validates else None,
-        checkpoint_steps=steps_of("checkpoint.every", config["checkpoint"]["every"], length),
+        checkpoint_every=_checkpoint_every(str(config["checkpoint"]["every"]), length),
         scale_lr=recipe.scale_lr,
         lr=recipe.rate(None, length),
         towers=towers,
@@ -342,6 +343,14 @@ def _tower(tower: TowerPlan) -> str:
     text = f"{tower.trained:,} of {tower.parameters:,} parameters trained" if tower.trained else tower.state
     rate = f", rate {tower.lr:.3g}" if tower.lr is not None else ""
     return text + (", features cached" if tower.cached else "") + rate
+
+
+def _checkpoint_every(text: str, length: RunLength) -> int | str:
+    return steps_of("checkpoint.every", text, length) if wall_seconds(text) is None else text
+
+
+def _every(interval: int | str) -> str:
+    return interval if isinstance(interval, str) else _count(interval, "step")
 
 
 def _count(number: int, unit: str) -> str:

@@ -12,6 +12,7 @@ import torch
 from rich.console import Console
 from torch import nn
 
+from clipbio.checkpoint_upgrades import check_continuable
 from clipbio.config import check_signatures, instantiate
 from clipbio.data.transforms import Augmentation
 from clipbio.distributed import World, barrier, join_world, leave_world, on_main
@@ -41,6 +42,7 @@ from clipbio.tasks.plan import make_plan
 from clipbio.tasks.processes import check_processes
 from clipbio.tasks.results import finish_run
 from clipbio.tasks.trainer import build_trainer, quieten_lightning
+from clipbio.training.atomic_checkpoints import finish_writing
 from clipbio.training.base import TrainingModule
 from clipbio.training.captioning import CaptioningModule, check_captions
 from clipbio.training.checkpoints import checkpoint_path, load_into, read_checkpoint, start_heads
@@ -53,6 +55,7 @@ from clipbio.training.microbatches import warn_of_batch_statistics
 from clipbio.training.module import ContrastiveModule
 from clipbio.training.optimizer import AdamWRecipe
 from clipbio.training.pace import PLAN
+from clipbio.training.recovery import recover_last
 from clipbio.training.run import RunFolder
 from clipbio.training.validation import Validation
 from clipbio.training.validity import check_config
@@ -125,7 +128,7 @@ class _Training:
     def _train(self, answer: str) -> dict[str, float]:
         PULSE.enter("preparing")
         self.data = self.attempt.data = build_data(self.config, self.world)
-        checkpoint = read_checkpoint(self.folder.last) if answer == "continue" else None
+        checkpoint = self._checkpoint() if answer == "continue" else None
         self.model = build_model(self.config, load_weights=answer == "start")
         self.data.read_for(self.model.modalities)
         if checkpoint is not None:
@@ -147,6 +150,15 @@ class _Training:
         trainer = build_trainer(self.config, self.data, module, self.attempt, sharded=self.sharded)
         self._fit(trainer, module)
         return self._evaluate(trainer)
+
+    def _checkpoint(self) -> dict[str, Any]:
+        """Return what the run continues from, once the main process found it whole."""
+        told = on_main(self.world, lambda: recover_last(self.folder.path))
+        if told:
+            self.console.print(told, style="bold yellow")
+        checkpoint = read_checkpoint(self.folder.last, verify=False)
+        check_continuable(checkpoint, self.folder.last)
+        return checkpoint
 
     # -- parts ------------------------------------------------------------------------------------------------------
 
@@ -292,6 +304,7 @@ class _Training:
             trainer.fit(module, datamodule=self.data, ckpt_path=path, weights_only=True)
             if signals.number is None or trainer.global_step >= self.data.steps:
                 trainer.save_checkpoint(self.folder.last)
+            on_main(self.world, lambda: finish_writing(trainer))
         finally:
             signals.deferred = False
         signals.leave_if_asked()

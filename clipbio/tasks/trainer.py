@@ -8,17 +8,18 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import Callback, ModelCheckpoint
+from pytorch_lightning.callbacks import Callback
 
 from clipbio.config import instantiate
 from clipbio.data.datamodule import SpecimenData
 from clipbio.tasks.attempt import Attempt
 from clipbio.training.atomic_checkpoints import AtomicCheckpoints
 from clipbio.training.base import TrainingModule
+from clipbio.training.best_checkpoints import BestCheckpoints
 from clipbio.training.callbacks import LearningRates, SkippedGuard, Throughput
 from clipbio.training.durations import Duration, RunLength
 from clipbio.training.finite import FiniteSteps
-from clipbio.training.last_checkpoint import LastCheckpoint
+from clipbio.training.last_checkpoint import LastCheckpoint, wall_seconds
 from clipbio.training.loggers import JsonLinesLogger
 from clipbio.training.pace import PLAN, Pace
 from clipbio.training.progress import RunProgressBar
@@ -86,7 +87,7 @@ def build_trainer(
         enable_progress_bar=bool(config["progress"]),
         callbacks=_callbacks(config, data, module, attempt, sharded=sharded),
         logger=loggers,
-        plugins=[AtomicCheckpoints(attempt.saved)],
+        plugins=[AtomicCheckpoints(attempt.saved, asynchronous=bool(config["checkpoint"]["asynchronous"]))],
         default_root_dir=str(folder.path),
     )
     # Lightning's handlers exchange messages between processes from within a signal, which may block for good.
@@ -97,8 +98,14 @@ def build_trainer(
 def _callbacks(
     config: Config, data: SpecimenData, module: TrainingModule, attempt: Attempt, *, sharded: bool
 ) -> list[Callback]:
-    folder = attempt.folder
-    every = steps_of("checkpoint.every", config["checkpoint"]["every"], module.length)
+    folder, kept = attempt.folder, config["checkpoint"]
+    seconds = wall_seconds(kept["every"])
+    last = LastCheckpoint(
+        folder.last,
+        every=None if seconds is not None else steps_of("checkpoint.every", kept["every"], module.length),
+        seconds=seconds,
+        keep_every=steps_of("checkpoint.keep_every", kept["keep_every"], module.length) if kept["keep_every"] else None,
+    )
     callbacks: list[Callback] = [
         *([WholeValidation()] if sharded else []),
         Throughput(),
@@ -115,17 +122,15 @@ def _callbacks(
         callbacks.append(FiniteSteps(int(config["max_nonfinite_steps"])))
     if module.validation is not None:
         callbacks.append(
-            ModelCheckpoint(
-                folder.best.parent,
-                filename="best",
-                monitor=str(config["checkpoint"]["monitor"]),
-                mode=str(config["checkpoint"]["mode"]),
-                save_on_train_epoch_end=False,
-                enable_version_counter=False,
+            BestCheckpoints(
+                folder.best,
+                monitor=str(kept["monitor"]),
+                mode=str(kept["mode"]),
+                keep=int(kept["keep"]),
             )
         )
     # After the best one: what continues the run must know the scores so far.
-    callbacks += [LastCheckpoint(folder.last, every=every), GracefulStop(folder.last, attempt.signals)]
+    callbacks += [last, GracefulStop(folder.last, attempt.signals)]
     if config["pruning"]:
         monitor = str(config["optimized_metric"] or config["checkpoint"]["monitor"])
         callbacks.append(TrialReport(**config["pruning"], monitor=monitor, mode=str(config["checkpoint"]["mode"])))

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from clipbio.checkpoint_files import BEST, LAST
+from clipbio.checkpoint_files import BEST, LAST, PREVIOUS
 from clipbio.errors import ClipbioError
 from clipbio.files import read_json, write_json, write_text
 
@@ -28,7 +28,8 @@ _VOLATILE = ("resume", "dry_run", "run_dir", "name", "cache_dir", "logger", "pro
              "callbacks.sample_log", "monitors", "trainer.accelerator", "trainer.devices", "trainer.strategy",
              "data.num_workers", "data.cache_dir", "data.worker_context", "data.remote_cache_gb",
              "data.remote_retries", "data.remote_timeout", "overwrite", "compile", "micro_batch_size",
-             "expected", "leakage", "checkpoint.grace", "hang_after", "max_nonfinite_steps",
+             "expected", "leakage", "checkpoint.grace", "checkpoint.asynchronous", "checkpoint.keep",
+             "checkpoint.keep_every", "hang_after", "max_nonfinite_steps",
              "model.image.gradient_checkpointing", "model.text.gradient_checkpointing",
              "model.dna.gradient_checkpointing")  # fmt: skip
 
@@ -46,6 +47,11 @@ class RunFolder:
     def last(self) -> Path:
         """The checkpoint from which the run continues."""
         return self.path / LAST
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether there is one to continue from: the last, or the one before it."""
+        return self.last.exists() or (self.path / PREVIOUS).exists()
 
     @property
     def best(self) -> Path:
@@ -98,7 +104,7 @@ class RunFolder:
         if resume not in RESUME_MODES:
             raise ClipbioError(f"resume='{resume}' is unknown; valid are: {', '.join(RESUME_MODES)}")
         used = (self.path / "config.yaml").exists()
-        if used and self.status.get("state") == "failed" and not self.last.exists():
+        if used and self.status.get("state") == "failed" and not self.has_checkpoint:
             self._create(config)
             return "start"
         if resume == "never" and self.path.is_dir() and any(path.name != LOCK for path in self.path.iterdir()):
@@ -113,9 +119,9 @@ class RunFolder:
         self._compare(config)
         if self.status.get("state") == "finished":
             return "finished"
-        if resume == "must" and not self.last.exists():
+        if resume == "must" and not self.has_checkpoint:
             raise ClipbioError(f"resume=must, but {self.last} does not exist")
-        return "continue" if self.last.exists() else "start"
+        return "continue" if self.has_checkpoint else "start"
 
     def _create(self, config: Mapping[str, Any]) -> None:
         with self.writable():

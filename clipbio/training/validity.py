@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 from clipbio.data.roots import is_remote
 from clipbio.data.streams import check_streams
 from clipbio.errors import ClipbioError, nearest
+from clipbio.training.checkpoint_settings import check_checkpoints
 from clipbio.training.compiling import compile_options
 from clipbio.training.durations import Duration
 from clipbio.training.waiting import seconds_of
@@ -35,15 +36,14 @@ def check_config(config: Config) -> None:
     Raises:
         ClipbioError: Something cannot work; the message names the key.
     """
-    for key in ("duration", "validation.every", "checkpoint.every"):
+    check_checkpoints(config["checkpoint"])
+    for key in ("duration", "validation.every"):
         if Duration.parse(_at(config, key), key).number <= 0:
             raise ClipbioError(f"{key}='{_at(config, key)}' must be more than nothing")
     for key in ("data.batch_size", "data.evaluation_batch_size", "log_every"):
         value = _at(config, key)
         if not isinstance(value, int) or value < 1:
             raise ClipbioError(f"{key}={value} must be a whole number of at least 1")
-    if _at(config, "checkpoint.mode") not in ("max", "min"):
-        raise ClipbioError(f"checkpoint.mode='{_at(config, 'checkpoint.mode')}' must be max or min")
     if not isinstance(config["seed"], int):
         raise ClipbioError(f"seed={config['seed']} must be a whole number")
     _check_patience(config)

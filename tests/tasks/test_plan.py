@@ -24,7 +24,7 @@ PLAN = RunPlan(
     processes=2, nodes=1, device="cpu", strategy="ddp", precision="32-true", batch_size=64, per_process=32,
     micro_batch_size=32, accumulated=1, streams={"main": 48, "replay": 16}, species={"main": 100, "replay": 100},
     negatives={"default": 63}, specimens=960, epochs=10.0, steps_per_epoch=15.0, steps=150, warmup_steps=15,
-    schedule="cosine", validation_steps=15, checkpoint_steps=15, scale_lr="none", lr=1e-3,
+    schedule="cosine", validation_steps=15, checkpoint_every=15, scale_lr="none", lr=1e-3,
     towers={"image": TowerPlan(100, 60, "trained", False, 1e-5), "text": TowerPlan(100, 0, "frozen", True, None)},
     head_parameters=1, memory=Estimate(2**30, 2**31), memory_total=2**34, seconds_per_step=Estimate(0.5, 2.0), seconds_encoding=None,
 )  # fmt: skip

@@ -30,7 +30,7 @@ def test_the_run_folder_holds_what_the_design_says(finished: Finished) -> None:
     folder, _, _ = finished
     for name in ("config.yaml", "run.json", "status.json", "metrics.jsonl", "metrics.json", "report.html", "report.md"):
         assert (folder / name).stat().st_size > 0, name
-    assert {path.name for path in (folder / "checkpoints").iterdir()} == {"last.ckpt", "best.ckpt"}
+    assert {path.name for path in (folder / "checkpoints").iterdir()} == {"last.ckpt", "previous.ckpt", "best.ckpt"}
     assert json.loads((folder / "status.json").read_text())["state"] == "finished"
     record = json.loads((folder / "run.json").read_text())
     assert record["exit_status"] == 0

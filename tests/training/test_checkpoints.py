@@ -12,11 +12,10 @@ from clipbio.losses import infonce_head, sigmoid_head
 from clipbio.training.checkpoints import load_into, read_checkpoint, start_heads
 
 
-@pytest.mark.parametrize(("version", "message"), [(CHECKPOINT_FORMAT - 1, "train it again"), (99, "update clipbio")])
-def test_a_checkpoint_of_another_version_is_refused(version: int, message: str, tmp_path: Path) -> None:
+def test_a_checkpoint_of_a_later_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.ckpt"
-    torch.save({"clipbio": {"format": version, "config": {}}, "state_dict": {}}, path)
-    with pytest.raises(ClipbioError, match=f"other.ckpt has format {version}.*{message}"):
+    torch.save({"clipbio": {"format": 99, "config": {}}, "state_dict": {}}, path)
+    with pytest.raises(ClipbioError, match=r"other\.ckpt has format 99.*update clipbio"):
         read_checkpoint(path)
 
 
