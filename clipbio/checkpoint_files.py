@@ -51,7 +51,8 @@ def read_checkpoint(path: Path, *, verify: bool = True) -> Checkpoint:
         # Mapped, so that a large optimiser state is not copied when only weights are wanted.
         checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except (OSError, RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
-        raise ClipbioError(f"{path} cannot be read as a checkpoint: {str(error).splitlines()[0][:200]}") from error
+        reason = str(error).splitlines()[0].partition(". ")[0]
+        raise ClipbioError(f"{path} cannot be read as a checkpoint: {reason}") from error
     if not isinstance(checkpoint, dict) or "clipbio" not in checkpoint:
         raise ClipbioError(f"{path} is no checkpoint of clipbio; weights of other programs go to model.pretrained")
     return upgraded(checkpoint, path)

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from clipbio.errors import ClipbioError
 
-__all__ = ["check_seal", "free_bytes", "sync_folder", "tensor_bytes", "write_sealed"]
+__all__ = ["check_seal", "free_bytes", "read_seal", "sync_folder", "tensor_bytes", "write_sealed"]
 
 _LENGTH = struct.Struct("<H")
 _MARK = b'{"clipbio": '
@@ -82,21 +82,40 @@ def check_seal(path: Path) -> dict[str, Any] | None:
         OSError: It cannot be read.
     """
     with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - _LONGEST - _LENGTH.size))
-        tail = file.read()
-        start = tail.rfind(_MARK)
-        if start < _LENGTH.size:
+        seal, length, size = _seal(file)
+        if not seal:
             return None
-        length = size - (len(tail) - start)
+        facts = _facts(seal)
         try:
-            facts = dict(json.loads(tail[start:])["clipbio"])
             whole = facts["bytes"] == length and _digest(file, length) == facts["sha256"]
-        except (ValueError, KeyError, TypeError):
+        except KeyError:
             whole = False
-        if not whole or _LENGTH.unpack(tail[start - _LENGTH.size : start])[0] != size - length:
+        file.seek(length - _LENGTH.size)
+        if not whole or _LENGTH.unpack(file.read(_LENGTH.size))[0] != size - length:
             raise ClipbioError(f"{path} is damaged: its bytes are not those that were written")
     return facts
+
+
+def read_seal(path: Path) -> dict[str, Any]:
+    """Return what the seal of a file says, without comparing its bytes; nothing where it has none."""
+    with path.open("rb") as file:
+        return _facts(_seal(file)[0])
+
+
+def _seal(file: IO[bytes]) -> tuple[bytes, int, int]:
+    """Return the seal of a file, empty where it has none, and the bytes before it and with it."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - _LONGEST - _LENGTH.size))
+    tail = file.read()
+    start = tail.rfind(_MARK)
+    return (b"", size, size) if start < _LENGTH.size else (tail[start:], size - len(tail) + start, size)
+
+
+def _facts(seal: bytes) -> dict[str, Any]:
+    try:
+        return dict(json.loads(seal)["clipbio"])
+    except (ValueError, KeyError, TypeError):
+        return {}
 
 
 def _digest(file: IO[bytes], length: int) -> str:

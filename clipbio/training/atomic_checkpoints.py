@@ -16,7 +16,7 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from clipbio.checkpoint_files import LAST, PREVIOUS
 from clipbio.errors import RunError
-from clipbio.sealed_files import free_bytes, sync_folder, tensor_bytes, write_sealed
+from clipbio.sealed_files import free_bytes, read_seal, sync_folder, tensor_bytes, write_sealed
 from clipbio.training.snapshot import snapshot
 
 __all__ = ["AtomicCheckpoints", "finish_writing", "link", "write_whole"]
@@ -152,7 +152,8 @@ def write_whole(checkpoint: dict[str, Any], place: Path, *, before: Path | None 
         if free < need:
             raise RunError(_failure(place, "the disk is full", need, free))
         write_sealed(checkpoint, temporary, {"step": checkpoint.get("global_step")})
-        if before is not None and place.exists():
+        # The end of a run may save a step once more: the one before stays the one before.
+        if before is not None and place.exists() and read_seal(place).get("step") != checkpoint.get("global_step"):
             link(place, before)
         temporary.replace(place)
         sync_folder(place.parent)

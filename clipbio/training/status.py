@@ -48,8 +48,9 @@ class Status:
         return self._values[name]
 
     def set(self, **values: Any) -> None:
-        """Take note of values, for the next time it is written."""
-        self._values |= values
+        """Take note of values, for the next time it is written; threads may do so."""
+        with self._mutex:
+            self._values |= values
 
     def step(self, step: int) -> None:
         """Take note of a step that is done."""

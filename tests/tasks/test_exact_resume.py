@@ -100,7 +100,7 @@ def test_processes_and_workers_may_change_at_a_resume(
 def test_other_data_at_a_resume_are_refused(base: Path, reference: list[Step]) -> None:
     folder, place = base / "other", base / "moved"
     shutil.copytree(base / "more", place)
-    given = [item.replace(str(base / "more"), str(place)) for item in overrides(base)]
+    given = [item.replace(str(base / "more"), str(place)) for item in overrides(base, "checkpoint.asynchronous=false")]
     Run(folder, given).kill_after(6)
     shutil.rmtree(place)
     shutil.copytree(base / "main", place)

@@ -52,13 +52,28 @@ def goes_on(run: Run, overrides: list[str], reference: Path, *, processes: int =
 def test_a_disk_that_is_full_when_a_checkpoint_is_written(
     overrides: list[str], reference: Path, tmp_path: Path
 ) -> None:
-    run = Run(tmp_path / "run", overrides, processes=2, before=[("small_files", 1_000_000, 3)])
+    # Not in the background: the step at which the disk is full is then known.
+    given = [*overrides, "checkpoint.asynchronous=false"]
+    run = Run(tmp_path / "run", given, processes=2, before=[("small_files", 1_000_000, 3)])
     assert run.codes()[0] == 1
     assert "last.ckpt cannot be written" in run.told
     left = status(run.folder)
     assert (left["state"], left["checkpoint"]) == ("failed", 2)
     assert [path.name for path in (run.folder / "checkpoints").iterdir()] == ["last.ckpt"]
     goes_on(run, overrides, reference, processes=2)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped"])
+def test_the_last_checkpoint_is_damaged(damage: str, overrides: list[str], reference: Path, tmp_path: Path) -> None:
+    # Written at once: two checkpoints are there after five steps.
+    run = Run(tmp_path / "run", [*overrides, "checkpoint.asynchronous=false"], processes=2)
+    run.kill_after(5)
+    last = run.folder / "checkpoints" / "last.ckpt"
+    data = bytearray(last.read_bytes())
+    data[len(data) // 2] ^= 1
+    last.write_bytes(data[: len(data) // 2] if damage == "cut" else data)
+    goes_on(run, overrides, reference, processes=2)
+    assert "continuing from the checkpoint before it, step 2" in " ".join(run.told.split())
 
 
 def test_a_disk_that_is_full_when_a_log_is_written(overrides: list[str], reference: Path, tmp_path: Path) -> None:

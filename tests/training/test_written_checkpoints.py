@@ -274,6 +274,12 @@ def test_a_second_name_may_be_given_again(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_the_same_step_once_more_leaves_the_one_before(tmp_path: Path) -> None:
+    save(tmp_path, 2, 4, 4)
+    steps = {path.stem: read_checkpoint(path)["global_step"] for path in (tmp_path / "checkpoints").glob("*.ckpt")}
+    assert steps == {"last": 4, "previous": 2}
+
+
 def test_durations_of_the_clock() -> None:
     assert [wall_seconds(text) for text in ("30 minutes", "1.5 hours", "90 seconds")] == [1800.0, 5400.0, 90.0]
     assert [wall_seconds(text) for text in ("10 percent", "5 steps", 7)] == [None, None, None]
