@@ -88,7 +88,7 @@ def _run(verb: str, overrides: list[str]) -> int:
     from clipbio.tasks.launching import check_launch, is_alone, watched_jobs
     from clipbio.tasks.positional import with_keys
     from clipbio.tasks.source_overrides import spelled_out
-    from clipbio.tasks.sweep import summed_up
+    from clipbio.tasks.sweep_start import summed_up
 
     overrides = spelled_out(with_keys(verb, overrides))
     if {"--help", "-h"} & set(overrides):

@@ -53,7 +53,7 @@ def _counted(trunk: Trunk, inputs: Tensor, copied: Callable[[Tensor], Tensor]) -
         for name, value in trunk.named_parameters(remove_duplicate=False)
     }
     state = weights | {name: copied(value) for name, value in trunk.named_buffers(remove_duplicate=False)}
-    trained = list({id(one): one for one in weights.values() if one.requires_grad}.values())
+    trained = any(one.requires_grad for one in weights.values())
     kept: dict[int, Tensor] = {}
     own = {one.untyped_storage()._cdata for one in state.values()}
 
@@ -64,13 +64,14 @@ def _counted(trunk: Trunk, inputs: Tensor, copied: Callable[[Tensor], Tensor]) -
         return value
 
     rows = len(inputs)
-    with FlopCounterMode(display=False) as counter, torch.set_grad_enabled(bool(trained)):
+    with FlopCounterMode(display=False) as counter, torch.set_grad_enabled(trained):
         with saved_tensors_hooks(keep, lambda value: value):
             features = functional_call(trunk, state, (inputs,))
         forward = float(counter.get_total_flops())
         activations = sum(value.untyped_storage().nbytes() for value in kept.values())
         if trained:
-            torch.autograd.grad(features.float().sum(), trained, allow_unused=True)
+            # Not autograd.grad, which the counter refuses where a trunk returns a weight, such as a learned query.
+            features.float().sum().backward()
         total = float(counter.get_total_flops())
     return TrunkCost(forward / rows, (total - forward) / rows, activations // rows, inputs.nbytes // rows)
 

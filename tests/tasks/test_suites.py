@@ -183,13 +183,14 @@ def test_a_set_that_a_task_refuses_is_left_out_and_data_of_a_checkpoint_are_not_
     assert measured_sets([one], refuse, alone=False) == []
     with pytest.raises(ClipbioError, match="no"):
         measured_sets([one], refuse, alone=True)
-    config = {"model": None, "data": None}
+    config = {"model": None, "data": None, "expected": None}
     assert _complete(config, {"model": {"a": 1}, "data": {"root": "gone"}}, True, False) == {
         "model": {"a": 1},
         "data": None,
+        "expected": None,
     }
     with pytest.raises(ClipbioError, match="no data to evaluate on"):
-        _complete({"model": {"a": 1}}, {}, False, False)
+        _complete({"model": {"a": 1}, "expected": None}, {}, False, False)
 
 
 def test_a_set_beside_data_and_splits_without_data(make_garden, tmp_path: Path, capsys) -> None:
