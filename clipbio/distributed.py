@@ -7,6 +7,7 @@ import importlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, TypeVar, cast
 
 import torch
@@ -29,6 +30,11 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+
+# How long a collective waits. The others wait in one while the main process builds shards or an index, for longer than
+# the half hour (ten minutes with NCCL) of torch; a run that hangs is ended by its watchdog, see `hang_after`.
+_PATIENCE = timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +103,7 @@ def join_world(accelerator: str) -> World:
         _meet(world)
         backend = "cpu:gloo,cuda:nccl" if accelerator in ("gpu", "cuda") else "gloo"
         prepare_world()
-        dist.init_process_group(backend, rank=world.rank, world_size=world.size)
+        dist.init_process_group(backend, rank=world.rank, world_size=world.size, timeout=_PATIENCE)
     return world
 
 
