@@ -172,7 +172,7 @@ class _Job:
             if self.verb == "train" and (done := met_before(values)) is not None:
                 return _outcome(done, values)
             outcome = self._work(values)
-            told("finished", values if self.verb == "train" else None)
+            told("planned" if values.get("dry_run") else "finished", values if self.verb == "train" else None)
             return outcome
         except Pruned as pruned:
             told(f"pruned, {pruned}")
