@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import multiprocessing
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,12 +12,20 @@ import torch.distributed as dist
 
 from clipbio.distributed import leave_world, prepare_world
 
-__all__ = ["in_group", "spawn"]
+__all__ = ["FORKS", "in_group", "spawn"]
+
+# Processes are forked from a server that has done the slow imports once.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(
+    ["clipbio.tasks.train", "clipbio.models.openclip_model", "clipbio.cli", "hydra.main", "pandas", "wandb"]
+)
 
 
 def spawn(function: Callable[..., None], folder: Path, *, processes: int = 2) -> None:
     """Run `function(rank, folder)` in processes of their own, until all have ended."""
-    torch.multiprocessing.spawn(_run, (function, str(folder)), nprocs=processes)
+    torch.multiprocessing.start_processes(
+        _run, (function, str(folder)), nprocs=processes, start_method=FORKS.get_start_method()
+    )
 
 
 def _run(rank: int, function: Callable[..., None], folder: str) -> None:

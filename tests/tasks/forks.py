@@ -1,8 +1,7 @@
-"""Runs in processes of their own that can be killed, forked from a server that has done the slow imports once."""
+"""Runs in processes of their own that can be killed."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import socket
@@ -12,12 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from processes import FORKS
 from runs import ROOT
-
-CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(
-    ["clipbio.tasks.train", "clipbio.models.openclip_model", "clipbio.cli", "hydra.main", "pandas"]
-)
 
 
 class Run:
@@ -47,7 +42,7 @@ class Run:
         if processes > 1:
             given += ["trainer=ddp", "trainer.accelerator=cpu", "trainer.precision=32-true"]
         self.processes = [
-            CONTEXT.Process(target=_train, args=(given, rank, processes, port, self.errors, folder, before))
+            FORKS.Process(target=_train, args=(given, rank, processes, port, self.errors, folder, before))
             for rank in range(processes)
         ]
         for process in self.processes:

@@ -6,7 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from runs import SMALL, here, run
+from forks import Run
+from runs import SMALL, here
 
 from clipbio.config import compose, plain
 from clipbio.errors import ClipbioError
@@ -93,13 +94,8 @@ def test_a_wrong_choice_is_refused() -> None:
 
 
 def test_all_processes_learn_of_a_refusal(leaky, tmp_path) -> None:
-    done = run(
-        "train.py",
-        *SMALL,
-        *("trainer=ddp", "trainer.accelerator=cpu", "trainer.precision=32-true", "leakage=refuse"),
-        *(f"data.root={leaky}", "duration=1 steps", f"cache_dir={leaky}/cache", f"run_dir={tmp_path}/run"),
-        processes=2,
-    )  # fmt: skip
-    assert done.returncode != 0
-    assert "leakage: train and test share 1 image" in done.stderr
+    given = [*SMALL, "leakage=refuse", f"data.root={leaky}", "duration=1 steps", f"cache_dir={leaky}/cache"]
+    run = Run(tmp_path / "run", given, processes=2)
+    assert run.codes() == [2, 2], run.told
+    assert "leakage: train and test share 1 image" in run.told
     assert json.loads((tmp_path / "run" / "status.json").read_text())["state"] == "failed"

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 from embedding_runs import CPU, TEXTS, connected, count, embed_test, ready
-from forks import CONTEXT
 from gardens import picture
+from processes import FORKS
 from safetensors.torch import save_file
 
 from clipbio.errors import ClipbioError
@@ -32,7 +32,7 @@ def cache(tmp_path):
 
 def in_processes(garden: Path, out: Path, size: int, die_at: int = 0) -> list[int]:
     """Return the rows that all processes encoded in one run; with `die_at` each is killed in that call."""
-    processes = [CONTEXT.Process(target=embed_test, args=(garden, out, rank, size, die_at)) for rank in range(size)]
+    processes = [FORKS.Process(target=embed_test, args=(garden, out, rank, size, die_at)) for rank in range(size)]
     for process in processes:
         process.start()
     for process in processes:

@@ -1,15 +1,16 @@
 """Training and evaluation through the commands, on a garden of coloured pictures."""
 
 import json
+import os
 import signal
-import subprocess
-import time
 from pathlib import Path
 
 import pytest
 import torch
+from faults import until
+from forks import Run
 from gardens import write_garden
-from runs import ROOT, SMALL, command, here, lines, losses, run, samples, validations
+from runs import SMALL, here, lines, losses, run, samples, validations
 
 Finished = tuple[Path, Path, list[str]]
 
@@ -78,21 +79,11 @@ def test_evaluate_gives_the_metrics_of_the_run_again(finished: Finished, capsys:
 def test_a_killed_run_continues_to_the_same_end(finished: Finished) -> None:
     undisturbed, base, overrides = finished
     folder = base / "killed"
-    process = subprocess.Popen(
-        command("train.py", *overrides, f"run_dir={folder}"),
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    log, deadline = folder / "samples" / "rank-0.jsonl", time.monotonic() + 300
-    while time.monotonic() < deadline and (not log.exists() or len(log.read_text().splitlines()) < 6):
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    Run(folder, overrides).kill_after(6)
     assert json.loads((folder / "status.json").read_text())["state"] == "running"
-    done = run("train.py", *overrides, f"run_dir={folder}", "resume=auto")
-    assert done.returncode == 0, done.stderr
-    assert "resumed at step" in done.stdout
+    again = Run(folder, [*overrides, "resume=auto"])
+    again.finish()
+    assert "resumed at step" in again.told
     assert samples(folder) == samples(undisturbed)
     assert losses(folder) == losses(undisturbed)
     assert validations(folder) == validations(undisturbed)
@@ -104,20 +95,13 @@ def test_a_killed_run_continues_to_the_same_end(finished: Finished) -> None:
 def test_ctrl_c_leaves_a_checkpoint_that_continues(finished: Finished) -> None:
     undisturbed, base, overrides = finished
     folder = base / "interrupted"
-    process = subprocess.Popen(
-        command("train.py", *overrides, "checkpoint.every=12 steps", f"run_dir={folder}"), cwd=ROOT,
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    log, deadline = folder / "samples" / "rank-0.jsonl", time.monotonic() + 300
-    while time.monotonic() < deadline and (not log.exists() or len(log.read_text().splitlines()) < 3):
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=300)
-    assert process.returncode == 130, errors
+    interrupted = Run(folder, [*overrides, "checkpoint.every=12 steps"])
+    until(lambda: interrupted.steps >= 3, interrupted)
+    os.kill(interrupted.processes[0].pid or 0, signal.SIGINT)
+    assert interrupted.codes() == [130], interrupted.told
     assert json.loads((folder / "status.json").read_text())["state"] == "interrupted"
-    assert "Traceback" not in errors
-    done = run("train.py", *overrides, "checkpoint.every=12 steps", f"run_dir={folder}", "resume=auto")
-    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in interrupted.told
+    Run(folder, [*overrides, "checkpoint.every=12 steps", "resume=auto"]).finish()
     assert samples(folder) == samples(undisturbed)
     assert validations(folder) == validations(undisturbed)
 
@@ -159,9 +143,6 @@ def test_two_processes_see_and_learn_the_same(finished: Finished, capsys: pytest
 
 def test_a_batch_that_cannot_be_divided_is_refused(finished: Finished) -> None:
     _, base, overrides = finished
-    done = run(
-        "train.py", *overrides, "data.batch_size=7", f"run_dir={base / 'odd'}", "trainer=ddp",
-        "trainer.accelerator=cpu", "trainer.precision=32-true", processes=2,
-    )  # fmt: skip
-    assert done.returncode != 0
-    assert "batch_size=7 is the global batch and cannot be divided by 2 processes" in done.stderr
+    odd = Run(base / "odd", [*overrides, "data.batch_size=7"], processes=2)
+    assert odd.codes() == [2, 2], odd.told
+    assert "batch_size=7 is the global batch and cannot be divided by 2 processes" in odd.told

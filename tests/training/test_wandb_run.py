@@ -1,6 +1,5 @@
 import json
 import logging
-import multiprocessing
 import os
 import signal
 import time
@@ -9,6 +8,7 @@ from typing import Any
 
 import pytest
 import wandb
+from processes import FORKS
 from wandb_files import OfflineRun, offline_folders, offline_run
 
 from clipbio.errors import ClipbioError
@@ -16,9 +16,6 @@ from clipbio.files import write_json
 from clipbio.training.loggers import JsonLinesLogger
 from clipbio.training.run import RunFolder
 from clipbio.training.wandb_run import WandbLogger, finish_wandb
-
-CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["clipbio.training.wandb_run", "wandb"])
 
 
 def opened(folder: Path, **settings: Any) -> WandbLogger:
@@ -43,7 +40,7 @@ def _log_and_die(folder: Path, steps: int) -> None:
 
 def killed(folder: Path, steps: int) -> None:
     """Log in a process of its own, which is killed."""
-    process = CONTEXT.Process(target=_log_and_die, args=(folder, steps))
+    process = FORKS.Process(target=_log_and_die, args=(folder, steps))
     process.start()
     process.join(120)
     assert process.exitcode == -signal.SIGKILL
