@@ -17,6 +17,8 @@ Checkpoint = dict[str, Any]
 CHECKPOINT_FORMAT = 2
 # What belongs to the state of a run and not to its weights.
 _STATE = ("optimizer_states", "lr_schedulers", "loops", "callbacks", "SpecimenData")
+# Models that had another name, in checkpoints of either format.
+_RENAMED = {"clipbio.models.dual": "clipbio.models.towers"}
 
 
 def upgraded(checkpoint: Mapping[str, Any], path: Path) -> Checkpoint:
@@ -36,6 +38,8 @@ def upgraded(checkpoint: Mapping[str, Any], path: Path) -> Checkpoint:
     for number in range(version, CHECKPOINT_FORMAT):
         result = _UPGRADES[number](result)
         result["clipbio"] = {**result["clipbio"], "format": number + 1, "written_as": version}
+    if "config" in result["clipbio"]:
+        result["clipbio"] = {**result["clipbio"], "config": _with_names_of_today(result["clipbio"]["config"])}
     return result
 
 
@@ -65,6 +69,12 @@ def upgrade_1_to_2(checkpoint: Checkpoint) -> Checkpoint:
 
 def _named(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {f"heads.default.{name[5:]}" if name.startswith("head.") else name: one for name, one in weights.items()}
+
+
+def _with_names_of_today(config: Mapping[str, Any]) -> dict[str, Any]:
+    model = config.get("model") or {}
+    name = _RENAMED.get(model.get("_target_", ""))
+    return {**config, "model": {**model, "_target_": name}} if name else dict(config)
 
 
 _UPGRADES: dict[int, Callable[[Checkpoint], Checkpoint]] = {1: upgrade_1_to_2}

@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from clipbio.checkpoint_files import read_checkpoint
+from clipbio.checkpoint_upgrades import check_continuable
 from clipbio.data.datamodule import SpecimenData
 from clipbio.distributed import World, broadcast, on_main
 from clipbio.errors import ClipbioError, DivergedError, HungError, Pruned, RunError, Stopped
@@ -99,7 +101,7 @@ class Attempt:
         self.lock = RunLock(self.folder.path / LOCK, patience=_PATIENCE_SECONDS if resume != "never" else 0.0)
         self.lock.acquire()
         try:
-            answer = self.folder.open(self.config, resume)
+            answer = self._answer(resume)
             self.folder.forget_notes()
         except BaseException:
             self._release()
@@ -108,6 +110,21 @@ class Attempt:
             raise
         self.record.read_earlier()
         return answer
+
+    def _answer(self, resume: str) -> str:
+        try:
+            return self.folder.open(self.config, resume)
+        except ClipbioError:
+            # The config of a run of an earlier format differs as well: to give back its settings would not help.
+            if resume != "never" and (checkpoint := self._readable_checkpoint()) is not None:
+                check_continuable(checkpoint, self.folder.last)
+            raise
+
+    def _readable_checkpoint(self) -> dict[str, Any] | None:
+        try:
+            return read_checkpoint(self.folder.last, verify=False)
+        except ClipbioError:
+            return None
 
     @contextmanager
     def recorded(self) -> Iterator[None]:

@@ -15,8 +15,17 @@ from clipbio.training.checkpoints import load_into, read_checkpoint, start_heads
 def test_a_checkpoint_of_a_later_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.ckpt"
     torch.save({"clipbio": {"format": 99, "config": {}}, "state_dict": {}}, path)
-    with pytest.raises(ClipbioError, match=r"other\.ckpt has format 99.*update clipbio"):
+    with pytest.raises(ClipbioError, match=r"other\.ckpt has format 99, this version reads 2: update clipbio"):
         read_checkpoint(path)
+
+
+def test_a_model_that_was_called_otherwise_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "run.ckpt"
+    for format_ in (1, 2):
+        config = {"model": {"_target_": "clipbio.models.dual", "dim": 8}}
+        torch.save({"clipbio": {"format": format_, "config": config}, "state_dict": {}}, path)
+        found = read_checkpoint(path)["clipbio"]["config"]["model"]
+        assert found == {"_target_": "clipbio.models.towers", "dim": 8}
 
 
 def parts(*names: str) -> dict[str, nn.Module]:
