@@ -124,3 +124,15 @@ def test_a_run_of_format_2_goes_on_to_its_end(place: Path, capsys: Capture) -> N
     assert "resumed at step 3" in out
     assert read_checkpoint(folder / "checkpoints" / "last.ckpt")["global_step"] == 6
     assert losses(folder) == pytest.approx(LOSSES, abs=1e-4)
+
+
+@pytest.mark.parametrize("given", [("evaluate", "checkpoint"), ("train", "init")])
+def test_a_bit_that_turned_over_is_told(given: tuple[str, str], place: Path, capsys: Capture) -> None:
+    verb, setting = given
+    data = bytearray(Path(FILES[-1]).read_bytes())
+    data[len(data) // 2] ^= 1
+    Path("flipped.ckpt").write_bytes(data)
+    more = RUN if verb == "train" else ()
+    status, _, err = here(capsys, verb, *more, f"{setting}=flipped.ckpt", f"run_dir=damaged-{verb}")
+    assert status == 2
+    assert err.splitlines()[-1] == "clipbio: flipped.ckpt is damaged: its bytes are not those that were written"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytorch_lightning as pl
 import torch
 
 from clipbio.checkpoint_files import BEST, CHECKPOINT_FORMAT, LAST, PREVIOUS, read_checkpoint
@@ -18,6 +19,7 @@ from clipbio.errors import ClipbioError
 from clipbio.sealed_files import check_seal
 from clipbio.training import atomic_checkpoints
 from clipbio.training.atomic_checkpoints import AtomicCheckpoints, link, write_whole
+from clipbio.training.best_checkpoints import BestCheckpoints
 from clipbio.training.last_checkpoint import LastCheckpoint, wall_seconds
 from clipbio.training.recovery import DAMAGED, recover_last
 
@@ -263,6 +265,45 @@ def test_checkpoints_by_the_clock_and_some_that_stay(tmp_path: Path) -> None:
     kept = sorted((tmp_path / LAST).parent.glob("step-*.ckpt"))
     assert [path.name for path in kept] == ["step-0000004.ckpt", "step-0000008.ckpt"]
     assert [read_checkpoint(path)["global_step"] for path in kept] == [4, 8]
+
+
+class _Scored(pl.LightningModule):
+    """Gets the scores of its validations told."""
+
+    def __init__(self, scores: list[float]) -> None:
+        super().__init__()
+        self.weight, self.scores = torch.nn.Parameter(torch.zeros(1)), scores
+
+    def training_step(self, *_: Any) -> torch.Tensor:
+        return self.weight.sum()
+
+    def validation_step(self, *_: Any) -> None:
+        self.log("score", self.scores[self.global_step - 1], batch_size=1)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters())
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["clipbio"] = {"format": CHECKPOINT_FORMAT, "config": {}}
+
+
+@pytest.mark.parametrize("mode", ["max", "min"])
+@pytest.mark.parametrize("keep", [1, 2])
+def test_of_the_scored_ones_the_best_stay(mode: str, keep: int, tmp_path: Path) -> None:
+    # Step 3 drops the first, step 4 comes nowhere, step 5 drops the second; the third is the best of all.
+    scores = [0.2, 0.5, 0.9, 0.1, 0.6]
+    writer = AtomicCheckpoints(asynchronous=True)
+    trainer = pl.Trainer(
+        accelerator="cpu", max_steps=5, val_check_interval=1, check_val_every_n_epoch=None, num_sanity_val_steps=0,
+        logger=False, enable_progress_bar=False, enable_model_summary=False, default_root_dir=tmp_path, plugins=[writer],
+        callbacks=[BestCheckpoints(tmp_path / BEST, monitor="score", mode=mode, keep=keep),
+                   LastCheckpoint(tmp_path / LAST, every=1)],
+    )  # fmt: skip
+    trainer.fit(_Scored([one if mode == "max" else -one for one in scores]), range(5), range(1))
+    writer.finish()
+    steps = {path.name: read_checkpoint(path)["global_step"] for path in (tmp_path / BEST).parent.iterdir()}
+    several = {"best-step-0000003.ckpt": 3, "best-step-0000005.ckpt": 5} if keep == 2 else {}
+    assert steps == {"best.ckpt": 3, "last.ckpt": 5, "previous.ckpt": 4} | several
 
 
 def test_a_second_name_may_be_given_again(tmp_path: Path) -> None:
