@@ -26,14 +26,17 @@ from clipbio.training.signals import StopSignals
 from clipbio.training.status import Status
 from clipbio.training.waiting import seconds_of
 from clipbio.training.wandb_run import finish_wandb
-from clipbio.training.watchdog import Watchdog
+from clipbio.training.watchdog import FAILED, Watchdog, end_within
 
 __all__ = ["Attempt"]
 
 Config = Mapping[str, Any]
+# How long a process that failed may take to leave its group: NCCL waits for the others, who may not know.
+_LEAVING_SECONDS = 60.0
 # How long a run that may be continued waits for its dying predecessor: Slurm starts a job anew before it is gone.
 _PATIENCE_SECONDS = 60.0
-_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
+_NO_ACCESS = (errno.EACCES, errno.EPERM, errno.EIO)
 
 
 class Attempt:
@@ -140,6 +143,11 @@ class Attempt:
                     self.status.write()
                     yield
                     self.signals.leave_if_asked()
+            except BaseException as error:
+                if self.world.size > 1:
+                    _, code, text = _outcome(error)
+                    end_within(_LEAVING_SECONDS, code, text)
+                raise
             finally:
                 self.watchdog.stop()
                 self._release()
@@ -153,6 +161,7 @@ class Attempt:
             state, code = "finished", 0
         except BaseException as error:
             state, code, error_text = _outcome(error)
+            self._tell_others(error)
             raise
         finally:
             self.signals.leaving = True
@@ -160,6 +169,13 @@ class Attempt:
             self._close(state, code, error_text)
             if self.world.is_main:
                 come_back(state)
+
+    def _tell_others(self, error: BaseException) -> None:
+        if self.watchdog is not None and self.world.size > 1:
+            if isinstance(error, Stopped):
+                self.watchdog.tell_stopped()
+            elif not isinstance(error, Pruned):
+                self.watchdog.tell_failed()
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -169,12 +185,14 @@ class Attempt:
         except (ClipbioError, Stopped):
             raise
         except OSError as error:
-            if error.errno not in _UNWRITABLE:
-                raise
             place = error.filename or f"a file in run_dir={self.folder.path}"
-            raise RunError(
-                f"{place} cannot be written: {error.strerror}; make room or give access, then go on with resume=auto"
-            ) from error
+            if error.errno in _FULL:
+                what = f"{place} cannot be written: {error.strerror}; make room"
+            elif error.errno in _NO_ACCESS:
+                what = f"{place} cannot be read or written: {error.strerror}; give access"
+            else:
+                raise
+            raise RunError(f"{what}, then go on with resume=auto") from error
         except Exception as error:
             self._blame_others(error)
             raise
@@ -185,8 +203,9 @@ class Attempt:
         told = self.watchdog.told() if lost and self.watchdog is not None else ""
         if told == "hung":
             raise HungError(f"another process of the run hangs: see {self.folder.path / 'stacks'}") from error
-        if told:
+        if told and told != FAILED and self.watchdog is not None and self.watchdog.other_stopped():
             raise Stopped(signal.Signals[told]) from error
+        # A signal may also come from torchrun, which ends the others when one is gone.
         if lost:
             raise RunError(lost) from error
 

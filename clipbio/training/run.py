@@ -86,7 +86,7 @@ class RunFolder:
 
     def forget_notes(self) -> None:
         """Remove what the processes of an earlier attempt told each other."""
-        for path in (*self.path.glob(".stop-*"), *self.path.glob(".pulse")):
+        for path in (*self.path.glob(".stop-*"), *self.path.glob(".left-*"), *self.path.glob(".pulse")):
             path.unlink(missing_ok=True)
 
     def write_status(self, state: str, **values: Any) -> None:

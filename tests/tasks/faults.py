@@ -107,6 +107,21 @@ def die_in_step(folder: Path, rank: int, who: int, step: int) -> None:
     _before_step(lambda now: os.kill(os.getpid(), signal.SIGKILL) if (rank, now) == (who, step) else None)
 
 
+def fail_in_step(folder: Path, rank: int, who: int, step: int) -> None:
+    """Let one process fail in a step while the others, as with NCCL, never learn that it is gone."""
+    from clipbio.training import watchdog
+
+    watchdog._FAILED_SECONDS = 3.0
+
+    def act(now: int) -> None:
+        if now == step and rank == who:
+            raise RuntimeError("an error of this process alone")
+        if now == step:
+            _sleep_in_c(60.0)
+
+    _before_step(act)
+
+
 def poison(folder: Path, rank: int, steps: list[int]) -> None:
     """Make the loss of some steps NaN on the last process."""
     from clipbio.training.module import ContrastiveModule

@@ -1,6 +1,7 @@
 """Each row of the table in docs/survival.md: what goes wrong, and in which state it leaves a run."""
 
 import json
+import os
 import signal
 import tempfile
 from pathlib import Path
@@ -81,7 +82,7 @@ def test_a_disk_that_is_full_when_a_log_is_written(overrides: list[str], referen
     run = Run(folder, overrides, before=[("full_log", 3)])
     assert run.codes() == [1]
     assert last_line(run).endswith(
-        "cannot be written: No space left on device; make room or give access, then go on with resume=auto"
+        "cannot be written: No space left on device; make room, then go on with resume=auto"
     )
     assert status(folder)["state"] == "failed"
     (folder / "metrics.jsonl").unlink()
@@ -189,6 +190,24 @@ def test_a_process_of_a_group_is_killed(who: int, overrides: list[str], referenc
     # With the main process went the one that writes.
     assert status(run.folder)["state"] == ("running" if who == 0 else "failed")
     goes_on(run, overrides, reference, processes=2)
+
+
+def test_torchrun_ends_the_others_when_a_process_is_killed(overrides: list[str], tmp_path: Path) -> None:
+    """A signal that follows a loss is no request to stop: nothing was saved, and a retry without an end would be bad."""
+    run = Run(tmp_path / "run", overrides, processes=2, before=[("die_in_step", 1, 3)])
+    run.processes[1].join(300)
+    os.kill(run.processes[0].pid or 0, signal.SIGTERM)
+    assert run.codes() == [1, -signal.SIGKILL], run.told
+    assert status(run.folder)["state"] == "failed"
+    assert "a process of the run was lost" in status(run.folder)["error"]
+
+
+@pytest.mark.parametrize("who", [0, 1])
+def test_a_process_that_fails_takes_the_others_along(who: int, overrides: list[str], tmp_path: Path) -> None:
+    run = Run(tmp_path / "run", overrides, processes=2, before=[("fail_in_step", who, 3)])
+    assert run.codes() == [1, 1], run.told
+    assert "another process of the run failed: its own output says why" in run.told
+    assert status(run.folder)["state"] == "failed"
 
 
 def test_a_collective_that_hangs(overrides: list[str], reference: Path, tmp_path: Path) -> None:
