@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from clipbio.checkpoint_upgrades import CHECKPOINT_FORMAT, upgraded
-from clipbio.errors import ClipbioError, nearest
+from clipbio.errors import ClipbioError, DamagedError, RunError, nearest
 from clipbio.sealed_files import check_seal
 
 __all__ = ["BEST", "CHECKPOINT_FORMAT", "LAST", "PREVIOUS", "checkpoint_path", "chosen_weights", "read_checkpoint"]
@@ -43,16 +43,27 @@ def read_checkpoint(path: Path, *, verify: bool = True) -> Checkpoint:
         verify: Whether its bytes are compared with their hash, which reads the whole file.
 
     Raises:
-        ClipbioError: The file is damaged, is none of ours, or comes from a later version.
+        DamagedError: The file is missing, cut or altered.
+        RunError: It cannot be read just now: no permission, a disk that fails, no memory to map it.
+        ClipbioError: It is none of ours, or comes from a later version.
     """
+    whole = False
     try:
         if verify:
-            check_seal(path)
+            whole = check_seal(path) is not None
         # Mapped, so that a large optimiser state is not copied when only weights are wanted.
         checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except FileNotFoundError as error:
+        raise DamagedError(f"{path} does not exist") from error
     except (OSError, RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0].partition(". ")[0]
-        raise ClipbioError(f"{path} cannot be read as a checkpoint: {reason}") from error
+        reason = (str(error).splitlines() or [type(error).__name__])[0].partition(". ")[0]
+        # With the right hash its bytes are sound, whatever else fails; torch reports a failed mapping as RuntimeError.
+        if whole or isinstance(error, OSError) or "unable to mmap" in reason or "unable to open" in reason:
+            raise RunError(
+                f"{path} cannot be read just now: {reason}; it was left as it is: "
+                "check its permissions, its disk and the free memory, and try again"
+            ) from error
+        raise DamagedError(f"{path} cannot be read as a checkpoint: {reason}") from error
     if not isinstance(checkpoint, dict) or "clipbio" not in checkpoint:
         raise ClipbioError(f"{path} is no checkpoint of clipbio; weights of other programs go to model.pretrained")
     return upgraded(checkpoint, path)

@@ -6,13 +6,27 @@ import difflib
 import signal
 from collections.abc import Iterable
 
-__all__ = ["ClipbioError", "DivergedError", "HungError", "Pruned", "RunError", "Stopped", "closest", "nearest"]
+__all__ = [
+    "ClipbioError",
+    "DamagedError",
+    "DivergedError",
+    "HungError",
+    "Pruned",
+    "RunError",
+    "Stopped",
+    "closest",
+    "nearest",
+]
 
 
 class ClipbioError(Exception):
     """Bad input, told in one line: what was wrong, where, and what to do."""
 
     exit_code = 2
+
+
+class DamagedError(ClipbioError):
+    """A file that is missing, cut or altered; never one that could not be read just now."""
 
 
 class RunError(ClipbioError):

@@ -18,7 +18,7 @@ from typing import IO, Any, cast
 import torch
 from torch import Tensor
 
-from clipbio.errors import ClipbioError
+from clipbio.errors import DamagedError
 
 __all__ = ["check_seal", "free_bytes", "read_seal", "sync_folder", "tensor_bytes", "write_sealed"]
 
@@ -78,7 +78,7 @@ def check_seal(path: Path) -> dict[str, Any] | None:
     The whole file is read once.
 
     Raises:
-        ClipbioError: The bytes are not those that were written.
+        DamagedError: The bytes are not those that were written.
         OSError: It cannot be read.
     """
     with path.open("rb") as file:
@@ -92,7 +92,7 @@ def check_seal(path: Path) -> dict[str, Any] | None:
             whole = False
         file.seek(length - _LENGTH.size)
         if not whole or _LENGTH.unpack(file.read(_LENGTH.size))[0] != size - length:
-            raise ClipbioError(f"{path} is damaged: its bytes are not those that were written")
+            raise DamagedError(f"{path} is damaged: its bytes are not those that were written")
     return facts
 
 

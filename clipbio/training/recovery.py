@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 
 from clipbio.checkpoint_files import BEST, LAST, PREVIOUS
-from clipbio.errors import ClipbioError
+from clipbio.errors import ClipbioError, DamagedError
 from clipbio.sealed_files import sync_folder
 from clipbio.training.atomic_checkpoints import link
 from clipbio.training.checkpoints import read_checkpoint
@@ -26,7 +26,8 @@ def recover_last(folder: Path) -> str:
         What a person should know: empty where nothing was wrong.
 
     Raises:
-        ClipbioError: No checkpoint from which the run could continue is whole.
+        ClipbioError: No checkpoint from which the run could continue is whole; or one cannot be read just now, or comes
+            from a later version, and nothing was moved.
     """
     last, previous = folder / LAST, folder / PREVIOUS
     for left in last.parent.glob(".*.ckpt.*"):
@@ -51,11 +52,9 @@ def recover_last(folder: Path) -> str:
 
 
 def _problem(path: Path) -> str:
-    """Return what is wrong with a file."""
-    if not path.exists():
-        return f"{path} does not exist"
+    """Return how a file is damaged; other problems are raised, since an older checkpoint is no answer to them."""
     try:
         read_checkpoint(path)
-    except ClipbioError as error:
+    except DamagedError as error:
         return str(error)
     return ""

@@ -153,6 +153,36 @@ def test_a_run_goes_on_from_the_one_before(damage: str, tmp_path: Path) -> None:
     assert recover_last(tmp_path) == ""
 
 
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), OSError(5, "Input/output error"),
+                                   RuntimeError("unable to mmap 9 bytes from file <last.ckpt>: Cannot allocate memory")])  # fmt: skip
+def test_a_file_that_cannot_be_read_just_now_stays(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any, **__: Any) -> None:
+        raise error
+
+    save(tmp_path, 1, 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "load", fails)
+        with pytest.raises(ClipbioError, match=r"last\.ckpt cannot be read just now: .*try again"):
+            recover_last(tmp_path)
+    assert [read_checkpoint(tmp_path / name)["global_step"] for name in (PREVIOUS, LAST)] == [1, 2]
+    assert not (tmp_path / DAMAGED).exists()
+
+
+def test_a_checkpoint_of_a_later_version_stays(tmp_path: Path) -> None:
+    save(tmp_path, 1)
+    later = state(2)
+    later["clipbio"]["format"] = CHECKPOINT_FORMAT + 1
+    AtomicCheckpoints().save_checkpoint(later, tmp_path / LAST)
+    with pytest.raises(ClipbioError, match="update clipbio"):
+        recover_last(tmp_path)
+    facts = check_seal(tmp_path / LAST)
+    assert facts is not None
+    assert facts["step"] == 2
+    assert not (tmp_path / DAMAGED).exists()
+
+
 def test_both_damaged(tmp_path: Path) -> None:
     save(tmp_path, 1, 2)
     for name in (LAST, PREVIOUS):
