@@ -336,6 +336,34 @@ def test_of_the_scored_ones_the_best_stay(mode: str, keep: int, tmp_path: Path) 
     assert steps == {"best.ckpt": 3, "last.ckpt": 5, "previous.ckpt": 4} | several
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "first", "second", "left"),
+    [
+        (1, 1, [0.7], [0.5], {"best": 1}),
+        (3, 1, [0.5, 0.7, 0.6], [0.55], {"best": 2}),
+        (1, 2, [0.5], [0.6, 0.55], {"best": 2, "best-step-0000002": 2, "best-step-0000003": 3}),
+        (3, 2, [0.5, 0.7, 0.6], [0.4], {"best": 2, "best-step-0000002": 2, "best-step-0000003": 3}),
+    ],
+)
+def test_the_best_stays_in_another_folder_and_with_another_keep(
+    before: int, after: int, first: list[float], second: list[float], left: dict[str, int], tmp_path: Path
+) -> None:
+    for folder, keep, scores in (("old", before, first), ("new", after, first + second)):
+        if folder == "new":
+            (tmp_path / "old").rename(tmp_path / "new")
+        run = tmp_path / folder
+        trainer = pl.Trainer(
+            accelerator="cpu", max_steps=len(scores), val_check_interval=1, check_val_every_n_epoch=None,
+            num_sanity_val_steps=0, logger=False, enable_progress_bar=False, enable_model_summary=False,
+            default_root_dir=run, plugins=[AtomicCheckpoints()],
+            callbacks=[BestCheckpoints(run / BEST, monitor="score", mode="max", keep=keep),
+                       LastCheckpoint(run / LAST, every=1)],
+        )  # fmt: skip
+        trainer.fit(_Scored(scores), range(9), range(1), ckpt_path=run / LAST if folder == "new" else None)
+    files = (tmp_path / "new" / BEST).parent.glob("best*.ckpt")
+    assert {path.stem: read_checkpoint(path)["global_step"] for path in files} == left
+
+
 def test_a_second_name_may_be_given_again(tmp_path: Path) -> None:
     source, target = tmp_path / "a.ckpt", tmp_path / "b.ckpt"
     source.write_bytes(b"one")
