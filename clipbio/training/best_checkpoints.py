@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from clipbio.errors import DamagedError
 from clipbio.training.atomic_checkpoints import AtomicCheckpoints, link
 
 __all__ = ["BestCheckpoints"]
+
+log = logging.getLogger(__name__)
 
 
 class BestCheckpoints(ModelCheckpoint):
@@ -60,11 +63,15 @@ class BestCheckpoints(ModelCheckpoint):
     def _settled(self) -> dict[str, Any]:
         """Return what is kept, the best first, once each file has the name that it would get now."""
         best = Path(self.dirpath or self.path.parent, self.path.name)
+        if self.save_top_k == 1 and list(self.best_k_models) == [str(best)] and best.exists():
+            return self.best_k_models
         try:
             step = read_checkpoint(best, verify=False)["global_step"]
-        except DamagedError:
-            best.unlink(missing_ok=True)
+        except DamagedError as error:
             step = 0
+            if best.exists():
+                log.warning("%s; the next validation chooses anew, the file is kept as damaged-%s", error, best.name)
+                best.replace(best.with_name(f"damaged-{best.name}"))
         named = best.with_name(f"{best.stem}-step-{step:07d}{best.suffix}")
         # Where a kill came after a file was given its new name, the old one is known by its step.
         found = {named if path == best else path: score for path, score in self._scores() if path.exists()}

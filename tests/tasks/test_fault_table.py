@@ -81,9 +81,7 @@ def test_a_disk_that_is_full_when_a_log_is_written(overrides: list[str], referen
     folder = tmp_path / "run"
     run = Run(folder, overrides, before=[("full_log", 3)])
     assert run.codes() == [1]
-    assert last_line(run).endswith(
-        "cannot be written: No space left on device; make room, then go on with resume=auto"
-    )
+    assert last_line(run).endswith("cannot be written: No space left on device; make room, then go on with resume=auto")
     assert status(folder)["state"] == "failed"
     (folder / "metrics.jsonl").unlink()
     (folder / "metrics.kept").rename(folder / "metrics.jsonl")
