@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import shutil
 import signal
 import time
 from collections.abc import Iterator, Mapping
@@ -99,7 +98,7 @@ class Attempt:
             resume = "auto"
         if self.folder.is_finished:
             return self.folder.open(self.config, resume)
-        new = not self.folder.path.exists()
+        self.folder.check_resume(resume)
         self.folder.path.mkdir(parents=True, exist_ok=True)
         self.lock = RunLock(self.folder.path / LOCK, patience=_PATIENCE_SECONDS if resume != "never" else 0.0)
         self.lock.acquire()
@@ -108,8 +107,6 @@ class Attempt:
             self.folder.forget_notes()
         except BaseException:
             self._release()
-            if new:
-                shutil.rmtree(self.folder.path)
             raise
         self.record.read_earlier()
         return answer

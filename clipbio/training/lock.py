@@ -5,29 +5,34 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import logging
 import os
 import socket
 import time
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from clipbio.errors import ClipbioError
 
-__all__ = ["BEAT_SECONDS", "RunLock"]
+__all__ = ["BEAT_SECONDS", "SILENCE_SECONDS", "RunLock"]
 
 # The holder rewrites the file that often.
 BEAT_SECONDS = 5.0
+# How long nothing is heard before a holder on another machine counts as dead: NFS shows what others wrote after up to a
+# minute.
+SILENCE_SECONDS = 90.0
 _POLL_SECONDS = 0.25
+
+log = logging.getLogger(__name__)
 
 
 class RunLock:
     """A lock that the kernel frees with the process, and a beat where locks do not reach every machine.
 
     It is a record lock (`lockf`), which network file systems know and which the data workers of a killed process do not
-    inherit. Where locks fail, or hold on one machine only, the beat decides: a counter in the file that the holder
-    raises. It is compared with itself alone, so that no clock matters.
+    inherit. Where locks fail, hold on one machine only, or outlive a machine that was switched off, the beat decides: a
+    counter in the file that the holder raises. It is compared with itself alone, so that no clock matters.
 
     Args:
         path: The file; it stays, empty, when the lock is released.
@@ -35,7 +40,7 @@ class RunLock:
         silence: Seconds without a beat after which a holder on another machine counts as dead.
     """
 
-    def __init__(self, path: Path, *, patience: float = 0.0, silence: float = 3 * BEAT_SECONDS) -> None:
+    def __init__(self, path: Path, *, patience: float = 0.0, silence: float = SILENCE_SECONDS) -> None:
         self.path = path
         self.patience = patience
         self.silence = silence
@@ -51,7 +56,8 @@ class RunLock:
         file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             works = self._wait(file)
-            self._watch(file, works=works)
+            if works is not None:
+                self._watch(file, works=works)
         except BaseException:
             os.close(file)
             raise
@@ -66,6 +72,8 @@ class RunLock:
             # Of one length, so that no reader meets the end of an older one.
             with contextlib.suppress(OSError):
                 os.pwrite(self._file, json.dumps(self._holder).ljust(300).encode(), 0)
+                # Or other machines would hear of it half a minute later.
+                os.fsync(self._file)
 
     def release(self) -> None:
         """Give the lock back; nothing happens where it is not held."""
@@ -75,15 +83,19 @@ class RunLock:
             os.close(self._file)
             self._file = None
 
-    def _wait(self, file: int) -> bool:
-        """Wait for the kernel's lock; tell whether there are such locks here."""
+    def _wait(self, file: int) -> bool | None:
+        """Wait for the kernel's lock; tell whether there are such locks here, None if a dead machine holds it."""
         deadline = time.monotonic() + self.patience
         while True:
             try:
                 fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except (BlockingIOError, PermissionError):
                 if time.monotonic() >= deadline:
-                    raise self._refusal(_read(file)) from None
+                    holder = _read(file)
+                    if holder.get("host", socket.gethostname()) == socket.gethostname() or not self._silent(file):
+                        raise self._refusal(_read(file)) from None
+                    log.warning("%s is locked by %s, which is silent: going on without it", self.path, _who(holder))
+                    return None
                 time.sleep(_POLL_SECONDS)
             except OSError:
                 return False
@@ -97,27 +109,32 @@ class RunLock:
         if not holder or (works and holder.get("host") == socket.gethostname()):
             return
         deadline = time.monotonic() + self.patience
-        while not _silent(lambda: _read(file).get("beat"), self.silence):
+        while not self._silent(file):
             if not _read(file):
                 return
             if time.monotonic() >= deadline:
                 raise self._refusal(_read(file))
 
+    def _silent(self, file: int) -> bool:
+        """Tell whether the beat stays the same for some seconds."""
+        log.info("%s: listening for up to %g s whether %s lives", self.path, self.silence, _who(_read(file)))
+        first, deadline = _read(file).get("beat"), time.monotonic() + self.silence
+        while time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
+            if _read(file).get("beat") != first:
+                return False
+        return True
+
     def _refusal(self, holder: dict[str, Any]) -> ClipbioError:
-        since = holder.get("since")
-        when = f" since {datetime.fromtimestamp(since).astimezone():%Y-%m-%d %H:%M:%S}" if since else ""
-        who = f"process {holder.get('pid', '?')} on {holder.get('host', '?')}{when}"
-        return ClipbioError(f"run_dir={self.path.parent} is in use by another run: {who}; wait for it, or end it")
+        return ClipbioError(
+            f"run_dir={self.path.parent} is in use by another run: {_who(holder)}; wait for it, or end it"
+        )
 
 
-def _silent(beat: Callable[[], object], seconds: float) -> bool:
-    """Tell whether a beat stays the same for some seconds."""
-    first, deadline = beat(), time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        time.sleep(_POLL_SECONDS)
-        if beat() != first:
-            return False
-    return True
+def _who(holder: dict[str, Any]) -> str:
+    since = holder.get("since")
+    when = f" since {datetime.fromtimestamp(since).astimezone():%Y-%m-%d %H:%M:%S}" if since else ""
+    return f"process {holder.get('pid', '?')} on {holder.get('host', '?')}{when}"
 
 
 def _read(file: int) -> dict[str, Any]:

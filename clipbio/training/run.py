@@ -93,6 +93,17 @@ class RunFolder:
         """Write `status.json`."""
         write_json(self.path / "status.json", {"state": state, "updated": time.time(), **values})
 
+    def check_resume(self, resume: str) -> None:
+        """Refuse what cannot be done in this folder before anything is written to it.
+
+        Raises:
+            ClipbioError: There is no such mode, or no run to continue.
+        """
+        if resume not in RESUME_MODES:
+            raise ClipbioError(f"resume='{resume}' is unknown; valid are: {', '.join(RESUME_MODES)}")
+        if resume == "must" and not (self.path / "config.yaml").exists():
+            raise ClipbioError(f"resume=must, but {self.path} holds no run")
+
     def open(self, config: Mapping[str, Any], resume: str, *, remedy: str = "resume=auto") -> str:
         """Decide what this command does in this folder: `start`, `continue` or `finished`.
 
@@ -101,8 +112,7 @@ class RunFolder:
         Raises:
             ClipbioError: The folder holds another run, or nothing to resume.
         """
-        if resume not in RESUME_MODES:
-            raise ClipbioError(f"resume='{resume}' is unknown; valid are: {', '.join(RESUME_MODES)}")
+        self.check_resume(resume)
         used = (self.path / "config.yaml").exists()
         if used and self.status.get("state") == "failed" and not self.has_checkpoint:
             self._create(config)
@@ -112,8 +122,6 @@ class RunFolder:
                 f"run_dir={self.path} is not empty: give another one, or continue what is there with {remedy}"
             )
         if not used:
-            if resume == "must":
-                raise ClipbioError(f"resume=must, but {self.path} holds no run")
             self._create(config)
             return "start"
         self._compare(config)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from faults import until
 from forks import Run
 from gardens import write_garden
 from runs import SMALL, here, lines, losses, run, samples, validations
+
+from clipbio.training.lock import RunLock
 
 Finished = tuple[Path, Path, list[str]]
 
@@ -119,6 +122,28 @@ def test_resume_refuses_another_config_and_leaves_a_finished_run_alone(
     status, _, err = here(capsys, "train", *overrides, f"run_dir={folder}")
     assert status == 2
     assert "resume=auto" in err
+
+
+def test_a_refused_run_leaves_no_folder_and_takes_none_away(
+    finished: Finished, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undisturbed, base, overrides = finished
+    folder = base / "contested"
+    assert here(capsys, "train", *overrides, f"run_dir={folder}", "resume=must")[0] == 2
+    assert not folder.exists()
+    acquire = RunLock.acquire
+
+    def late(self: RunLock) -> None:
+        """Another run has come and gone between the look at the folder and its lock."""
+        shutil.copytree(undisturbed, folder, dirs_exist_ok=True)
+        (folder / "status.json").write_text('{"state": "failed"}')
+        acquire(self)
+
+    monkeypatch.setattr(RunLock, "acquire", late)
+    status, _, err = here(capsys, "train", *overrides, f"run_dir={folder}", "resume=auto", "optim.lr=0.25")
+    assert status == 2
+    assert "optim.lr: 0.0005 -> 0.25" in err
+    assert (folder / "checkpoints" / "last.ckpt").exists()
 
 
 def test_two_processes_see_and_learn_the_same(finished: Finished, capsys: pytest.CaptureFixture[str]) -> None:

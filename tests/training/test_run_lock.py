@@ -4,6 +4,7 @@ import fcntl
 import json
 import multiprocessing
 import os
+import socket
 import threading
 import time
 from pathlib import Path
@@ -104,6 +105,34 @@ def test_a_beat_from_another_machine_is_heard(works: bool, tmp_path: Path, monke
     lock = RunLock(path, silence=0.6)
     lock.acquire()
     assert json.loads(path.read_text())["pid"] == os.getpid()
+
+
+def _hold_as(host: str, path: Path, held: Any) -> None:
+    file = os.open(path, os.O_RDWR | os.O_CREAT)
+    fcntl.lockf(file, fcntl.LOCK_EX)
+    os.pwrite(file, json.dumps({"host": host, "pid": 7, "since": 1.0, "beat": 3}).encode(), 0)
+    held.set()
+    time.sleep(60)
+
+
+@pytest.mark.parametrize("host", ["elsewhere", socket.gethostname()])
+def test_a_lock_that_outlives_its_machine_is_passed_over(host: str, tmp_path: Path) -> None:
+    """NFS keeps the lock of a machine that was switched off; a process of this one that is silent may only be slow."""
+    held = FORK.Event()
+    process = FORK.Process(target=_hold_as, args=(host, tmp_path / "lock", held))
+    process.start()
+    assert held.wait(30)
+    lock = RunLock(tmp_path / "lock", silence=0.6)
+    try:
+        if host == "elsewhere":
+            lock.acquire()
+            assert json.loads((tmp_path / "lock").read_text())["pid"] == os.getpid()
+        else:
+            with pytest.raises(ClipbioError, match="in use by another run: process 7"):
+                lock.acquire()
+    finally:
+        process.kill()
+        process.join()
 
 
 def test_a_clock_that_jumps_frees_nothing(holder: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
