@@ -19,6 +19,7 @@ RUN if [ -z "$TORCH_INDEX" ]; then uv pip sync --require-hashes requirements.loc
 COPY pyproject.toml README.md LICENSE ./
 COPY clipbio clipbio
 COPY conf conf
+COPY hydra_plugins hydra_plugins
 RUN uv pip install --no-deps .
 
 FROM python:${PYTHON}-slim

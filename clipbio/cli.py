@@ -88,7 +88,7 @@ def _run(verb: str, overrides: list[str]) -> int:
     from clipbio.tasks.launching import check_launch, is_alone, watched_jobs
     from clipbio.tasks.positional import with_keys
     from clipbio.tasks.source_overrides import spelled_out
-    from clipbio.tasks.sweep_start import summed_up
+    from clipbio.tasks.sweep_start import check_swept, summed_up
 
     overrides = spelled_out(with_keys(verb, overrides))
     if {"--help", "-h"} & set(overrides):
@@ -97,6 +97,8 @@ def _run(verb: str, overrides: list[str]) -> int:
     given = get_args_parser().parse_args(overrides)
     check_launch(given.overrides, multirun=given.multirun)
     check_overrides(verb, given.overrides)
+    if verb == "train":
+        check_swept(given.overrides)
     _failures.clear()
     job = _Job(verb, alone=is_alone(given.overrides, multirun=given.multirun))
     task = hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=verb)(job)
@@ -165,12 +167,17 @@ class _Job:
     def _point(self, config: Any) -> Any:
         """Do one job unless it is done, and say so; a failure is told and left to the caller."""
         from clipbio.config import plain
-        from clipbio.tasks.sweep import met_before, told
+        from clipbio.tasks.sweep import evaluated_before, met_before, told
 
         try:
             values = plain(config)
             if self.verb == "train" and (done := met_before(values)) is not None:
                 return _outcome(done, values)
+            if self.verb == "evaluate":
+                if not self.alone and not values["overwrite"] and evaluated_before(values):
+                    return None
+                # What an earlier attempt of this job left; the folder of anything else is refused by its config.
+                values["overwrite"] = True
             outcome = self._work(values)
             told("planned" if values.get("dry_run") else "finished", values if self.verb == "train" else None)
             return outcome

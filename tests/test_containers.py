@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,11 @@ def test_the_image_takes_what_there_is_and_what_is_sent_to_the_builder() -> None
     sent = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     assert copied(DOCKERFILE) == sent
     assert [name for name in sent if not (ROOT / name).exists()] == []
+
+
+def test_the_image_takes_all_that_is_packed() -> None:
+    target = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert {*target["packages"], *target.get("force-include", {})} <= copied(DOCKERFILE)
 
 
 def test_apptainer_installs_the_same() -> None:

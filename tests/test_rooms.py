@@ -11,7 +11,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1] / "clipbio"
 # Files beside the rooms that know nothing of any of them.
 GROUND = {"__version__", "errors", "files", "lazy", "names", "progress", "seeding", "sentences", "templates",
-          "tensor_files", "setting_types", "config", "distributed", "features", "studies", "checkpoint_files", "checkpoint_upgrades", "sealed_files", "pulse"}  # fmt: skip
+          "tensor_files", "setting_types", "config", "distributed", "features", "studies", "checkpoint_files", "checkpoint_upgrades", "sealed_files", "pulse", "urls"}  # fmt: skip
 # The plan of the house (docs/architecture.md): what a room may know besides.
 MAY_KNOW = {
     "taxonomy": set(),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from clipbio.files import file_hash, write_text
-from clipbio.provenance.environment import without_passwords
+from clipbio.urls import without_passwords
 
 __all__ = ["DIFF", "PACKAGE", "Diff", "git_facts", "read_diff", "source_hash", "write_diff"]
 
@@ -67,7 +67,18 @@ def read_diff(package: Path = PACKAGE, *, most: int = _MOST_BYTES) -> Diff:
         return Diff("", 0, {})
     try:
         top = Path(_git(package, "rev-parse", "--show-toplevel"))
-        text = _git(top, "diff", "HEAD", "--no-color", "--no-ext-diff", "--no-textconv", strip=False)
+        text = _git(
+            top,
+            "diff",
+            "HEAD",
+            "--binary",
+            "--src-prefix=a/",
+            "--dst-prefix=b/",
+            "--no-color",
+            "--no-ext-diff",
+            "--no-textconv",
+            strip=False,
+        )
         names = _git(top, "ls-files", "--others", "--exclude-standard", "-z", "--", "*.py", "*.yaml").split("\0")
     except (OSError, subprocess.SubprocessError):
         return Diff("", 0, {})

@@ -19,8 +19,8 @@ from clipbio.data.roots import is_remote
 from clipbio.errors import ClipbioError
 from clipbio.files import file_hash
 from clipbio.models.weights import PACKAGE, package_files
-from clipbio.provenance.environment import without_passwords
 from clipbio.provenance.packages import version
+from clipbio.urls import without_passwords
 
 __all__ = ["checkpoint_facts", "data_facts", "tensor_hash", "weights_facts"]
 

@@ -6,7 +6,9 @@ import os
 import re
 from collections.abc import Mapping
 
-__all__ = ["environment", "without_passwords"]
+from clipbio.urls import without_passwords
+
+__all__ = ["environment"]
 
 # Only these are ever stored: an environment holds keys and passwords.
 _NAMES = frozenset(
@@ -17,7 +19,6 @@ _NAMES = frozenset(
 )  # fmt: skip
 _PREFIXES = ("ATEN_", "GLOO_", "GOMP_", "KMP_", "MKL_", "NCCL_", "NUMEXPR_", "OMP_", "OPENBLAS_", "PYTORCH_", "TORCH_")
 _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
-_USER = re.compile(r"(?<=://)[^/@\s]*@")
 
 
 def environment(variables: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -25,8 +26,3 @@ def environment(variables: Mapping[str, str] | None = None) -> dict[str, str]:
     given = os.environ if variables is None else variables
     named = (name for name in given if name in _NAMES or name.startswith(_PREFIXES))
     return {name: without_passwords(given[name]) for name in sorted(named) if not _SECRET.search(name)}
-
-
-def without_passwords(text: str) -> str:
-    """Return text in which no URL names a user or a password."""
-    return _USER.sub("", text)

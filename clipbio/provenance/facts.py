@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from clipbio.provenance.code import PACKAGE, git_facts, source_hash
-from clipbio.provenance.environment import environment, without_passwords
+from clipbio.provenance.environment import environment
 from clipbio.provenance.machine import machine_facts, torch_facts
 from clipbio.provenance.packages import version
+from clipbio.urls import without_passwords
 
 __all__ = ["provenance", "run_facts"]
 

@@ -17,7 +17,7 @@ from clipbio.tasks.sweep_points import objective, read_sweep, run_folders, score
 from clipbio.tasks.sweep_start import CurrentSweep, current_sweep
 from clipbio.training.run import RunFolder
 
-__all__ = ["met_before", "sum_up", "tell_how_far", "told", "write_sweep"]
+__all__ = ["evaluated_before", "met_before", "sum_up", "tell_how_far", "told", "write_sweep"]
 
 _BEFORE = {"finished": "finished before", "pruned": "pruned before"}
 
@@ -40,6 +40,14 @@ def met_before(config: Mapping[str, Any]) -> dict[str, float] | None:
     else:
         told(f"{state} before: starts anew")
     return None
+
+
+def evaluated_before(config: Mapping[str, Any]) -> bool:
+    """Tell, and say, whether the evaluation is finished that has given the folder its name."""
+    if RunFolder(Path(config["run_dir"]).expanduser()).status.get("state") != "finished":
+        return False
+    told(_BEFORE["finished"])
+    return True
 
 
 def told(what: str, config: Mapping[str, Any] | None = None) -> None:

@@ -6,7 +6,7 @@ Every command comes through here, so that what reads points is imported only whe
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,9 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 
-__all__ = ["CurrentSweep", "SweepStart", "current_sweep", "summed_up"]
+from clipbio.errors import ClipbioError
+
+__all__ = ["CurrentSweep", "SweepStart", "check_swept", "current_sweep", "summed_up"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,23 @@ _current: CurrentSweep | None = None
 def current_sweep() -> CurrentSweep | None:
     """Return the sweep of this process; None in a run alone, and in a process that a launcher started elsewhere."""
     return _current
+
+
+def check_swept(overrides: Sequence[str]) -> None:
+    """Refuse several values of a setting that decides how a run is computed, not what: its points would be one folder.
+
+    Raises:
+        ClipbioError: There is such a setting.
+    """
+    for one in OverridesParser.create().parse_overrides(list(overrides)):
+        if one.is_sweep_override():
+            from clipbio.training.run import is_volatile  # late: it loads torch, of which a lone run's help has no need
+
+            if is_volatile(key := one.get_key_element()):
+                raise ClipbioError(
+                    f"{key} has several values, but does not decide what is computed: all points would be one run, "
+                    "done once. Give one value, or each its own run_dir, without -m"
+                )
 
 
 class SweepStart(Callback):

@@ -17,7 +17,7 @@ from clipbio.checkpoint_files import BEST, LAST, PREVIOUS
 from clipbio.errors import ClipbioError
 from clipbio.files import read_json, write_json, write_text
 
-__all__ = ["LOCK", "RESUME_MODES", "RunFolder", "config_difference", "config_hash", "varied_settings"]
+__all__ = ["LOCK", "RESUME_MODES", "RunFolder", "config_difference", "config_hash", "is_volatile", "varied_settings"]
 
 RESUME_MODES = ("never", "auto", "must")
 # Held by the run that uses the folder.
@@ -174,12 +174,16 @@ def _flat(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         yield prefix, list(config) if isinstance(config, list | tuple) else config
 
 
+def is_volatile(key: str) -> bool:
+    """Tell whether a setting may change between two attempts at one run."""
+    return any(key == name or key.startswith(f"{name}.") for name in _VOLATILE)
+
+
 def _lasting(config: Mapping[str, Any]) -> dict[str, Any]:
     return {
         key: value
         for key, value in _flat(config)
-        if not any(key == name or key.startswith(f"{name}.") for name in _VOLATILE)
-        and not (key in _ADDED and value == _ADDED[key])
+        if not is_volatile(key) and not (key in _ADDED and value == _ADDED[key])
     }
 
 

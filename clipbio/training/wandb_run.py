@@ -20,6 +20,7 @@ from clipbio.errors import ClipbioError
 from clipbio.files import read_json, write_text
 from clipbio.training.loggers import read_history
 from clipbio.training.run import RunFolder
+from clipbio.urls import strings_without_passwords
 
 if TYPE_CHECKING:
     import wandb
@@ -132,11 +133,12 @@ class WandbLogger(Logger):
     def _begin(self, mode: str) -> None:
         import wandb
 
+        config = self.run_folder.config() if (self.run_folder.path / "config.yaml").exists() else {}
         self._run = wandb.init(
             **self.about,
             id=self._id,
             dir=str(self.run_folder.path),
-            config=self.run_folder.config() if (self.run_folder.path / "config.yaml").exists() else {},
+            config=strings_without_passwords(config),
             allow_val_change=True,
             resume="allow",
             # Quiet: the run's own table and report are what a person should read. The mode stands here and not in

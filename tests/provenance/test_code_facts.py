@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from clipbio.provenance.code import DIFF, git_facts, read_diff, source_hash, write_diff
-from clipbio.provenance.environment import environment, without_passwords
+from clipbio.provenance.environment import environment
 from clipbio.provenance.packages import installed, read_packages, write_packages
+from clipbio.urls import strings_without_passwords, without_passwords
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -23,6 +24,7 @@ def package(tmp_path: Path) -> Path:
     folder = tmp_path / "checkout" / "package"
     folder.mkdir(parents=True)
     (folder / "__init__.py").write_text("A = 1\n")
+    (folder / "logo.png").write_bytes(b"\x00\xff")
     git(folder.parent, "init", "-q", "-b", "trunk")
     git(folder, "add", ".")
     git(folder, "commit", "-q", "-m", "One")
@@ -39,6 +41,8 @@ def test_a_clean_checkout_has_a_commit_and_no_diff(package: Path, tmp_path: Path
 
 def test_the_diff_of_a_changed_checkout_makes_the_code_again(package: Path, tmp_path: Path) -> None:
     (package / "__init__.py").write_text("A = 2\n")
+    (package / "logo.png").write_bytes(b"\x00\xff\x01")
+    git(package, "config", "diff.noprefix", "true")
     (package / "new.py").write_text("B = 1\n")
     diff = read_diff(package)
     assert git_facts(package)["changed"] is True
@@ -48,6 +52,7 @@ def test_the_diff_of_a_changed_checkout_makes_the_code_again(package: Path, tmp_
     git(package, "checkout", "--", ".")
     git(package.parent, "apply", str(tmp_path / DIFF))
     assert (package / "__init__.py").read_text() == "A = 2\n"
+    assert (package / "logo.png").read_bytes() == b"\x00\xff\x01"
 
 
 def test_a_large_diff_is_cut_and_says_so(package: Path) -> None:
@@ -62,6 +67,13 @@ def test_the_password_of_a_remote_is_never_told(package: Path) -> None:
     git(package, "remote", "add", "origin", "https://ann:s3cret@example.org/repo.git")
     assert git_facts(package)["remote"] == "https://example.org/repo.git"
     assert without_passwords("data.root=s3://key:word@bucket/x") == "data.root=s3://bucket/x"
+    assert without_passwords("https://u:p@ss@host/a@b.tar") == "https://host/a@b.tar"
+    assert without_passwords("data.root=https://h/s.tar?token=SECRET&X=1 resume=auto") == (
+        "data.root=https://h/s.tar?... resume=auto"
+    )
+    assert strings_without_passwords({"data": {"root": ["s3://k:w@b/x", None, 1]}}) == {
+        "data": {"root": ["s3://b/x", None, 1]}
+    }
 
 
 def test_a_wheel_inside_another_checkout_has_no_commit(package: Path) -> None:

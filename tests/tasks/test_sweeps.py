@@ -68,6 +68,27 @@ def test_points_have_folders_and_one_table_and_the_same_command_skips_them(
     assert "1 of 2 · text=common: finished before, zero_shot/val/mean/top1 0." in out
     assert {path: path.stat().st_mtime_ns for path in written} == written
 
+    runs = ",".join(str(path.parent) for path in sorted((tmp_path / "sweep").glob("*/config.yaml")))
+    evaluate = ["-m", f"checkpoint={runs}", "splits=[test]", "benchmark=[zero_shot]", "benchmark.zero_shot.bootstrap=20",
+                "benchmark.zero_shot.permutations=0", f"run_dir={tmp_path / 'judged'}"]  # fmt: skip
+    assert here(capsys, "evaluate", *evaluate)[0] == 0
+    first, second = sorted((tmp_path / "judged").glob("*/status.json"))
+    # One is done; the other left as a job that was preempted leaves it.
+    second.unlink()
+    done = first.stat().st_mtime_ns
+    status, out, err = here(capsys, "evaluate", *evaluate)
+    assert status == 0, err
+    assert out.count("finished before") == 1
+    assert (first.stat().st_mtime_ns, second.exists()) == (done, True)
+
+
+def test_settings_that_make_no_other_run_are_not_swept(
+    overrides: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, _, err = here(capsys, "train", "-m", *overrides, "micro_batch_size=4,8", "run_dir=none")
+    assert status == 2
+    assert "micro_batch_size has several values, but does not decide what is computed" in err
+
 
 def test_a_failing_point_leaves_the_others_alone_and_is_tried_again(
     overrides: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
