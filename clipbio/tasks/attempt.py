@@ -141,7 +141,7 @@ class Attempt:
                     yield
                     self.signals.leave_if_asked()
             except BaseException as error:
-                if self.world.size > 1:
+                if self.world.size > 1 and not isinstance(error, Pruned):
                     _, code, text = _outcome(error)
                     end_within(_LEAVING_SECONDS, code, text)
                 raise
