@@ -45,6 +45,7 @@ class RunLock:
         self.patience = patience
         self.silence = silence
         self._file: int | None = None
+        self._locked = False
         self._holder: dict[str, Any] = {}
 
     def acquire(self) -> None:
@@ -61,14 +62,20 @@ class RunLock:
         except BaseException:
             os.close(file)
             raise
-        self._file = file
+        self._file, self._locked = file, bool(works)
         self._holder = {"host": socket.gethostname(), "pid": os.getpid(), "since": time.time(), "beat": 0}
         self.beat()
 
     def beat(self) -> None:
         """Show that the holder lives."""
         if self._file is not None:
+            if not self._locked:
+                # The lock of a dead machine is given back some day: nobody else shall get it.
+                with contextlib.suppress(OSError):
+                    fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    self._locked = True
             self._holder["beat"] += 1
+            self._holder["locked"] = self._locked
             # Of one length, so that no reader meets the end of an older one.
             with contextlib.suppress(OSError):
                 os.pwrite(self._file, json.dumps(self._holder).ljust(300).encode(), 0)
@@ -85,17 +92,24 @@ class RunLock:
 
     def _wait(self, file: int) -> bool | None:
         """Wait for the kernel's lock; tell whether there are such locks here, None if a dead machine holds it."""
-        deadline = time.monotonic() + self.patience
+        here = socket.gethostname()
+        begin = heard = time.monotonic()
+        beat = _read(file).get("beat")
         while True:
             try:
                 fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except (BlockingIOError, PermissionError):
-                if time.monotonic() >= deadline:
-                    holder = _read(file)
-                    if holder.get("host", socket.gethostname()) == socket.gethostname() or not self._silent(file):
-                        raise self._refusal(_read(file)) from None
+                holder, now = _read(file), time.monotonic()
+                if holder.get("beat") != beat:
+                    beat, heard = holder.get("beat"), now
+                elsewhere = holder.get("host", here) != here
+                if elsewhere and now - heard > self.silence:
                     log.warning("%s is locked by %s, which is silent: going on without it", self.path, _who(holder))
                     return None
+                # One without a name is about to write it, or about to go.
+                over = now - begin >= self.patience and bool(holder or now - heard > 4 * _POLL_SECONDS)
+                if over and not (elsewhere and heard == begin):
+                    raise self._refusal(holder) from None
                 time.sleep(_POLL_SECONDS)
             except OSError:
                 return False
@@ -105,8 +119,8 @@ class RunLock:
     def _watch(self, file: int, *, works: bool) -> None:
         """Make sure that whoever wrote the file without giving it back is dead."""
         holder = _read(file)
-        # The kernel of this machine knows of its own processes.
-        if not holder or (works and holder.get("host") == socket.gethostname()):
+        # The kernel of this machine knows of its own processes, if they hold its lock.
+        if not holder or (works and holder.get("host") == socket.gethostname() and holder.get("locked", True)):
             return
         deadline = time.monotonic() + self.patience
         while not self._silent(file):

@@ -107,12 +107,49 @@ def test_a_beat_from_another_machine_is_heard(works: bool, tmp_path: Path, monke
     assert json.loads(path.read_text())["pid"] == os.getpid()
 
 
-def _hold_as(host: str, path: Path, held: Any) -> None:
+def _hold_as(host: str, path: Path, held: Any, leaving: Any = None) -> None:
     file = os.open(path, os.O_RDWR | os.O_CREAT)
     fcntl.lockf(file, fcntl.LOCK_EX)
     os.pwrite(file, json.dumps({"host": host, "pid": 7, "since": 1.0, "beat": 3}).encode(), 0)
     held.set()
-    time.sleep(60)
+    if leaving is None:
+        time.sleep(60)
+    leaving.wait(30)
+    os.ftruncate(file, 0)
+
+
+def _try(path: Path, silence: float, told: Any) -> None:
+    try:
+        RunLock(path, silence=silence).acquire()
+    except ClipbioError as error:
+        told.put(str(error))
+    else:
+        told.put("taken")
+
+
+def _ask(path: Path, silence: float, meanwhile: Any = lambda: None) -> str:
+    """Return what another process is told that wants the lock; `meanwhile` is done again and again."""
+    told = FORK.Queue()
+    process = FORK.Process(target=_try, args=(path, silence, told))
+    process.start()
+    while process.is_alive() and told.empty():
+        meanwhile()
+        time.sleep(0.1)
+    answer = str(told.get(timeout=30))
+    process.join()
+    return answer
+
+
+def test_a_holder_elsewhere_that_leaves_is_followed(tmp_path: Path) -> None:
+    held, leaving = FORK.Event(), FORK.Event()
+    process = FORK.Process(target=_hold_as, args=("elsewhere", tmp_path / "lock", held, leaving))
+    process.start()
+    assert held.wait(30)
+    threading.Timer(1.0, leaving.set).start()
+    lock = RunLock(tmp_path / "lock", silence=20)
+    lock.acquire()
+    process.join()
+    assert json.loads((tmp_path / "lock").read_text())["locked"] is True
 
 
 @pytest.mark.parametrize("host", ["elsewhere", socket.gethostname()])
@@ -127,6 +164,12 @@ def test_a_lock_that_outlives_its_machine_is_passed_over(host: str, tmp_path: Pa
         if host == "elsewhere":
             lock.acquire()
             assert json.loads((tmp_path / "lock").read_text())["pid"] == os.getpid()
+            process.kill()
+            process.join()
+            # Its lock is free at last: it goes to who uses the folder, and to nobody else.
+            assert "in use by another run" in _ask(tmp_path / "lock", 3.0, lock.beat)
+            lock.beat()
+            assert "in use by another run" in _ask(tmp_path / "lock", 0.5)
         else:
             with pytest.raises(ClipbioError, match="in use by another run: process 7"):
                 lock.acquire()
