@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -57,8 +58,10 @@ def read_checkpoint(path: Path, *, verify: bool = True) -> Checkpoint:
         raise DamagedError(f"{path} does not exist") from error
     except (OSError, RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0].partition(". ")[0]
-        # With the right hash its bytes are sound, whatever else fails; torch reports a failed mapping as RuntimeError.
-        if whole or isinstance(error, OSError) or "unable to mmap" in reason or "unable to open" in reason:
+        # With the right hash its bytes are sound, whatever else fails. torch reports a failed mapping as RuntimeError,
+        # and a file that was cut as an invalid argument.
+        refused = isinstance(error, OSError) and error.errno != errno.EINVAL
+        if whole or refused or "unable to mmap" in reason or "unable to open" in reason:
             raise RunError(
                 f"{path} cannot be read just now: {reason}; it was left as it is: "
                 "check its permissions, its disk and the free memory, and try again"

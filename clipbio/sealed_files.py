@@ -25,6 +25,7 @@ __all__ = ["check_seal", "free_bytes", "read_seal", "sync_folder", "tensor_bytes
 _LENGTH = struct.Struct("<H")
 _MARK = b'{"clipbio": '
 _LONGEST = 65535
+_END_RECORD = 22
 _BLOCK = 1 << 22
 
 
@@ -84,6 +85,8 @@ def check_seal(path: Path) -> dict[str, Any] | None:
     with path.open("rb") as file:
         seal, length, size = _seal(file)
         if not seal:
+            if _lost_comment(file, size):
+                raise DamagedError(f"{path} is damaged: its end was cut off")
             return None
         facts = _facts(seal)
         try:
@@ -109,6 +112,15 @@ def _seal(file: IO[bytes]) -> tuple[bytes, int, int]:
     tail = file.read()
     start = tail.rfind(_MARK)
     return (b"", size, size) if start < _LENGTH.size else (tail[start:], size - len(tail) + start, size)
+
+
+def _lost_comment(file: IO[bytes], size: int) -> bool:
+    """Whether a zip archive without a seal announces a comment that does not follow: it was cut inside the seal."""
+    file.seek(max(0, size - _END_RECORD - len(_MARK)))
+    tail = file.read()
+    after = tail.rfind(b"PK\5\6") + _END_RECORD
+    told = tail[after - _LENGTH.size : after]
+    return after >= _END_RECORD and len(told) == _LENGTH.size and _LENGTH.unpack(told)[0] != len(tail) - after
 
 
 def _facts(seal: bytes) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar, overload
 
@@ -15,7 +15,7 @@ from clipbio.data.manifest import ShardError
 from clipbio.data.writer import INDEX_SCHEMA
 from clipbio.taxonomy import RANKS, Taxon, stable_hash
 
-__all__ = ["Column", "codes", "hashes", "read_index", "taxa_of"]
+__all__ = ["Coded", "Column", "codes", "compact", "hashes", "read_index", "taxa_of"]
 
 T = TypeVar("T", str, bytes)
 Integers = npt.NDArray[np.int64]
@@ -45,11 +45,35 @@ class Column(Sequence[T], Generic[T]):
         return len(self.array)
 
 
-def read_index(path: Path, split: str | None = None) -> pa.Table:
-    """Read `index.parquet`, or the rows of one split."""
+class Coded:
+    """Integers of rows that share a few values, read like the array `values_S[code_N]` that is never made whole.
+
+    Args:
+        code_N: Which value each row has.
+        values_S: The values, numbers or rows of numbers.
+    """
+
+    def __init__(self, code_N: Integers, values_S: Integers) -> None:
+        self.code_N, self.values_S = compact(code_N, len(values_S)), values_S
+
+    def __getitem__(self, key: Any) -> Any:
+        rows, *rest = key if isinstance(key, tuple) else (key,)
+        return self.values_S[(self.code_N[rows], *rest)]
+
+    def __len__(self) -> int:
+        return len(self.code_N)
+
+
+def compact(code_N: npt.NDArray[np.integer], kinds: int) -> npt.NDArray[np.signedinteger]:
+    """Return numbers below `kinds` in as few bytes as hold them."""
+    return code_N.astype(np.min_scalar_type(-max(kinds, 1)))
+
+
+def read_index(path: Path, split: str | None = None, columns: Collection[str] = INDEX_SCHEMA.names) -> pa.Table:
+    """Read `index.parquet`, or some columns of it, or the rows of one split."""
     try:
         filters = None if split is None else [("split", "=", split)]
-        table = pq.read_table(path, columns=INDEX_SCHEMA.names, filters=filters, read_dictionary=_REPEATED)
+        table = pq.read_table(path, columns=list(columns), filters=filters, read_dictionary=_REPEATED)
         return table.unify_dictionaries().combine_chunks()
     except FileNotFoundError as error:
         raise ShardError(f"{path} is missing; prepare the folder again") from error
@@ -73,23 +97,22 @@ def codes(column: pa.ChunkedArray) -> tuple[Integers, list[str]]:
 
 def taxa_of(table: pa.Table) -> tuple[tuple[Taxon, ...], Integers]:
     """Return the distinct taxa in the order of their names, and which of them each row has."""
-    rank_codes, rank_names = zip(*(codes(table[rank]) for rank in RANKS), strict=True)
-    combined = np.zeros(len(table), np.int64)
-    for code_N, names in zip(rank_codes, rank_names, strict=True):
+    ranks: list[tuple[npt.NDArray[np.signedinteger], list[str]]] = []
+    taxon_N = np.zeros(len(table), np.int64)
+    for rank in RANKS:
+        code_N, names = codes(table[rank])
         # Numbered anew after each rank, so that the product cannot overflow.
-        combined = np.unique(combined * len(names) + code_N, return_inverse=True)[1].reshape(-1)
-    _, first_T, taxon_N = np.unique(combined, return_index=True, return_inverse=True)
-    found = [
-        Taxon(*(names[code_N[row]] for code_N, names in zip(rank_codes, rank_names, strict=True))) for row in first_T
-    ]
+        taxon_N = np.unique(taxon_N * len(names) + code_N, return_inverse=True)[1].reshape(-1)
+        ranks.append((compact(code_N, len(names)), names))
+    first_T = np.unique(taxon_N, return_index=True)[1]
+    found = [Taxon(*(names[code_N[row]] for code_N, names in ranks)) for row in first_T]
     order_T = sorted(range(len(found)), key=lambda index: found[index].ranks)
     place_T = np.empty(len(found), np.int64)
     place_T[order_T] = np.arange(len(found))
-    return tuple(found[index] for index in order_T), place_T[taxon_N.reshape(-1)]
+    return tuple(found[index] for index in order_T), place_T[taxon_N]
 
 
-def hashes(column: pa.ChunkedArray, name: str) -> Integers:
+def hashes(column: pa.ChunkedArray, name: str) -> Coded:
     """Return a stable hash of each string, -1 where it is empty."""
     code_N, strings = codes(column)
-    hash_S = np.array([stable_hash(name, string) if string else -1 for string in strings], np.int64)
-    return hash_S[code_N] if len(hash_S) else np.full(len(code_N), -1, np.int64)
+    return Coded(code_N, np.array([stable_hash(name, string) if string else -1 for string in strings], np.int64))

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 
-from clipbio.data.columns import Column, Integers, codes, hashes, read_index, taxa_of
+from clipbio.data.columns import Coded, Column, Integers, codes, compact, hashes, read_index, taxa_of
 from clipbio.data.foreign.tars import Entry, Reader, read_entry
 from clipbio.data.layouts import ClipbioLayout, Layout
 from clipbio.data.manifest import INDEX, ShardEntry, ShardError
@@ -30,6 +32,8 @@ RECORD_BYTES = 16 * 2**20
 _SAMPLE_BYTES = 2**30
 _WINDOW = 32 * BLOCK
 _PICTURES = (*IMAGE_MEMBERS, MASK_MEMBER)
+_NUMBERS = (*RANKS, "bin", "label", "group_id", "offset", "length", "shard")
+_STRINGS = ("id", "key", "image_digest", "dna_digest")
 
 
 class MemberPlace(NamedTuple):
@@ -65,25 +69,40 @@ class ShardIndex:
         storage: ShardStorage | None = None,
         layout: Layout | None = None,
     ) -> None:
-        table = read_index(root / INDEX, split)
         self.root, self.split, self.shards = root, split, tuple(shards)
         self.storage = storage or LocalStorage(root)
         self.layout = layout or ClipbioLayout()
-        self.ids: Column[str] = Column(table["id"])
-        self.keys: Column[str] = Column(table["key"])
-        self.labels: Column[str] = Column(table["label"])
-        self.image_digests: Column[bytes] = Column(table["image_digest"])
-        self.dna_digests: Column[bytes] = Column(table["dna_digest"])
-        self.offset_N: Integers = table["offset"].to_numpy()
-        self.length_N: Integers = table["length"].to_numpy()
-        self.taxa, self.taxon_N = taxa_of(table)
-        keys_TR = np.array([taxon.rank_keys for taxon in self.taxa], np.int64).reshape(-1, len(RANKS))
-        self.taxon_NR: Integers = keys_TR[self.taxon_N]
-        self.bin_N: Integers = hashes(table["bin"], "bin")
-        self.shard_N = self._shard_numbers(*codes(table["shard"]))
-        self.group_ids: Column[str] = Column(table["group_id"])
+        self._read_numbers(read_index(root / INDEX, split, _NUMBERS))
+        self._read_strings(root / INDEX)
+        # Of an index of many millions, what was needed to read it is as much again.
+        pa.default_memory_pool().release_unused()
         self._texts = [texts.names_and_descriptions(taxon) for taxon in self.taxa]
         self._records = RecordCache(_CACHED_BYTES)
+
+    def _read_numbers(self, table: pa.Table) -> None:
+        self.taxa, taxon_N = taxa_of(table)
+        keys_TR = np.array([taxon.rank_keys for taxon in self.taxa], np.int64).reshape(-1, len(RANKS))
+        self.taxon_NR = Coded(taxon_N, keys_TR)
+        self.bin_N = hashes(table["bin"], "bin")
+        self.labels: Column[str] = Column(table["label"])
+        self.group_ids: Column[str] = Column(table["group_id"])
+        self.offset_N: Integers = table["offset"].to_numpy()
+        self.length_N: Integers = table["length"].to_numpy()
+        self.shard_N = self._shard_numbers(*codes(table["shard"]))
+
+    def _read_strings(self, path: Path) -> None:
+        # One after the other: these are the large ones, and each is held twice while it is read.
+        ids, keys, images, barcodes = (read_index(path, self.split, [name])[name] for name in _STRINGS)
+        self.ids: Column[str] = Column(ids)
+        # Samples of foreign shards have no other name than their key.
+        self.keys: Column[str] = self.ids if keys.equals(ids) else Column(keys)
+        self.image_digests: Column[bytes] = Column(images)
+        self.dna_digests: Column[bytes] = Column(barcodes)
+
+    @property
+    def taxon_N(self) -> npt.NDArray[np.signedinteger]:
+        """Give the place of each sample's taxon in `taxa`."""
+        return self.taxon_NR.code_N
 
     @cached_property
     def group_N(self) -> Integers:
@@ -141,7 +160,7 @@ class ShardIndex:
     def _shard(self, row: int) -> ShardEntry:
         return self.shards[int(self.shard_N[row])]
 
-    def _shard_numbers(self, code_N: Integers, paths: Sequence[str]) -> Integers:
+    def _shard_numbers(self, code_N: Integers, paths: Sequence[str]) -> npt.NDArray[np.signedinteger]:
         place = {shard.path: number for number, shard in enumerate(self.shards)}
         if foreign := set(paths) - set(place):
             raise ShardError(f"{self.root / INDEX} names the shard {min(foreign)}, the manifest does not; {REMEDY}")
@@ -152,7 +171,7 @@ class ShardIndex:
         outside = (self.offset_N < 0) | (self.length_N < BLOCK) | (ends > sizes)
         if outside.any() or counts.tolist() != [shard.samples for shard in self.shards]:
             raise ShardError(f"{self.root / INDEX} and the manifest disagree about split {self.split}; {REMEDY}")
-        return shard_N
+        return compact(shard_N, len(self.shards))
 
     def _whole(self, row: int) -> dict[str, bytes]:
         """Return all members of a sample, read at once."""

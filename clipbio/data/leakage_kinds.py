@@ -67,7 +67,8 @@ def _values(part: SplitRows, kind: str) -> Any:
 
 
 def _labels(part: SplitRows) -> Integers:
-    return hashes(pa.chunked_array([_taken(part.index.labels.array, part)]), "label")
+    label_N: Integers = hashes(pa.chunked_array([_taken(part.index.labels.array, part)]), "label")[:]
+    return label_N
 
 
 def _taken(array: Any, part: SplitRows) -> Any:

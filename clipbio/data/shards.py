@@ -32,7 +32,7 @@ from clipbio.data.sources.tabular import SUFFIXES
 from clipbio.data.species_texts import SpeciesTexts
 from clipbio.data.storage import LocalStorage, ShardStorage
 from clipbio.errors import ClipbioError, nearest
-from clipbio.taxonomy import Taxon
+from clipbio.taxonomy import RANKS, Taxon
 
 __all__ = ["ShardError", "ShardFolder", "ShardIndex", "default_cache_dir", "resolve", "resolve_source"]
 
@@ -88,7 +88,7 @@ class ShardFolder:
     @cached_property
     def taxa(self) -> tuple[Taxon, ...]:
         """Give the distinct taxa of all splits."""
-        return taxa_of(read_index(self.root / INDEX))[0]
+        return taxa_of(read_index(self.root / INDEX, columns=RANKS))[0]
 
     def index(self, split: str) -> ShardIndex:
         """Return the samples of a split."""

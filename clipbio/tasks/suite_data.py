@@ -54,7 +54,7 @@ class SuiteData(SpecimenData):
 def _class_keys(index: ShardIndex) -> IntArray:
     """Return the class of each row that has one: its species, else its label, else its deepest taxon."""
     deepest_T = [next((int(key) for key in reversed(taxon.rank_keys) if key >= 0), -1) for taxon in index.taxa]
-    keys_N = np.array(deepest_T or [-1], np.int64)[index.taxon_N]
+    keys_N: IntArray = np.array(deepest_T or [-1], np.int64)[index.taxon_N]
     for row, label in enumerate(index.labels):
         if label and index.taxon_NR[row, -1] < 0:
             keys_N[row] = stable_hash("label", label)

@@ -15,8 +15,8 @@ import pytorch_lightning as pl
 import torch
 
 from clipbio.checkpoint_files import BEST, CHECKPOINT_FORMAT, LAST, PREVIOUS, read_checkpoint
-from clipbio.errors import ClipbioError
-from clipbio.sealed_files import check_seal
+from clipbio.errors import ClipbioError, DamagedError
+from clipbio.sealed_files import check_seal, write_sealed
 from clipbio.training import atomic_checkpoints
 from clipbio.training.atomic_checkpoints import AtomicCheckpoints, link, write_whole
 from clipbio.training.best_checkpoints import BestCheckpoints
@@ -151,6 +151,18 @@ def test_a_run_goes_on_from_the_one_before(damage: str, tmp_path: Path) -> None:
     save(tmp_path, 2)
     assert [read_checkpoint(tmp_path / name)["global_step"] for name in (PREVIOUS, LAST)] == [1, 2]
     assert recover_last(tmp_path) == ""
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+def test_a_file_cut_anywhere_is_damaged(sealed: bool, tmp_path: Path) -> None:
+    # torch tells of it in several ways, one of them an error of the system.
+    path = tmp_path / "a.ckpt"
+    write_sealed(state(1), path, {}) if sealed else torch.save(state(1), path)
+    data = path.read_bytes()
+    for length in {*range(100), *range(100, len(data), 53), *range(len(data) - 150, len(data))}:
+        path.write_bytes(data[:length])
+        with pytest.raises(DamagedError, match=r"a\.ckpt (is damaged|cannot be read as a checkpoint)"):
+            read_checkpoint(path)
 
 
 @pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), OSError(5, "Input/output error"),
