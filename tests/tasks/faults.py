@@ -60,7 +60,7 @@ def stuck_step(folder: Path, rank: int, step: int) -> None:
 
 
 def sleep_in(folder: Path, rank: int, phase: str, seconds: float) -> None:
-    """Sleep when a phase begins, and leave a file that says so."""
+    """Sleep when a phase begins, and leave a file of each process that says so."""
     from clipbio.pulse import Pulse
 
     enter = Pulse.enter
@@ -68,7 +68,7 @@ def sleep_in(folder: Path, rank: int, phase: str, seconds: float) -> None:
     def entered(self: Pulse, name: str) -> None:
         enter(self, name)
         if name == phase:
-            (folder / "sleeping").touch()
+            (folder / f"sleeping-{rank}").touch()
             time.sleep(seconds)
 
     Pulse.enter = entered  # type: ignore[method-assign]

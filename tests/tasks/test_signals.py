@@ -101,7 +101,7 @@ def test_a_step_that_takes_longer_than_the_grace_is_not_waited_for(overrides: li
 @pytest.mark.parametrize("phase", ["encoding", "evaluating"])
 def test_outside_of_training_a_signal_ends_the_run_at_once(phase: str, overrides: list[str], tmp_path: Path) -> None:
     run = Run(tmp_path / "run", overrides, processes=2, before=[("sleep_in", phase, 60.0)])
-    until(lambda: (run.folder / "sleeping").exists(), run)
+    until(lambda: len(list(run.folder.glob("sleeping-*"))) == 2, run)
     began = time.monotonic()
     os.kill(run.processes[1].pid, signal.SIGTERM)
     assert run.codes() == [75, 75], run.told
