@@ -14,14 +14,20 @@ from typing import Any
 
 from clipbio.errors import ClipbioError
 
-__all__ = ["file_hash", "file_state", "plain_text", "read_json", "whole_folder", "write_json", "write_text"]
+__all__ = ["file_hash", "file_state", "plain_text", "read_json", "whole_folder", "write_bytes", "write_json",
+           "write_text"]  # fmt: skip
 
 
 def write_text(path: Path, text: str) -> None:
     """Replace a file in one step, so that a reader or a crash never meets half of it."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace a file in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
+    temporary.write_bytes(content)
     temporary.replace(path)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clipbio.evaluation.figures import Figure
-from clipbio.evaluation.table import label
+from clipbio.evaluation.table import is_share, label
 
 __all__ = ["Point", "Sweep", "short", "shown_value"]
 
@@ -66,6 +66,24 @@ class Sweep:
         """What was varied, in order."""
         return tuple(dict.fromkeys(key for point in self.points for key in point.varied))
 
+    @property
+    def in_percent(self) -> bool:
+        """Whether the objective is a share; a loss is none."""
+        return is_share(_bare(self.objective))
+
+    @property
+    def drawn(self) -> dict[str, str]:
+        """The figures that fit on one axis with the objective, and what each has for itself."""
+        heads = zip(self.keys, self.heads()[1], strict=True)
+        return {key: head for key, head in heads if is_share(_bare(key)) == self.in_percent}
+
+    def figure(self, point: Point, key: str) -> Figure | None:
+        """Return a figure of a point; the best validation so far stands in for that of the objective."""
+        figure = point.figures.get(key)
+        if figure is not None or key != self.objective or point.value is None:
+            return figure
+        return _bare(key, point.value)
+
     def heads(self) -> tuple[str, list[str]]:
         """Return what all figures shown share, and what each has for itself, as a reader says them."""
         parts = [key.split("/", 3) for key in self.keys]
@@ -78,6 +96,11 @@ class Sweep:
             for one in parts
         ]
         return (common, own) if len(parts) > 1 else ("", own)
+
+
+def _bare(key: str, value: float | None = None) -> Figure:
+    """Return the figure of a key without an interval; what is logged in training has fewer than four parts."""
+    return Figure("", "", "", key.rpartition("/")[2], value)
 
 
 def _own(part: str, place: int) -> str:

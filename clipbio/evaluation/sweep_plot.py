@@ -13,7 +13,7 @@ from matplotlib.figure import Figure as Canvas
 from clipbio.evaluation.figures import Figure
 from clipbio.evaluation.plots import COLOURS, GRID, INK, MUTED, name_ticks, new_axes, png, styled
 from clipbio.evaluation.sweep import Point, Sweep, short, shown_value
-from clipbio.evaluation.table import label, percent
+from clipbio.evaluation.table import is_share, label
 
 __all__ = ["sweep_plot"]
 
@@ -49,12 +49,12 @@ def sweep_plot(sweep: Sweep) -> bytes | None:
 def _line(sweep: Sweep, shown: list[Point], axis: str) -> bytes:
     canvas, axes = new_axes(4.6, 3.0)
     ordered = sorted(shown, key=lambda point: point.varied[axis])
-    for number, (key, head) in enumerate(zip(sweep.keys, sweep.heads()[1], strict=True)):
-        found = [(point, _figure(sweep, point, key)) for point in ordered]
+    for number, (key, head) in enumerate(sweep.drawn.items()):
+        found = [(point, sweep.figure(point, key)) for point in ordered]
         points = [(float(point.varied[axis]), figure) for point, figure in found if figure is not None]
         if not points:
             continue
-        x, y = [place for place, _ in points], [100 * (figure.value or 0.0) for _, figure in points]
+        x, y = [place for place, _ in points], [_scaled(figure, figure.value) for _, figure in points]
         low, high = zip(*(_bounds(figure) for _, figure in points), strict=True)
         axes.errorbar(x, y, yerr=[low, high], color=COLOURS[number], marker="o", markersize=4, linewidth=1.4, capsize=2,
                       elinewidth=0.8, label=head)  # fmt: skip
@@ -85,16 +85,17 @@ def _heat(sweep: Sweep, shown: list[Point], axes: list[str], x: list[Any], y: li
     whole: set[tuple[int, int]] = set()
     for point in reversed(shown):
         place = y.index(point.varied[axes[1]]), x.index(point.varied[axes[0]])
-        values[place] = 100 * (point.value or 0.0)
+        values[place] = _of(sweep, point)
         whole = whole | {place} if point.finished else whole - {place}
     canvas, plot = new_axes(1.9 + 0.62 * len(x), 1.4 + 0.42 * len(y))
     image = plot.imshow(values, cmap="Greens", origin="lower", aspect="auto")
     middle = (np.nanmin(values) + np.nanmax(values)) / 2
     for row, column in np.ndindex(values.shape):
-        value = values[row, column]
+        value = float(values[row, column])
         if math.isfinite(value):
             colour = "white" if value > middle else INK
-            text = f"{value:.1f}" if (row, column) in whole else f"({value:.1f})"
+            text = _shown(sweep, value)
+            text = text if (row, column) in whole else f"({text})"
             plot.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
     names = short(axes)
     for axis, side, key in ((plot.xaxis, x, axes[0]), (plot.yaxis, y, axes[1])):
@@ -119,7 +120,7 @@ def _plane(sweep: Sweep, shown: list[Point], axes: list[str]) -> bytes:
     others = [point for point in shown if not point.finished]
     x, y = ([float(point.varied[key]) for point in whole] for key in axes)
     if whole:
-        values = [100 * (point.value or 0.0) for point in whole]
+        values = [_of(sweep, point) for point in whole]
         dots = plot.scatter(x, y, c=values, cmap="viridis", s=42, edgecolors="white", linewidths=0.7, zorder=2)
         bar = canvas.colorbar(dots, ax=plot, shrink=0.8, aspect=24)
         bar.outline.set_visible(False)
@@ -132,7 +133,7 @@ def _plane(sweep: Sweep, shown: list[Point], axes: list[str]) -> bytes:
         best = sweep.best
         spot = [float(best.varied[key]) for key in axes]
         plot.plot(*spot, "o", color=COLOURS[1], fillstyle="none", markersize=11, markeredgewidth=1.6,
-                  label=f"best: {percent(best.value)}")  # fmt: skip
+                  label=f"best: {_shown(sweep, _of(sweep, best))}")  # fmt: skip
     names = short(axes)
     for side, key in (("x", axes[0]), ("y", axes[1])):
         _scale(plot, side, [float(point.varied[key]) for point in shown])
@@ -160,9 +161,8 @@ def _rows(sweep: Sweep, shown: list[Point], axes: list[str]) -> bytes:
         _bars(left, [point.varied.get(mixture) or {} for point in shown])
         name_ticks(left, [_rest(point, mixture) or str(place) for place, point in enumerate(shown, 1)])
         right.tick_params(labelleft=False)
-    heads = sweep.heads()[1]
-    for number, (key, head) in enumerate(zip(sweep.keys, heads, strict=True)):
-        _dots(right, [_figure(sweep, point, key) for point in shown], number, head)
+    for number, (key, head) in enumerate(sweep.drawn.items()):
+        _dots(right, [sweep.figure(point, key) for point in shown], number, head)
     right.set_ylim(len(shown) - 0.4, -0.6)
     right.grid(axis="x", color=GRID, linewidth=0.7)
     right.set_xlabel(_title(sweep), fontsize=8, color=MUTED)
@@ -196,7 +196,7 @@ def _dots(axes: Axes, figures: list[Figure | None], number: int, head: str) -> N
     known = [(place + 0.16 * number - 0.12, figure) for place, figure in enumerate(figures) if figure is not None]
     if not known:
         return
-    values = [100 * (figure.value or 0.0) for _, figure in known]
+    values = [_scaled(figure, figure.value) for _, figure in known]
     low, high = zip(*(_bounds(figure) for _, figure in known), strict=True)
     size, line = (5.0, 2.0) if number == 0 else (3.2, 0.8)
     places, shape, colour = [place for place, _ in known], "D" if number else "o", COLOURS[number % len(COLOURS)]
@@ -207,19 +207,27 @@ def _dots(axes: Axes, figures: list[Figure | None], number: int, head: str) -> N
 # -- parts ------------------------------------------------------------------------------------------------------------
 
 
-def _figure(sweep: Sweep, point: Point, key: str) -> Figure | None:
-    """Return a figure of a point; the best validation so far stands in for that of the objective."""
-    figure = point.figures.get(key)
-    if figure is not None or key != sweep.objective or point.value is None:
-        return figure
-    return Figure("", "", "", key.rpartition("/")[2], point.value)
-
-
 def _bounds(figure: Figure) -> tuple[float, float]:
     """Return how far the interval reaches below and above; a mean may lie a rounding error outside of its own."""
-    value = figure.value or 0.0
-    low, high = (value if bound is None else bound for bound in (figure.low, figure.high))
-    return max(0.0, 100 * (value - low)), max(0.0, 100 * (high - value))
+    value, low, high = (_scaled(figure, one) for one in (figure.value, figure.low, figure.high))
+    return (
+        0.0 if figure.low is None else max(0.0, value - low),
+        0.0 if figure.high is None else max(0.0, high - value),
+    )
+
+
+def _scaled(figure: Figure, value: float | None) -> float:
+    """Return a value of a figure as it is drawn: in percent if it is a share."""
+    return (100 if is_share(figure) else 1) * (value or 0.0)
+
+
+def _of(sweep: Sweep, point: Point) -> float:
+    """Return the objective of a point as it is drawn."""
+    return (100 if sweep.in_percent else 1) * (point.value or 0.0)
+
+
+def _shown(sweep: Sweep, value: float) -> str:
+    return f"{value:.{1 if sweep.in_percent else 2}f}"
 
 
 def _scale(axes: Axes, side: str, values: list[float]) -> None:
@@ -228,11 +236,12 @@ def _scale(axes: Axes, side: str, values: list[float]) -> None:
 
 
 def _title(sweep: Sweep) -> str:
-    return f"{sweep.heads()[0] or 'figures'}, %"
+    common = sweep.heads()[0] or ("figures" if len(sweep.drawn) > 1 else label(sweep.objective))
+    return f"{common}, %" if sweep.in_percent else common
 
 
 def _objective(sweep: Sweep) -> str:
-    return f"{label(sweep.objective)}, %"
+    return label(sweep.objective) + (", %" if sweep.in_percent else "")
 
 
 def _legend(axes: Axes) -> None:

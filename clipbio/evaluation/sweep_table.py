@@ -17,7 +17,7 @@ from rich.text import Text
 from clipbio.evaluation.console import CONSOLE_WIDTH, table_width
 from clipbio.evaluation.matrix import matrix_sections
 from clipbio.evaluation.sweep import Point, Sweep, shown_value
-from clipbio.evaluation.table import cell, escape_markdown, percent
+from clipbio.evaluation.table import amount, cell, escape_markdown
 from clipbio.files import write_json, write_text
 
 __all__ = ["sweep_table", "write_sweep_tables"]
@@ -42,8 +42,8 @@ def _layouts(count: int) -> Iterator[tuple[int, int]]:
 
 
 def _console(sweep: Sweep, figures: int, intervals: int) -> Table:
-    common, heads = sweep.heads()
-    table = Table(title=escape(_title(common)), title_justify="left", box=SIMPLE_HEAD, pad_edge=False,
+    heads = sweep.heads()[1]
+    table = Table(title=escape(_title(sweep)), title_justify="left", box=SIMPLE_HEAD, pad_edge=False,
                   collapse_padding=True)  # fmt: skip
     table.add_column("", justify="right", no_wrap=True)
     for key in sweep.axes:
@@ -59,8 +59,9 @@ def _console(sweep: Sweep, figures: int, intervals: int) -> Table:
     return table
 
 
-def _title(common: str) -> str:
-    return f"{common}, %" if common else ""
+def _title(sweep: Sweep) -> str:
+    common = sweep.heads()[0]
+    return f"{common}, %" if common and sweep.in_percent and len(sweep.drawn) == len(sweep.keys) else common
 
 
 def _axis(key: str) -> str:
@@ -69,10 +70,10 @@ def _axis(key: str) -> str:
 
 
 def _cell(sweep: Sweep, point: Point, key: str, *, interval: bool) -> str:
-    figure = point.figures.get(key)
-    if figure is not None:
-        return cell(figure, interval=interval)
-    return "" if key != sweep.objective or point.value is None else percent(point.value)
+    figure = sweep.figure(point, key)
+    if figure is None:
+        return ""
+    return cell(figure, interval=interval) if key in point.figures else amount(figure, figure.value)
 
 
 def _state(sweep: Sweep, point: Point) -> str:
@@ -118,9 +119,9 @@ def write_sweep_tables(folder: Path, sweep: Sweep, *, title: str, picture: str) 
 
 
 def _markdown(sweep: Sweep, title: str, picture: str) -> str:
-    common, heads = sweep.heads()
+    common, heads = _title(sweep), sweep.heads()[1]
     names = ["", *map(_axis, sweep.axes), *heads, "state", "run"]
-    lines = [f"# {escape_markdown(title)}", "", *([f"{_title(common)}.", ""] if common else [])]
+    lines = [f"# {escape_markdown(title)}", "", *([f"{common}.", ""] if common else [])]
     lines += ["| " + " | ".join(map(escape_markdown, names)) + " |"]
     lines += ["|---:" + "|---" * len(sweep.axes) + "|---:" * len(heads) + "|---|---|"]
     for place, point in enumerate(sweep.points, 1):

@@ -46,7 +46,7 @@ _LABELS = {
     "nll": "NLL",
     "mantel_p": "p (Mantel)",
 }
-# Numbers that are not shares; depths and distances are counted in ranks.
+# Numbers that are not shares, beside losses; depths and distances are counted in ranks.
 _NOT_SHARES = ("brier", "depth", "distance", "distance_wrong", "fisher", "nll", "spearman", "kendall", "cophenetic",
                "silhouette")  # fmt: skip
 
@@ -126,7 +126,8 @@ def _range(figure: Figure, low: float | None, high: float | None) -> str:
 
 def is_share(figure: Figure) -> bool:
     """Tell whether a figure is shown in percent."""
-    return figure.metric not in _NOT_SHARES and not figure.metric.startswith("within_")
+    metric = figure.metric
+    return metric not in _NOT_SHARES and not metric.startswith("within_") and not metric.endswith("loss")
 
 
 def amount(figure: Figure, value: float | None) -> str:

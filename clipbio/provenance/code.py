@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from clipbio.files import file_hash, write_text
+from clipbio.files import file_hash, write_bytes
 from clipbio.urls import without_passwords
 
 __all__ = ["DIFF", "PACKAGE", "Diff", "git_facts", "read_diff", "source_hash", "write_diff"]
@@ -26,22 +26,22 @@ class Diff:
     """What was changed since the commit.
 
     Attributes:
-        text: The diff of tracked files, as `git apply` takes it; empty if there is none.
-        bytes: Its length before it was cut.
+        content: The diff of tracked files, as `git apply` takes it; empty if there is none. Files need not be UTF-8.
+        length: Its bytes before it was cut.
         untracked: SHA-256 by path of Python files and configs that git does not know.
     """
 
-    text: str
-    bytes: int
+    content: bytes
+    length: int
     untracked: dict[str, str]
 
     @property
     def facts(self) -> dict[str, Any]:
         """What `run.json` says of it."""
         return {
-            "file": DIFF if self.text else None,
-            "bytes": self.bytes,
-            "cut": self.bytes > len(self.text.encode()),
+            "file": DIFF if self.content else None,
+            "bytes": self.length,
+            "cut": self.length > len(self.content),
             "untracked": self.untracked,
         }
 
@@ -64,10 +64,10 @@ def git_facts(package: Path = PACKAGE) -> dict[str, Any]:
 def read_diff(package: Path = PACKAGE, *, most: int = _MOST_BYTES) -> Diff:
     """Return what was changed since the commit, at most so many bytes of it; empty outside a checkout."""
     if not _is_checkout(package):
-        return Diff("", 0, {})
+        return Diff(b"", 0, {})
     try:
         top = Path(_git(package, "rev-parse", "--show-toplevel"))
-        text = _git(
+        content = _output(
             top,
             "diff",
             "HEAD",
@@ -77,22 +77,18 @@ def read_diff(package: Path = PACKAGE, *, most: int = _MOST_BYTES) -> Diff:
             "--no-color",
             "--no-ext-diff",
             "--no-textconv",
-            strip=False,
         )
         names = _git(top, "ls-files", "--others", "--exclude-standard", "-z", "--", "*.py", "*.yaml").split("\0")
     except (OSError, subprocess.SubprocessError):
-        return Diff("", 0, {})
+        return Diff(b"", 0, {})
     untracked = [name for name in names if name and (top / name).is_file()][:_MOST_UNTRACKED]
-    content = text.encode()
-    return Diff(
-        content[:most].decode(errors="ignore"), len(content), {name: file_hash(top / name) for name in untracked}
-    )
+    return Diff(content[:most], len(content), {name: file_hash(top / name) for name in untracked})
 
 
 def write_diff(folder: Path, diff: Diff) -> None:
     """Write `code.diff`, or remove the one of an earlier attempt if there is nothing to tell."""
-    if diff.text:
-        write_text(folder / DIFF, diff.text)
+    if diff.content:
+        write_bytes(folder / DIFF, diff.content)
     else:
         (folder / DIFF).unlink(missing_ok=True)
 
@@ -117,7 +113,9 @@ def _is_checkout(package: Path) -> bool:
         return False
 
 
-def _git(folder: Path, *arguments: str, strip: bool = True) -> str:
-    command = ["git", "-C", str(folder), *arguments]
-    found = subprocess.run(command, capture_output=True, check=True, timeout=30).stdout.decode(errors="replace")
-    return found.strip() if strip else found
+def _git(folder: Path, *arguments: str) -> str:
+    return _output(folder, *arguments).decode(errors="replace").strip()
+
+
+def _output(folder: Path, *arguments: str) -> bytes:
+    return subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, check=True, timeout=30).stdout

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from matplotlib.axes import Axes
 from PIL import Image
 from rich.console import Console
 
@@ -110,6 +111,31 @@ def test_each_kind_of_sweep_is_drawn_with_its_pruned_points(varied) -> None:
     assert picture.getextrema()[0] < 100
     pruned = point("last", 0.9 - 0.1 * (len(points) - 1), varied[-1], state="pruned")
     assert sweep_plot(sweep_of(*points[:-1], pruned)) != whole
+
+
+def test_an_objective_that_is_no_share_is_told_as_it_is(tmp_path: Path) -> None:
+    points = [Point(str(lr), "finished", "", {"lr": lr}, loss, point("", 0.5, {}).figures)
+              for lr, loss in ((0.1, 0.25), (0.2, 1.5))]  # fmt: skip
+    sweep = Sweep(tuple(points), "val/loss", True, ("val/loss", *KEYS))
+    text = shown(sweep)
+    assert "0.25" in text
+    assert "1.50" in text
+    assert "50.0" in text
+    assert "%" not in text.split("Ordered")[0]
+    assert "| 1 | **0.1** | **0.25** | **50.0 (40.0–60.0)** |" in (
+        write_sweep_tables(tmp_path, sweep, title="losses", picture="").read_text()
+    )
+    assert dict(sweep.drawn) == {"val/loss": "val/loss"}
+    assert sweep_plot(sweep) is not None
+
+
+@pytest.mark.parametrize(("key", "name"), [("val/loss", "1.25"), (KEYS[0], "125.0")])
+def test_values_on_a_heat_map_are_scaled_as_their_figure_is(key, name, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+    monkeypatch.setattr(Axes, "text", lambda self, x, y, text, **_: drawn.append(text))
+    points = [Point(f"{lr}{t}", "finished", "", {"lr": lr, "t": t}, 1.25, {}) for lr in (1, 2) for t in (3, 4)]
+    assert sweep_plot(Sweep(tuple(points), key, False, (key,))) is not None
+    assert drawn == [name] * 4
 
 
 def test_without_a_value_there_is_no_plot() -> None:

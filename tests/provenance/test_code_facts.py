@@ -25,6 +25,7 @@ def package(tmp_path: Path) -> Path:
     folder.mkdir(parents=True)
     (folder / "__init__.py").write_text("A = 1\n")
     (folder / "logo.png").write_bytes(b"\x00\xff")
+    (folder / "names.csv").write_bytes("# Ramírez\r\n".encode("latin-1"))
     git(folder.parent, "init", "-q", "-b", "trunk")
     git(folder, "add", ".")
     git(folder, "commit", "-q", "-m", "One")
@@ -42,6 +43,7 @@ def test_a_clean_checkout_has_a_commit_and_no_diff(package: Path, tmp_path: Path
 def test_the_diff_of_a_changed_checkout_makes_the_code_again(package: Path, tmp_path: Path) -> None:
     (package / "__init__.py").write_text("A = 2\n")
     (package / "logo.png").write_bytes(b"\x00\xff\x01")
+    (package / "names.csv").write_bytes("# Ramírez, Müller\r\n".encode("latin-1"))
     git(package, "config", "diff.noprefix", "true")
     (package / "new.py").write_text("B = 1\n")
     diff = read_diff(package)
@@ -53,14 +55,15 @@ def test_the_diff_of_a_changed_checkout_makes_the_code_again(package: Path, tmp_
     git(package.parent, "apply", str(tmp_path / DIFF))
     assert (package / "__init__.py").read_text() == "A = 2\n"
     assert (package / "logo.png").read_bytes() == b"\x00\xff\x01"
+    assert (package / "names.csv").read_bytes() == "# Ramírez, Müller\r\n".encode("latin-1")
 
 
 def test_a_large_diff_is_cut_and_says_so(package: Path) -> None:
     (package / "__init__.py").write_text("A = 2\n" * 1000)
     diff = read_diff(package, most=100)
-    assert len(diff.text) == 100
+    assert len(diff.content) == 100
     assert diff.facts["cut"] is True
-    assert diff.bytes > 6000
+    assert diff.facts["bytes"] > 6000
 
 
 def test_the_password_of_a_remote_is_never_told(package: Path) -> None:

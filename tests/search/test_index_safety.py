@@ -50,7 +50,7 @@ def killed_at(step: int) -> Iterator[Callable[[], int]]:
 
         return call
 
-    places = [(Path, "mkdir"), (Path, "replace"), (Path, "write_text"), (shutil, "rmtree")]
+    places = [(Path, "mkdir"), (Path, "replace"), (Path, "write_bytes"), (shutil, "rmtree")]
     places += [(pq, "write_table"), (VectorFile, "_finish"), (Lexicon, "build")]
     with pytest.MonkeyPatch.context() as patch:
         for place, name in places:
