@@ -18,6 +18,9 @@ ROOT = Path(__file__).resolve().parents[1]
 settings.register_profile("steady", derandomize=True)
 settings.load_profile("steady")
 
+# Before torch is imported: a process that a test forks has not the threads of a pool, and waits for them for ever.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:

@@ -50,8 +50,10 @@ class BestCheckpoints(ModelCheckpoint):
         folder = Path(self.dirpath or self.path.parent)
         self.best_k_models = {str(folder / Path(one).name): score for one, score in state_dict["best_k_models"].items()}
 
-    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Let the main process name and trim the files that were taken over, and tell the others which they are."""
+        # Not at the start of the fit: sharded strategies restore later than that.
+        super().on_train_start(trainer, pl_module)
         if not self.best_k_models:
             return
         kept = trainer.strategy.broadcast(self._settled() if trainer.is_global_zero else {})

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.strategies import SingleDeviceStrategy
 
 from clipbio.checkpoint_files import BEST, CHECKPOINT_FORMAT, LAST, PREVIOUS, read_checkpoint
 from clipbio.errors import ClipbioError, DamagedError
@@ -357,9 +358,13 @@ def test_of_the_scored_ones_the_best_stay(mode: str, keep: int, tmp_path: Path) 
         (3, 2, [0.5, 0.7, 0.6], [0.4], {"best": 2, "best-step-0000002": 2, "best-step-0000003": 3}),
     ],
 )
+@pytest.mark.parametrize("late", [False, True], ids=["early", "late"])
 def test_the_best_stays_in_another_folder_and_with_another_keep(
-    before: int, after: int, first: list[float], second: list[float], left: dict[str, int], tmp_path: Path
-) -> None:
+    before: int, after: int, first: list[float], second: list[float], left: dict[str, int], late: bool, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    # Sharded strategies restore after they are set up.
+    monkeypatch.setattr(SingleDeviceStrategy, "restore_checkpoint_after_setup", late)
     for folder, keep, scores in (("old", before, first), ("new", after, first + second)):
         if folder == "new":
             (tmp_path / "old").rename(tmp_path / "new")
