@@ -11,6 +11,7 @@ import pytest
 import torch
 from runs import here, lines
 
+from clipbio.errors import ClipbioError
 from clipbio.training.module import ContrastiveModule
 
 SMALL = (
@@ -26,7 +27,7 @@ def cut_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
 
     def training_step(self, *args, **more):
         if self.global_step == step:
-            raise RuntimeError("power cut")
+            raise ClipbioError("power cut")
         return step_of(self, *args, **more)
 
     monkeypatch.setattr(ContrastiveModule, "training_step", training_step)
