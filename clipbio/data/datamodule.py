@@ -20,8 +20,9 @@ from clipbio.data.remote import RemoteOptions, check_windows
 from clipbio.data.sampling import classes_of
 from clipbio.data.shards import ShardFolder, resolve, resolve_source
 from clipbio.data.sources import Source
-from clipbio.data.splits import IntArray, SplitRows, common_species, splits_of, whole_split, without_pictures
+from clipbio.data.splits import IntArray, SplitRows, named_split, splits_of
 from clipbio.data.stream import EvaluationStream, TrainStream, loader, own_cores
+from clipbio.data.stream_data import StreamData
 from clipbio.data.streams import (
     MAIN,
     PlannedStream,
@@ -33,7 +34,7 @@ from clipbio.data.streams import (
     stream_seed,
 )
 from clipbio.distributed import World, barrier
-from clipbio.errors import ClipbioError, nearest
+from clipbio.errors import ClipbioError
 
 __all__ = ["SpecimenData", "SplitRows", "Stream"]
 
@@ -127,8 +128,7 @@ class SpecimenData(pl.LightningDataModule):
         self.dna: BarcodeInput | None = None
         self.evaluation_dna: BarcodeInput | None = None
         self._consumed = 0
-        self.manifests: dict[str, str] = {}
-        self._foreign: dict[str, SplitRows] = {}
+        self._stream_data = StreamData(self.streams, self._prepared)
         self._evaluated: dict[str, SplitRows] = {}
 
     # -- what there is ---------------------------------------------------------------------------------------------
@@ -165,9 +165,7 @@ class SpecimenData(pl.LightningDataModule):
 
     def split(self, name: str) -> SplitRows:
         """Return a split by name."""
-        if name not in self.splits:
-            raise ClipbioError(f"{self.folder.name} has no split '{name}'{nearest(name, self.splits)}")
-        return self.splits[name]
+        return named_split(self.splits, name, self.folder)
 
     def read_for(self, modalities: Sequence[str]) -> None:
         """Learn what the model encodes, before the run is planned: it decides which specimens take part.
@@ -216,7 +214,7 @@ class SpecimenData(pl.LightningDataModule):
 
     def _planned(self, name: str, size: int) -> PlannedStream:
         stream = self.streams[name]
-        split = self._split_of(name)
+        split = self._stream_data.split(name, self.folder, self.splits)
         rows = taking_part(split, self.modalities)
         told_of = "train" if name == MAIN else f"{name} stream"
         for lacks in lacking(split, self.modalities):
@@ -241,36 +239,6 @@ class SpecimenData(pl.LightningDataModule):
             class_N=None if stream.sampling == "uniform" else classes_of(split.index, rows),
         )
         return PlannedStream(name, stream, split, rows, plan)
-
-    def _split_of(self, name: str) -> SplitRows:
-        """Return what a stream reads: of the data's own folder what `val` left over, of another one everything new."""
-        stream = self.streams[name]
-        if not stream.own_data:
-            return self.split(stream.split)
-        folder = self._prepared(stream.root, stream.source)
-        content = self.manifests[name] = folder.manifest.hash
-        if content == self.folder.manifest.hash:
-            return self.split(stream.split)
-        if content not in self._foreign:
-            self._foreign[content] = self._foreign_split(name, folder)
-        return self._foreign[content]
-
-    def _foreign_split(self, name: str, folder: ShardFolder) -> SplitRows:
-        """Leave out what is evaluated: a picture of it is never trained on, in whichever folder it stands."""
-        wanted = self.streams[name].split
-        if not folder.splits.get(wanted):
-            raise ClipbioError(f"data.streams.{name}: {folder.name} has no split '{wanted}'")
-        whole = whole_split(folder, wanted)
-        others = [split for other, split in self.splits.items() if other != "train"]
-        split = without_pictures(whole, others)
-        if len(split) < len(whole):
-            log.warning(
-                "%d of %d specimens of the stream %s are left out: their pictures stand in %s of the data",
-                len(whole) - len(split), len(whole), name, ", ".join(other.name for other in others),
-            )  # fmt: skip
-        if common := common_species(split, [other for other in others if other.name.endswith("unseen")]):
-            log.warning("the stream %s shows %d species of unseen: they are no longer unseen", name, common)
-        return split
 
     @cached_property
     def train_parts(self) -> list[SplitRows]:
@@ -329,8 +297,11 @@ class SpecimenData(pl.LightningDataModule):
 
     def state_dict(self) -> dict[str, Any]:
         """Return the position in the streams, and what stands for their content."""
-        consumed = self.trainer.global_step * self.batches_per_step if self.trainer else 0
-        return {"batches_consumed": consumed, "manifests": self._contents()}
+        return {"batches_consumed": self._batches_seen, "manifests": self._contents()}
+
+    @property
+    def _batches_seen(self) -> int:
+        return self.trainer.global_step * self.batches_per_step if self.trainer else 0
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue at the position of a checkpoint, without reading what was consumed before.
@@ -349,18 +320,21 @@ class SpecimenData(pl.LightningDataModule):
 
     def contents(self) -> dict[str, str]:
         """Return what stands for the content of the data, and of each stream that brings its own; it opens them all."""
-        own = {name: one for name, one in self.streams.items() if one.own_data}
-        hashes = {f"data.streams.{name}": self._prepared(one.root, one.source) for name, one in own.items()}
-        return {"data": self.folder.manifest.hash} | {name: folder.manifest.hash for name, folder in hashes.items()}
+        self._stream_data.open()
+        return self._contents()
+
+    def _contents(self) -> dict[str, str]:
+        return {"data": self.folder.manifest.hash} | {f"data.streams.{name}": h for name, h in self.manifests.items()}
+
+    @property
+    def manifests(self) -> dict[str, str]:
+        """What stands for the content of each stream that brings its own, once the run is planned."""
+        return self._stream_data.manifests
 
     @property
     def samples_seen(self) -> int:
         """Specimens that training has drawn so far, over all attempts and processes."""
-        consumed = self.state_dict()["batches_consumed"] if self.trainer else self._consumed
-        return int(consumed) * self.batch_size
-
-    def _contents(self) -> dict[str, str]:
-        return {"data": self.folder.manifest.hash} | {f"data.streams.{name}": h for name, h in self.manifests.items()}
+        return (self._batches_seen if self.trainer else self._consumed) * self.batch_size
 
     # -- evaluation ------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from clipbio.data.carving import carved
 from clipbio.data.shards import ShardFolder, ShardIndex
+from clipbio.errors import ClipbioError, nearest
 
-__all__ = ["IntArray", "SplitRows", "common_species", "splits_of", "whole_split", "without_pictures"]
+__all__ = ["IntArray", "SplitRows", "common_species", "named_split", "splits_of", "whole_split", "without_pictures"]
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,13 @@ def splits_of(folder: ShardFolder, *, val_share: float, seed: int) -> dict[str, 
     if "val" not in found and "train" in found:
         found |= _carve(found["train"], val_share, seed)
     return found
+
+
+def named_split(splits: Mapping[str, SplitRows], name: str, folder: ShardFolder) -> SplitRows:
+    """Return one of the splits of a folder, or tell which it has."""
+    if name not in splits:
+        raise ClipbioError(f"{folder.name} has no split '{name}'{nearest(name, splits)}")
+    return splits[name]
 
 
 def whole_split(folder: ShardFolder, name: str) -> SplitRows:
