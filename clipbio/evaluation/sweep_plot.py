@@ -13,7 +13,7 @@ from matplotlib.figure import Figure as Canvas
 from clipbio.evaluation.figures import Figure
 from clipbio.evaluation.plots import COLOURS, GRID, INK, MUTED, name_ticks, new_axes, png, styled
 from clipbio.evaluation.sweep import Point, Sweep, short, shown_value
-from clipbio.evaluation.table import is_share, label
+from clipbio.evaluation.table import label
 
 __all__ = ["sweep_plot"]
 
@@ -54,8 +54,8 @@ def _line(sweep: Sweep, shown: list[Point], axis: str) -> bytes:
         points = [(float(point.varied[axis]), figure) for point, figure in found if figure is not None]
         if not points:
             continue
-        x, y = [place for place, _ in points], [_scaled(figure, figure.value) for _, figure in points]
-        low, high = zip(*(_bounds(figure) for _, figure in points), strict=True)
+        x, y = [place for place, _ in points], [_scaled(sweep, figure.value) for _, figure in points]
+        low, high = zip(*(_bounds(sweep, figure) for _, figure in points), strict=True)
         axes.errorbar(x, y, yerr=[low, high], color=COLOURS[number], marker="o", markersize=4, linewidth=1.4, capsize=2,
                       elinewidth=0.8, label=head)  # fmt: skip
     _scale(axes, "x", [float(point.varied[axis]) for point in shown])
@@ -85,7 +85,7 @@ def _heat(sweep: Sweep, shown: list[Point], axes: list[str], x: list[Any], y: li
     whole: set[tuple[int, int]] = set()
     for point in reversed(shown):
         place = y.index(point.varied[axes[1]]), x.index(point.varied[axes[0]])
-        values[place] = _of(sweep, point)
+        values[place] = _scaled(sweep, point.value)
         whole = whole | {place} if point.finished else whole - {place}
     canvas, plot = new_axes(1.9 + 0.62 * len(x), 1.4 + 0.42 * len(y))
     image = plot.imshow(values, cmap="Greens", origin="lower", aspect="auto")
@@ -120,7 +120,7 @@ def _plane(sweep: Sweep, shown: list[Point], axes: list[str]) -> bytes:
     others = [point for point in shown if not point.finished]
     x, y = ([float(point.varied[key]) for point in whole] for key in axes)
     if whole:
-        values = [_of(sweep, point) for point in whole]
+        values = [_scaled(sweep, point.value) for point in whole]
         dots = plot.scatter(x, y, c=values, cmap="viridis", s=42, edgecolors="white", linewidths=0.7, zorder=2)
         bar = canvas.colorbar(dots, ax=plot, shrink=0.8, aspect=24)
         bar.outline.set_visible(False)
@@ -133,7 +133,7 @@ def _plane(sweep: Sweep, shown: list[Point], axes: list[str]) -> bytes:
         best = sweep.best
         spot = [float(best.varied[key]) for key in axes]
         plot.plot(*spot, "o", color=COLOURS[1], fillstyle="none", markersize=11, markeredgewidth=1.6,
-                  label=f"best: {_shown(sweep, _of(sweep, best))}")  # fmt: skip
+                  label=f"best: {_shown(sweep, _scaled(sweep, best.value))}")  # fmt: skip
     names = short(axes)
     for side, key in (("x", axes[0]), ("y", axes[1])):
         _scale(plot, side, [float(point.varied[key]) for point in shown])
@@ -162,7 +162,7 @@ def _rows(sweep: Sweep, shown: list[Point], axes: list[str]) -> bytes:
         name_ticks(left, [_rest(point, mixture) or str(place) for place, point in enumerate(shown, 1)])
         right.tick_params(labelleft=False)
     for number, (key, head) in enumerate(sweep.drawn.items()):
-        _dots(right, [sweep.figure(point, key) for point in shown], number, head)
+        _dots(right, sweep, [sweep.figure(point, key) for point in shown], number, head)
     right.set_ylim(len(shown) - 0.4, -0.6)
     right.grid(axis="x", color=GRID, linewidth=0.7)
     right.set_xlabel(_title(sweep), fontsize=8, color=MUTED)
@@ -191,13 +191,13 @@ def _bars(axes: Axes, mixtures: list[Mapping[str, float]]) -> None:
                 handlelength=1, handletextpad=0.4, columnspacing=0.8)  # fmt: skip
 
 
-def _dots(axes: Axes, figures: list[Figure | None], number: int, head: str) -> None:
+def _dots(axes: Axes, sweep: Sweep, figures: list[Figure | None], number: int, head: str) -> None:
     """Draw one figure of all points, a little below that before it; the first one, which chooses, is drawn larger."""
     known = [(place + 0.16 * number - 0.12, figure) for place, figure in enumerate(figures) if figure is not None]
     if not known:
         return
-    values = [_scaled(figure, figure.value) for _, figure in known]
-    low, high = zip(*(_bounds(figure) for _, figure in known), strict=True)
+    values = [_scaled(sweep, figure.value) for _, figure in known]
+    low, high = zip(*(_bounds(sweep, figure) for _, figure in known), strict=True)
     size, line = (5.0, 2.0) if number == 0 else (3.2, 0.8)
     places, shape, colour = [place for place, _ in known], "D" if number else "o", COLOURS[number % len(COLOURS)]
     bars = axes.errorbar(values, places, xerr=[low, high], fmt=shape, markersize=size, elinewidth=line, color=colour)
@@ -207,23 +207,16 @@ def _dots(axes: Axes, figures: list[Figure | None], number: int, head: str) -> N
 # -- parts ------------------------------------------------------------------------------------------------------------
 
 
-def _bounds(figure: Figure) -> tuple[float, float]:
+def _bounds(sweep: Sweep, figure: Figure) -> tuple[float, float]:
     """Return how far the interval reaches below and above; a mean may lie a rounding error outside of its own."""
-    value, low, high = (_scaled(figure, one) for one in (figure.value, figure.low, figure.high))
-    return (
-        0.0 if figure.low is None else max(0.0, value - low),
-        0.0 if figure.high is None else max(0.0, high - value),
-    )
+    value = figure.value or 0.0
+    low, high = (value if bound is None else bound for bound in (figure.low, figure.high))
+    return max(0.0, _scaled(sweep, value - low)), max(0.0, _scaled(sweep, high - value))
 
 
-def _scaled(figure: Figure, value: float | None) -> float:
-    """Return a value of a figure as it is drawn: in percent if it is a share."""
-    return (100 if is_share(figure) else 1) * (value or 0.0)
-
-
-def _of(sweep: Sweep, point: Point) -> float:
-    """Return the objective of a point as it is drawn."""
-    return (100 if sweep.in_percent else 1) * (point.value or 0.0)
+def _scaled(sweep: Sweep, value: float | None) -> float:
+    """Return a value as it is drawn: in percent where the objective is a share, and with it all that is drawn."""
+    return (100 if sweep.in_percent else 1) * (value or 0.0)
 
 
 def _shown(sweep: Sweep, value: float) -> str:
